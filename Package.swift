@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is compiled with: the strict language mode, and a warning is an error.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let ordered: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+
+let package = Package(
+    name: "cola",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "cola", targets: ["cola"]),
+        .library(name: "ColaClient", targets: ["ColaClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // The core: values and pure machines.
+        .target(name: "CChecksum"),
+        .target(name: "ColaCore", dependencies: ["CChecksum", deque, ordered], swiftSettings: strict),
+
+        // The disk.
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "ColaStore", dependencies: ["ColaCore", "CSQLite", deque, ordered], swiftSettings: strict),
+
+        // The wire: one target per protocol, none knows another.
+        .target(name: "ColaNative", dependencies: ["ColaCore", nioCore], swiftSettings: strict),
+
+        // The process.
+        .target(
+            name: "ColaServer",
+            dependencies: [
+                "ColaCore", "ColaStore", "ColaNative", nioCore, nioPosix, logging, lifecycle, deque,
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "ColaClient", dependencies: ["ColaCore", "ColaNative", nioCore, nioPosix, deque], swiftSettings: strict),
+        .executableTarget(
+            name: "cola",
+            dependencies: [
+                "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", arguments, nioCore, nioPosix, logging,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
+
+        // The tests.
+        .target(name: "ColaTesting", dependencies: ["ColaCore", "ColaStore"], swiftSettings: strict),
+        .testTarget(name: "ColaCoreTests", dependencies: ["ColaCore", "ColaTesting"], swiftSettings: strict),
+        .testTarget(
+            name: "ColaStoreTests", dependencies: ["ColaStore", "ColaCore", "ColaTesting", "CSQLite"],
+            exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "ColaNativeTests", dependencies: ["ColaNative", "ColaCore", "ColaTesting", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ColaServerTests", dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],
+            swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,273 @@
+/// The one format in which records are stored: Kafka's record batch, version 2.
+///
+///     0            8            12                  16      17     21
+///     +------------+------------+-------------------+-------+------+------------+-----------------+
+///     | baseOffset | batchLength| partitionLeader-  | magic | crc  | attributes | lastOffsetDelta |
+///     | i64        | i32        | Epoch i32         | 2     | u32  | i16        | i32             |
+///     +------------+------------+-------------------+-------+------+------------+-----------------+
+///     27              35             43           51              53             57             61
+///     +---------------+--------------+------------+---------------+--------------+-------------+---------+
+///     | baseTimestamp | maxTimestamp | producerId | producerEpoch | baseSequence | recordCount | records |
+///     | i64 ms        | i64 ms       | i64, -1    | i16, -1       | i32, -1      | i32         |         |
+///     +---------------+--------------+------------+---------------+--------------+-------------+---------+
+///
+/// All integers are big-endian. batchLength counts what follows it. The CRC32C covers everything from attributes on. A
+/// record is `length varint | attributes i8 | timestampDelta varint | offsetDelta varint | keyLength varint | key |
+/// valueLength varint | value | headerCount varint | headers`; a length of -1 is null. Our own batches hold at most
+/// 64 KiB of records, a larger message is alone in its batch: the batch is the unit of checking and of quarantine.
+///
+/// Source: Kafka documentation, "Message Format", "Record Batch"
+package enum RecordBatch {
+    package static let headerBytes = 61
+    /// Above this a batch is closed and another begun. Bytes of records.
+    package static let recordBytesMax = 64 * 1024
+
+    /// Where the batch's length ends and what it counts begins.
+    static let lengthEnd = 12
+    static let crcStart = 17
+    static let attributesStart = 21
+    static let magic: UInt8 = 2
+}
+
+extension RecordBatch {
+    /// The records of `segment` as one or more batches, without those whose offsets `skipped` holds.
+    ///
+    /// - Returns: the bytes of the batches one after the other; empty if no record is left.
+    package static func encode(_ segment: RecordSegment, skipping isSkipped: ((Offset) -> Bool)? = nil) -> [UInt8] {
+        var entries = segment.entries[...]
+        if let isSkipped { entries = entries.filter { !isSkipped($0.offset) }[...] }
+        return segment.data.withUnsafeBytes { data in
+            var batches: [(entries: ArraySlice<RecordSegment.Entry>, bytes: Int)] = []
+            while let batch = nextBatch(of: &entries) { batches.append(batch) }
+            let total = batches.reduce(0) { $0 + headerBytes + $1.bytes }
+            return [UInt8](unsafeUninitializedCapacity: total) { buffer, count in
+                for batch in batches {
+                    count = write(batch.entries, recordBytes: batch.bytes, data: data, to: buffer, at: count)
+                }
+            }
+        }
+    }
+
+    /// Takes from the front what fits into one batch, and counts the bytes its records will have.
+    private static func nextBatch(
+        of entries: inout ArraySlice<RecordSegment.Entry>
+    ) -> (entries: ArraySlice<RecordSegment.Entry>, bytes: Int)? {
+        guard let first = entries.first else { return nil }
+        var bytes = 0
+        var end = entries.startIndex
+        while end < entries.endIndex {
+            let body = bodyBytes(of: entries[end], base: first)
+            let size = Varint.size(Int64(body)) + body
+            if end > entries.startIndex, bytes + size > recordBytesMax { break }
+            bytes += size
+            end += 1
+        }
+        defer { entries = entries[end...] }
+        return (entries[..<end], bytes)
+    }
+
+    /// The size of a record without its own length.
+    private static func bodyBytes(of entry: RecordSegment.Entry, base: RecordSegment.Entry) -> Int {
+        1 + Varint.size(entry.timestamp.rawValue &- base.timestamp.rawValue)
+            + Varint.size(entry.offset.rawValue - base.offset.rawValue)
+            + Varint.size(Int64(entry.key.count)) + entry.key.range.count
+            + Varint.size(Int64(entry.value.count)) + entry.value.range.count
+            + Varint.size(Int64(entry.headerCount)) + entry.headers.range.count
+    }
+
+    private static func write(
+        _ entries: ArraySlice<RecordSegment.Entry>, recordBytes: Int, data: UnsafeRawBufferPointer,
+        to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int
+    ) -> Int {
+        let target = UnsafeMutableRawPointer(buffer.baseAddress!)
+        let base = entries.first!
+        var maxTimestamp = base.timestamp
+        var next = start + headerBytes
+        for entry in entries {
+            maxTimestamp = max(maxTimestamp, entry.timestamp)
+            next = Varint.write(Int64(bodyBytes(of: entry, base: base)), to: target, at: next)
+            target.storeBytes(of: 0, toByteOffset: next, as: UInt8.self)  // attributes: none are defined
+            next += 1
+            next = Varint.write(entry.timestamp.rawValue &- base.timestamp.rawValue, to: target, at: next)
+            next = Varint.write(entry.offset.rawValue - base.offset.rawValue, to: target, at: next)
+            next = write(entry.key, of: data, to: target, at: next)
+            next = write(entry.value, of: data, to: target, at: next)
+            next = Varint.write(Int64(entry.headerCount), to: target, at: next)
+            next = copy(entry.headers, of: data, to: target, at: next)
+        }
+        precondition(next == start + headerBytes + recordBytes, "\(next - start) bytes written, \(recordBytes) counted")
+
+        put(base.offset.rawValue, target, start)
+        put(Int32(next - start - lengthEnd), target, start + 8)
+        put(Int32(0), target, start + 12)  // partitionLeaderEpoch: there is one leader
+        put(Int8(magic), target, start + 16)
+        put(Int16(0), target, start + 21)
+        put(Int32(entries.last!.offset.rawValue - base.offset.rawValue), target, start + 23)
+        put(base.timestamp.rawValue, target, start + 27)
+        put(maxTimestamp.rawValue, target, start + 35)
+        put(Int64(-1), target, start + 43)
+        put(Int16(-1), target, start + 51)
+        put(Int32(-1), target, start + 53)
+        put(Int32(entries.count), target, start + 57)
+        let covered = UnsafeRawBufferPointer(start: target + start + attributesStart, count: next - start - attributesStart)
+        put(CRC32C.checksum(covered), target, start + crcStart)
+        return next
+    }
+
+    private static func write(
+        _ part: RecordSegment.Part, of data: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, at position: Int
+    ) -> Int {
+        copy(part, of: data, to: target, at: Varint.write(Int64(part.count), to: target, at: position))
+    }
+
+    private static func copy(
+        _ part: RecordSegment.Part, of data: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, at position: Int
+    ) -> Int {
+        guard part.count > 0 else { return position }
+        (target + position).copyMemory(from: data.baseAddress! + Int(part.start), byteCount: Int(part.count))
+        return position + Int(part.count)
+    }
+
+    private static func put(_ value: some FixedWidthInteger, _ target: UnsafeMutableRawPointer, _ position: Int) {
+        target.storeBytes(of: value.bigEndian, toByteOffset: position, as: type(of: value.bigEndian))
+    }
+}
+
+extension RecordBatch {
+    /// Bytes that are no record batch, though they stand where one was stored.
+    package struct Damage: Error, Equatable, Sendable, CustomStringConvertible {
+        package enum Reason: String, Sendable {
+            case cutShort = "the bytes end before the batch does"
+            case badLength = "its length is impossible"
+            case badMagic = "it is not version 2"
+            case badChecksum = "its checksum does not match"
+            case badRecord = "a record in it is malformed"
+            case compressed = "it is compressed"
+        }
+
+        package var reason: Reason
+        /// Where the batch begins in the bytes that were read.
+        package var position: Int
+        /// The offsets it would have held, as far as its header can be believed.
+        package var offsets: ClosedRange<Offset>?
+
+        package var description: String { "record batch at byte \(position): \(reason.rawValue)" }
+    }
+
+    /// The records of all batches in `bytes`, checked, and what could not be read.
+    ///
+    /// A batch that is damaged is left out and named; the next one is looked for where its length says, and when that
+    /// cannot be believed, the rest of the bytes is left out with it.
+    package static func decode(_ bytes: [UInt8]) -> (segment: RecordSegment, damage: [Damage]) {
+        var entries: [RecordSegment.Entry] = []
+        var damage: [Damage] = []
+        bytes.withUnsafeBytes { buffer in
+            var position = 0
+            while position < buffer.count {
+                let start = position
+                switch length(of: buffer, at: start) {
+                case .failure(let found):
+                    damage.append(found)
+                    position = buffer.count
+                case .success(let end):
+                    position = end
+                    let before = entries.count
+                    if let reason = decodeBatch(UnsafeRawBufferPointer(rebasing: buffer[start..<end]), at: start, &entries) {
+                        entries.removeSubrange(before...)
+                        damage.append(Damage(reason: reason, position: start, offsets: offsets(of: buffer, at: start)))
+                    }
+                }
+            }
+        }
+        return (RecordSegment(data: bytes, entries: entries), damage)
+    }
+
+    /// Where the batch that begins at `start` ends.
+    private static func length(of bytes: UnsafeRawBufferPointer, at start: Int) -> Result<Int, Damage> {
+        guard bytes.count - start >= headerBytes else {
+            return .failure(Damage(reason: .cutShort, position: start, offsets: nil))
+        }
+        let length = Int(get(Int32.self, bytes, start + 8))
+        guard length >= headerBytes - lengthEnd else {
+            return .failure(Damage(reason: .badLength, position: start, offsets: nil))
+        }
+        guard length <= bytes.count - start - lengthEnd else {
+            return .failure(Damage(reason: .cutShort, position: start, offsets: nil))
+        }
+        return .success(start + lengthEnd + length)
+    }
+
+    private static func offsets(of bytes: UnsafeRawBufferPointer, at start: Int) -> ClosedRange<Offset>? {
+        let base = get(Int64.self, bytes, start)
+        let (last, overflow) = base.addingReportingOverflow(Int64(get(Int32.self, bytes, start + 23)))
+        guard base >= 0, !overflow, last >= base else { return nil }
+        return Offset(base)...Offset(last)
+    }
+
+    /// Adds the records of one batch, whose bytes begin at `start` of the whole, to `entries`.
+    private static func decodeBatch(
+        _ batch: UnsafeRawBufferPointer, at start: Int, _ entries: inout [RecordSegment.Entry]
+    ) -> Damage.Reason? {
+        guard batch[16] == magic else { return .badMagic }
+        let covered = UnsafeRawBufferPointer(rebasing: batch[attributesStart...])
+        guard CRC32C.checksum(covered) == get(UInt32.self, batch, crcStart) else { return .badChecksum }
+        guard get(Int16.self, batch, attributesStart) & 0x7 == 0 else { return .compressed }
+        let base = get(Int64.self, batch, 0)
+        let lastDelta = Int64(get(Int32.self, batch, 23))
+        let baseTimestamp = get(Int64.self, batch, 27)
+        let count = Int(get(Int32.self, batch, 57))
+        guard base >= 0, lastDelta >= 0, base <= Int64.max - lastDelta, count >= 0 else { return .badRecord }
+        var position = headerBytes
+        var previous = Int64(-1)
+        for _ in 0..<count {
+            guard let record = decodeRecord(batch, at: &position, start: start),
+                record.offsetDelta > previous, record.offsetDelta <= lastDelta
+            else { return .badRecord }
+            previous = record.offsetDelta
+            var entry = record.entry
+            entry.offset = Offset(base + record.offsetDelta)
+            entry.timestamp = Timestamp(baseTimestamp &+ record.timestampDelta)
+            entries.append(entry)
+        }
+        return position == batch.count ? nil : .badRecord
+    }
+
+    private static func decodeRecord(
+        _ batch: UnsafeRawBufferPointer, at position: inout Int, start: Int
+    ) -> (entry: RecordSegment.Entry, offsetDelta: Int64, timestampDelta: Int64)? {
+        guard let length = Varint.read(batch, at: &position), length >= 0, length <= Int64(batch.count - position) else {
+            return nil
+        }
+        let end = position + Int(length)
+        let record = UnsafeRawBufferPointer(rebasing: batch[..<end])
+        guard position < end else { return nil }
+        position += 1  // attributes: none are defined
+        guard let timestampDelta = Varint.read(record, at: &position),
+            let offsetDelta = Varint.read(record, at: &position),
+            let key = readPart(record, at: &position, start: start),
+            let value = readPart(record, at: &position, start: start),
+            let headerCount = Varint.read(record, at: &position), headerCount >= 0, headerCount <= Int64(end - position),
+            (headerCount == 0) == (position == end)
+        else { return nil }
+        let headers = RecordSegment.Part(start: UInt32(start + position), count: Int32(end - position))
+        position = end
+        return (
+            RecordSegment.Entry(
+                offset: Offset(0), timestamp: Timestamp(0), key: key, value: value, headers: headers,
+                headerCount: Int32(headerCount)), offsetDelta, timestampDelta
+        )
+    }
+
+    private static func readPart(
+        _ record: UnsafeRawBufferPointer, at position: inout Int, start: Int
+    ) -> RecordSegment.Part? {
+        guard let length = Varint.read(record, at: &position), length >= -1, length <= Int64(record.count - position)
+        else { return nil }
+        defer { position += max(0, Int(length)) }
+        return RecordSegment.Part(start: UInt32(start + position), count: Int32(length))
+    }
+
+    private static func get<T: FixedWidthInteger>(_ type: T.Type, _ bytes: UnsafeRawBufferPointer, _ position: Int) -> T {
+        T(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: T.self))
+    }
+}
