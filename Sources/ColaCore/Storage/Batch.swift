@@ -40,8 +40,8 @@ package struct LogChange: Sendable {
     package var settled: [ChunkSettlement] = []
     /// The bases of chunks that are not needed any more; what is stored as settled of them goes as well.
     package var removedChunks: [Offset] = []
-    /// Everything below this offset goes, in slices, some time after the commit: a purge. Readers are never shown it.
-    package var trimBelow: Offset?
+    /// Chunks that begin in this range go, in slices, some time after the commit: a purge. Readers are never shown them.
+    package var trim: Range<Offset>?
     /// How often messages that came back had been delivered; each replaces what was stored for its offset.
     package var released: [Release] = []
     /// Offsets of messages that had come back once and are settled now.
@@ -77,12 +77,16 @@ package struct Release: Equatable, Sendable {
     }
 }
 
+/// A chunk with damage in it.
 package struct Quarantine: Equatable, Sendable {
     package var base: Offset
+    /// How many records of the chunk could be read; the store counts no others from now on.
+    package var readable: Int
     package var reason: String
 
-    package init(base: Offset, reason: String) {
+    package init(base: Offset, readable: Int, reason: String) {
         self.base = base
+        self.readable = readable
         self.reason = reason
     }
 }

@@ -1,0 +1,87 @@
+/// Why the broker said no. One case per thing a caller can do something about.
+///
+/// The core knows nothing of AMQP reply codes or Kafka error numbers: each protocol maps these cases in one file of its
+/// own with an exhaustive switch, so that a new case does not compile until every protocol has decided how to say it.
+package enum BrokerError: Error, Equatable, Sendable {
+    case notFound(Kind, name: String)
+    case mismatch(String)
+    case reservedName(String)
+    case badName(String, reason: String)
+    case unroutable(exchange: String, routingKey: String)
+    case consumerInUse(ConsumerTag)
+    case consumerNotFound(ConsumerTag)
+    case unknownDelivery(first: DeliveryTag, last: DeliveryTag)
+    case limit(what: String, limit: Int, setting: String)
+    case deleted(Kind, name: String)
+    case offsetOutOfRange(topic: String, offset: Offset, next: Offset)
+    case storage(String)
+
+    package enum Kind: String, Sendable {
+        case queue
+        case topic
+        case queueOrTopic = "queue or topic"
+        case exchange
+        case binding
+    }
+}
+
+extension BrokerError {
+    /// The stable name in the native protocol, `--json` output and metrics. Never changes.
+    package var code: String {
+        switch self {
+        case .notFound, .consumerNotFound: "not_found"
+        case .mismatch, .offsetOutOfRange: "mismatch"
+        case .reservedName: "access_refused"
+        case .badName: "syntax"
+        case .unroutable: "unroutable"
+        case .consumerInUse: "in_use"
+        case .unknownDelivery: "unknown_delivery"
+        case .limit: "limit"
+        case .deleted: "cancelled"
+        case .storage: "storage"
+        }
+    }
+
+    /// Whether sending the same request again, unchanged, can succeed.
+    package var isRetryable: Bool {
+        switch self {
+        case .storage: true
+        case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
+            .consumerInUse, .unknownDelivery, .limit, .deleted:
+            false
+        }
+    }
+}
+
+extension BrokerError: CustomStringConvertible {
+    /// One line: what happened, to what, and what to do about it.
+    package var description: String {
+        switch self {
+        case .notFound(.binding, let name): "there is no binding \(name)"
+        case .notFound(.queueOrTopic, let name):
+            "no queue or topic is named '\(name)'; make it with `cola declare queue \(name)`"
+        case .notFound(let kind, let name):
+            "no \(kind.rawValue) is named '\(name)'; make it with `cola declare \(kind.rawValue) \(name)`"
+        case .mismatch(let sentence): sentence
+        case .reservedName(let name):
+            "'\(name)' begins with 'amq.' or 'cola.', which are kept for the broker's own; choose another name"
+        case .badName(let name, let reason): "'\(name)' cannot be a name: \(reason)"
+        case .unroutable("", let key):
+            "no queue or topic is named '\(key)'; make it with `cola declare queue \(key)`"
+        case .unroutable(let exchange, let key):
+            "exchange '\(exchange)' leads nowhere for routing key '\(key)'; bind a queue to it, or publish with mandatory=no"
+        case .consumerInUse(let tag): "this connection already has a consumer \(tag); choose another number"
+        case .consumerNotFound(let tag): "this connection has no consumer \(tag)"
+        case .unknownDelivery(let first, let last):
+            first == last
+                ? "delivery \(first) is not held by this connection: it was acknowledged before, or never sent on it"
+                : "none of the deliveries \(first) to \(last) is held by this connection"
+        case .limit(let what, let limit, let setting):
+            "there may be at most \(limit) \(what)" + (setting.isEmpty ? "" : " (setting \(setting))")
+        case .deleted(let kind, let name): "the \(kind.rawValue) '\(name)' was deleted"
+        case .offsetOutOfRange(let topic, let offset, let next):
+            "offset \(offset) is beyond the end of topic '\(topic)', whose next offset is \(next)"
+        case .storage(let reason): "the store could not read: \(reason); try again"
+        }
+    }
+}

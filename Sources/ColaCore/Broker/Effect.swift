@@ -1,0 +1,51 @@
+/// What the broker wants done. Whatever comes out of `apply` may be done at once: effects that must wait for a commit
+/// are kept inside until the store has reported it.
+package enum Effect: Sendable {
+    /// The answer to a request.
+    case reply(ChannelID, RequestID, Reply)
+    case deliver(ChannelID, ConsumerTag, Delivery)
+    /// A consumer was ended by the broker.
+    case cancelled(ChannelID, ConsumerTag, BrokerError)
+    /// Publishers are held back (why), or are not any more (nil). For every channel.
+    case blocked(String?)
+    /// Nothing more is delivered to the channel until ``Command/windowOpened(_:)`` says that its socket has taken this.
+    case windowFull(ChannelID)
+    /// Ask the store; the answer comes back as ``Command/loaded(_:)``.
+    case read(ReadRequest)
+    /// A stored batch failed its check and was put aside. For the log.
+    case damaged(LogID, name: String, String)
+}
+
+/// The answer to a request.
+package enum Reply: Sendable {
+    case done
+    /// A queue or topic stands ready with so many messages.
+    case declared(messages: Int)
+    /// So many messages went.
+    case removed(messages: Int)
+    case message(Delivery)
+    case empty
+    case peeked([Delivery])
+    case rows(Rows)
+    case statistics(Statistics)
+    case refused(BrokerError)
+    case refusedBySession(BrokerRefusal)
+}
+
+/// One message on its way to a consumer.
+package struct Delivery: Sendable {
+    /// 0 where there is nothing to acknowledge.
+    package var tag: DeliveryTag
+    /// Nil: never handed out before. Otherwise how many deliveries are known to have ended without an acknowledgement.
+    package var redelivered: Int?
+    /// Names its parts in `data`.
+    package var entry: RecordSegment.Entry
+    package var data: [UInt8]
+
+    package init(tag: DeliveryTag, redelivered: Int?, entry: RecordSegment.Entry, data: [UInt8]) {
+        self.tag = tag
+        self.redelivered = redelivered
+        self.entry = entry
+        self.data = data
+    }
+}

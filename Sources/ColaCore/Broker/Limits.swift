@@ -1,0 +1,25 @@
+/// How far anything that a client can grow may grow.
+package struct Limits: Equatable, Sendable {
+    /// Queues and topics together.
+    package var queuesMax = 100_000
+    package var exchangesMax = 10_000
+    package var bindingsMax = 1_000_000
+    package var consumersPerChannelMax = 1_024
+    package var unackedPerChannelMax = 65_536
+    /// Records kept in memory, over all logs, that are on the disk as well. Bytes.
+    package var cacheBytesMax = 64 * 1024 * 1024
+    /// Above this the gathering batch takes no more from publishers. Bytes.
+    package var gatheringBytesMax = 4 * 1024 * 1024
+    /// How far deliveries may run ahead of a channel's socket. Bytes.
+    package var windowBytes = 1024 * 1024
+    /// How much one read from the store brings. Bytes.
+    package var readBytesMax = 1024 * 1024
+    /// Answers that wait for a commit, per channel, before the channel is not read from.
+    package var heldAnswersMax = 10_000
+    /// An acknowledgement that nothing waits for is committed at the latest after this. Milliseconds.
+    package var lazyCommitMilliseconds: Int64 = 20
+    /// All bodies of one `peek` together. Bytes.
+    package var peekBytesMax = 16 * 1024 * 1024
+
+    package init() {}
+}

@@ -1,0 +1,245 @@
+internal import DequeModule
+internal import OrderedCollections
+
+/// The position of a queue in its log: a floor, plus the exceptions above it.
+///
+/// Everything below the floor is settled; everything at or above `fresh` was never handed out in this life. Between the
+/// two lie the spans: the chunks that consumers have been given messages of, each with the set of what is settled. So
+/// memory follows what is in flight, never the backlog. A message that comes back keeps its offset, and with it its place.
+///
+/// It knows offsets only: bodies are the log's, consumers the queue's. It does no I/O and reads no clock.
+package struct SharedCursor {
+    private struct Span {
+        let base: Offset
+        let last: Offset
+        var settled: SettledSet
+        /// Whether the store has a row for this span.
+        var isStored: Bool
+        var isChanged = false
+
+        var width: Int { last.distance(from: base) + 1 }
+        var isFinished: Bool { settled.count == width }
+    }
+
+    /// Where the floor was when something was last cut.
+    package private(set) var floor: Offset
+    /// The first offset that was never handed out in this life.
+    package private(set) var fresh: Offset
+    /// Handed out and not settled.
+    package private(set) var leasedCount = 0
+    /// Came back and waits to be handed out again, in the order of the offsets.
+    package private(set) var released: [Release] = []
+
+    private var spans: Deque<Span> = []
+    /// How often messages have come back that are neither settled nor in `released`: leased ones and ones yet to be read.
+    private var deliveries: [Offset: Int] = [:]
+    /// Below this a message may have been handed out by the process before this one.
+    private var recoveredBelow: Offset
+
+    private var finished: [Offset] = []
+    /// Per offset the deliveries to be stored, 0 where there is nothing to store any more.
+    private var releaseChanges: OrderedDictionary<Offset, Int> = [:]
+
+    package init(floor: Offset, recoveredBelow: Offset) {
+        self.floor = floor
+        self.fresh = floor
+        self.recoveredBelow = recoveredBelow
+    }
+
+    /// Every message handed out so far lies below.
+    package var handedOut: Offset { max(fresh, recoveredBelow) }
+
+    /// What a delivery of the message should say: nil if it was never handed out before, otherwise the deliveries known
+    /// to have failed.
+    package func redelivered(_ offset: Offset) -> Int? {
+        if !deliveries.isEmpty, let count = deliveries[offset] { return count }
+        return offset < recoveredBelow ? 0 : nil
+    }
+
+    // MARK: Handing out
+
+    /// The handed-out region is about to enter a chunk: from here on its settlements are kept.
+    ///
+    /// - Parameter segment: its records; offsets between them that have none count as settled.
+    package mutating func enter(
+        base: Offset, last: Offset, segment: RecordSegment, settled: SettledSet, released: [Release]
+    ) {
+        if let end = spans.last?.last, end >= base { return }
+        var span = Span(base: base, last: last, settled: settled, isStored: !settled.isEmpty)
+        if floor > base {
+            for index in 0..<min(span.width, floor.distance(from: base)) { span.settled.insert(index) }
+        }
+        if segment.entries.count != span.width {
+            var index = 0
+            for entry in segment.entries {
+                let present = entry.offset.distance(from: base)
+                while index < present {
+                    span.settled.insert(index)
+                    index += 1
+                }
+                index = present + 1
+            }
+            while index < span.width {
+                span.settled.insert(index)
+                index += 1
+            }
+        }
+        for release in released { deliveries[release.offset] = release.deliveries }
+        fresh = max(fresh, base)
+        if span.isFinished {
+            finished.append(base)
+            fresh = max(fresh, last.next)
+        } else {
+            spans.append(span)
+        }
+    }
+
+    /// Whether the chunk that holds `offset` was entered.
+    package func hasEntered(_ offset: Offset) -> Bool { spans.last.map { offset <= $0.last } ?? false }
+
+    /// Whether there are chunks of which nothing is left, and that the store still has.
+    package var hasFinishedChunks: Bool { !finished.isEmpty }
+
+    /// Whether `offset`, of the span entered last, was settled already.
+    package func isSettled(_ offset: Offset) -> Bool {
+        guard let index = spanIndex(of: offset) else { return true }
+        return spans[index].settled.contains(offset.distance(from: spans[index].base))
+    }
+
+    /// The message at `offset`, at or above `fresh`, is handed out.
+    package mutating func take(_ offset: Offset) {
+        fresh = offset.next
+        leasedCount += 1
+    }
+
+    /// Nothing is to be found below `offset`.
+    package mutating func skip(to offset: Offset) {
+        fresh = max(fresh, offset)
+    }
+
+    /// The message that came back first in the order of the log is handed out again.
+    package mutating func takeReleased() -> Release {
+        let release = released.removeFirst()
+        deliveries[release.offset] = release.deliveries
+        leasedCount += 1
+        return release
+    }
+
+    /// The message that came back cannot be read any more.
+    package mutating func dropReleased() {
+        let release = released.removeFirst()
+        deliveries[release.offset] = release.deliveries
+        leasedCount += 1
+        settle(release.offset)
+    }
+
+    // MARK: Ending leases
+
+    /// The message needs no further delivery.
+    package mutating func settle(_ offset: Offset) {
+        leasedCount -= 1
+        if !deliveries.isEmpty, deliveries.removeValue(forKey: offset) != nil {
+            releaseChanges[offset] = 0
+        }
+        mark(offset)
+    }
+
+    /// The message goes back to its place; one more of its deliveries has failed.
+    package mutating func release(_ offset: Offset) {
+        leasedCount -= 1
+        let count = (deliveries.removeValue(forKey: offset) ?? 0) + 1
+        releaseChanges[offset] = count
+        var (low, high) = (0, released.count)
+        if let last = released.last, last.offset < offset { low = high }
+        while low < high {
+            let middle = (low + high) / 2
+            if released[middle].offset < offset { low = middle + 1 } else { high = middle }
+        }
+        released.insert(Release(offset: offset, deliveries: count), at: low)
+    }
+
+    private mutating func mark(_ offset: Offset) {
+        guard let index = spanIndex(of: offset) else { return }
+        spans[index].settled.insert(offset.distance(from: spans[index].base))
+        spans[index].isChanged = true
+        guard spans[index].isFinished else { return }
+        finished.append(spans[index].base)
+        if index == 0 { spans.removeFirst() } else { spans.remove(at: index) }
+    }
+
+    private func spanIndex(of offset: Offset) -> Int? {
+        guard let first = spans.first else { return nil }
+        if offset <= first.last { return offset >= first.base ? 0 : nil }
+        var (low, high) = (1, spans.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if spans[middle].last < offset { low = middle + 1 } else { high = middle }
+        }
+        return low < spans.count && spans[low].base <= offset ? low : nil
+    }
+
+    /// Settles all that is not handed out, up to `end`.
+    ///
+    /// - Returns: the whole chunks that go with it: those that begin in this range.
+    package mutating func purge(to end: Offset) -> Range<Offset>? {
+        for release in released {
+            releaseChanges[release.offset] = 0
+            mark(release.offset)
+        }
+        released = []
+        var firstWhole = fresh
+        if let span = spans.last, fresh <= span.last {
+            var offset = fresh
+            while offset <= span.last {
+                if !isSettled(offset) { mark(offset) }
+                offset = offset.next
+            }
+            firstWhole = span.last.next
+        }
+        fresh = max(fresh, end)
+        return firstWhole < end ? firstWhole..<end : nil
+    }
+
+    // MARK: What the store has to know
+
+    /// What changed since the last call.
+    package mutating func cut() -> Changes {
+        floor = currentFloor
+        var changes = Changes(floor: floor)
+        changes.removedChunks = finished
+        finished.removeAll(keepingCapacity: true)
+        for index in spans.indices where spans[index].isChanged {
+            spans[index].isChanged = false
+            let isNeeded = spans[index].settled.containsAny(from: max(0, floor.distance(from: spans[index].base)))
+            if isNeeded || spans[index].isStored {
+                let set = isNeeded ? spans[index].settled : SettledSet()
+                changes.settled.append(ChunkSettlement(base: spans[index].base, settled: set))
+            }
+            spans[index].isStored = isNeeded
+        }
+        for (offset, count) in releaseChanges {
+            if count > 0 {
+                changes.released.append(Release(offset: offset, deliveries: count))
+            } else {
+                changes.releasesRemoved.append(offset)
+            }
+        }
+        releaseChanges.removeAll(keepingCapacity: true)
+        return changes
+    }
+
+    package struct Changes {
+        package var floor: Offset
+        package var settled: [ChunkSettlement] = []
+        package var removedChunks: [Offset] = []
+        package var released: [Release] = []
+        package var releasesRemoved: [Offset] = []
+    }
+
+    /// The first offset that is not settled.
+    private var currentFloor: Offset {
+        guard let first = spans.first else { return fresh }
+        let start = max(0, floor.distance(from: first.base))
+        return first.base.advanced(by: first.settled.firstMissing(from: start))
+    }
+}
