@@ -18,8 +18,10 @@ extension Broker {
         }
     }
 
-    var currentStatistics: Statistics {
+    func currentStatistics(at now: Now) -> Statistics {
         var current = statistics
+        let began = began ?? now.monotonic
+        current.uptimeSeconds = Int((now.monotonic.rawValue - began.rawValue) / 1_000_000_000)
         current.connections = channels.count
         for channel in sortedChannels { current.consumers += channel.consumers.count }
         for destination in router.destinations.values {

@@ -88,7 +88,7 @@ extension Broker {
         case .get(let name, let isAutoAck): get(name, isAutoAck: isAutoAck, id, for: channel, at: now)
         case .peek(let name, let from, let count): peek(name, from: from, count: count, id, for: channel)
         case .list(let listing): respond(channel, id, .rows(rows(listing)))
-        case .statistics: respond(channel, id, .statistics(currentStatistics))
+        case .statistics: respond(channel, id, .statistics(currentStatistics(at: now)))
         default: preconditionFailure("\(request) does not read")
         }
     }

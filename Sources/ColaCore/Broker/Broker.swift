@@ -53,6 +53,8 @@ package final class Broker {
     var pendingReaders: [Consumer] = []
     var blocked: String?
     var statistics: Statistics
+    /// When the first command came.
+    var began: Instant?
     var effects: [Effect] = []
 
     package init(_ recovery: Recovery, limits: Limits = Limits()) {
@@ -77,6 +79,7 @@ package final class Broker {
         // The caller's array is moved in and out, not copied.
         swap(&self.effects, &effects)
         defer { swap(&self.effects, &effects) }
+        if began == nil { began = now.monotonic }
         switch command {
         case .attach(let id, let info): attach(id, info)
         case .detach(let id): detach(id, at: now)

@@ -57,6 +57,7 @@ package struct ConnectionRow: Equatable, Sendable {
 /// Counted since the start, but for what is a state.
 package struct Statistics: Equatable, Sendable {
     package var epoch: Epoch
+    package var uptimeSeconds = 0
     package var connections = 0
     package var consumers = 0
     package var queues = 0

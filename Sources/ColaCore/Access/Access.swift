@@ -1,0 +1,69 @@
+/// Where a connection comes from.
+package enum Peer: Equatable, Sendable {
+    /// What the kernel says of the process at the other end of a Unix socket.
+    case process(id: Int, user: Int, group: Int)
+    case address(String, isLoopback: Bool)
+
+    package var description: String {
+        switch self {
+        case .process(let id, let user, _): "pid \(id), uid \(user)"
+        case .address(let address, _): address
+        }
+    }
+}
+
+/// Who may come in. A Unix socket's peer is who its uid says; over TCP a name and a password are asked for.
+///
+/// Source: design, section 5, "Authentication from the start"
+package struct Access: Equatable, Sendable {
+    package struct Account: Equatable, Sendable {
+        package var user: String
+        package var password: String
+
+        package init(user: String, password: String) {
+            self.user = user
+            self.password = password
+        }
+    }
+
+    package struct Identity: Equatable, Sendable {
+        package var user: String
+        package var isAdministrator: Bool
+    }
+
+    /// The user of this server, from anywhere; nil: `guest` with password `guest`, from loopback only.
+    package var account: Account?
+    /// The user id that this process runs as.
+    package var serverUser: Int
+
+    package init(account: Account?, serverUser: Int) {
+        self.account = account
+        self.serverUser = serverUser
+    }
+
+    /// Who a peer is without having said anything; nil if it must name itself.
+    package func identity(of peer: Peer) -> Identity? {
+        guard case .process(_, let user, _) = peer else { return nil }
+        return Identity(user: "uid:\(user)", isAdministrator: user == serverUser || user == 0)
+    }
+
+    /// - Returns: nil if the name or the password is wrong, or `guest` comes from elsewhere. Which of them is not said.
+    package func admit(user: String, password: String, from peer: Peer) -> Identity? {
+        let expected = account ?? Account(user: "guest", password: "guest")
+        let isRight = Self.equal(user, expected.user) & Self.equal(password, expected.password)
+        guard isRight == 1 else { return nil }
+        if account == nil, case .address(_, let isLoopback) = peer, !isLoopback { return nil }
+        return Identity(user: user, isAdministrator: account != nil)
+    }
+
+    /// 1 if they are equal, else 0, in a time that depends on the length of `given` alone.
+    private static func equal(_ given: String, _ expected: String) -> Int {
+        let given = Array(given.utf8)
+        let expected = Array(expected.utf8)
+        var difference = UInt8(given.count == expected.count ? 0 : 1)
+        for index in given.indices {
+            difference |= given[index] ^ (expected.isEmpty ? 1 : expected[index % expected.count])
+        }
+        return difference == 0 ? 1 : 0
+    }
+}

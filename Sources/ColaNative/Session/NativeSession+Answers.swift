@@ -1,0 +1,180 @@
+package import ColaCore
+internal import NIOCore
+
+// From effects to lines.
+extension NativeSession {
+    /// Writes one effect that names this session's channel; the owner calls `flush` behind the last of a series.
+    package mutating func handle(_ effect: Effect) {
+        guard !isClosed else { return }
+        switch effect {
+        case .reply(_, let id, let reply): answer(id, reply)
+        case .deliver(_, let consumer, let delivery): write(delivery, to: consumer)
+        case .cancelled(_, let consumer, let error):
+            flushTags()
+            output.writeString("err c=\(consumer) \(error.code) \(error.isRetryable ? "retry" : "final") ")
+            output.writeString(Self.oneLine(error.description))
+            output.writeString("\n")
+        case .blocked(let sentence?): output.writeString("blocked \(Self.oneLine(sentence))\n")
+        case .blocked(nil): output.writeStaticString("unblocked\n")
+        case .windowFull, .read, .damaged: break  // the loop's business
+        }
+    }
+
+    /// Nothing more follows for now: what waited to be merged is written.
+    package mutating func flush() {
+        flushTags()
+    }
+
+    private mutating func answer(_ id: RequestID, _ reply: Reply) {
+        switch id {
+        case .quit:
+            write(.done, for: quitTag ?? .untagged)
+            flushTags()
+            state = .closed
+        case .closing:
+            guard case .refusedBySession(let refusal) = reply else { return }
+            close(code: refusal.code, sentence: Self.oneLine(refusal.sentence))
+        default: write(reply, for: id)
+        }
+    }
+
+    mutating func write(_ reply: Reply, for id: RequestID) {
+        if case .done = reply, id.isTag { return merge(id.rawValue) }
+        flushTags()
+        switch reply {
+        case .done: finish("ok", id, "")
+        case .declared(let messages): finish("ok", id, " ready=\(messages)")
+        case .removed(let messages): finish("ok", id, " messages=\(messages)")
+        case .empty: finish("ok", id, " empty=yes")
+        case .message(let delivery):
+            writeTagged("ok", id)
+            output.writeString(" delivery=\(delivery.tag) offset=\(delivery.entry.offset)")
+            output.writeString(" size=\(delivery.entry.value.range.count)")
+            writeRest(of: delivery)
+        case .peeked(let deliveries):
+            for delivery in deliveries { write(delivery, to: ConsumerTag(0)) }
+            finish("ok", id, " count=\(deliveries.count)")
+        case .rows(let rows): writeBody(JSONText(rows), for: id)
+        case .statistics(let statistics):
+            writeBody(JSONText(statistics, server: configuration.server), for: id)
+        case .refused(let error):
+            writeTagged("err", id)
+            output.writeString(" \(error.code) \(error.isRetryable ? "retry" : "final") ")
+            output.writeString("\(Self.oneLine(error.description))\n")
+        case .refusedBySession(let refusal):
+            writeTagged("err", id)
+            output.writeString(" \(refusal.code) \(refusal.isRetryable ? "retry" : "final") ")
+            output.writeString("\(Self.oneLine(refusal.sentence))\n")
+        }
+    }
+
+    private mutating func finish(_ word: String, _ id: RequestID, _ rest: String) {
+        writeTagged(word, id)
+        output.writeString(rest + "\n")
+    }
+
+    private mutating func writeBody(_ text: JSONText, for id: RequestID) {
+        writeTagged("ok", id)
+        output.writeString(" size=\(text.buffer.readableBytes)\n")
+        output.writeImmutableBuffer(text.buffer)
+        output.writeStaticString("\n")
+    }
+
+    mutating func writeTagged(_ word: String, _ id: RequestID) {
+        output.writeString(word)
+        guard id.isTag else { return }
+        output.writeStaticString(" t=")
+        Decimal.write(Int64(id.rawValue), to: &output)
+    }
+
+    // MARK: Merging
+
+    private mutating func merge(_ tag: UInt64) {
+        if let tags = unwrittenTags, tags.upperBound + 1 == tag {
+            unwrittenTags = tags.lowerBound...tag
+        } else {
+            flushTags()
+            unwrittenTags = tag...tag
+        }
+    }
+
+    mutating func flushTags() {
+        guard let tags = unwrittenTags else { return }
+        unwrittenTags = nil
+        output.writeStaticString("ok t=")
+        Decimal.write(Int64(tags.lowerBound), to: &output)
+        if tags.count > 1 {
+            output.writeStaticString("-")
+            Decimal.write(Int64(tags.upperBound), to: &output)
+        }
+        output.writeStaticString("\n")
+    }
+
+    // MARK: Deliveries
+
+    private mutating func write(_ delivery: Delivery, to consumer: ConsumerTag) {
+        output.writeStaticString("msg ")
+        Decimal.write(Int64(consumer.rawValue), to: &output)
+        output.writeStaticString(" ")
+        Decimal.write(Int64(delivery.tag.rawValue), to: &output)
+        output.writeStaticString(" ")
+        Decimal.write(delivery.entry.offset.rawValue, to: &output)
+        output.writeStaticString(" ")
+        Decimal.write(delivery.entry.value.range.count, to: &output)
+        writeRest(of: delivery)
+    }
+
+    /// The options of a message, and its body.
+    private mutating func writeRest(of delivery: Delivery) {
+        if let redelivered = delivery.redelivered {
+            output.writeStaticString(" r=")
+            Decimal.write(redelivered, to: &output)
+        }
+        writeTimestamp(delivery.entry.timestamp)
+        delivery.data.withUnsafeBytes { data in
+            if !delivery.entry.key.isNull {
+                output.writeStaticString(" key=")
+                let key = UnsafeRawBufferPointer(rebasing: data[delivery.entry.key.range])
+                Escape.write(key, to: &output, as: .optionValue)
+            }
+            if delivery.entry.headerCount > 0 {
+                writeHeaders(UnsafeRawBufferPointer(rebasing: data[delivery.entry.headers.range]))
+            }
+            output.writeStaticString("\n")
+            output.writeBytes(UnsafeRawBufferPointer(rebasing: data[delivery.entry.value.range]))
+        }
+        output.writeStaticString("\n")
+    }
+
+    private mutating func writeTimestamp(_ timestamp: Timestamp) {
+        guard timestamp.rawValue >= 0 else { return }  // before 1970: the protocol has no negative numbers
+        if timestamp != lastTimestamp {
+            lastTimestamp = timestamp
+            lastTimestampText = Array(" ts=\(timestamp.rawValue)".utf8)
+        }
+        output.writeBytes(lastTimestampText)
+    }
+
+    private mutating func writeHeaders(_ encoded: UnsafeRawBufferPointer) {
+        for header in RecordHeaders.decode(encoded) ?? [] where !header.name.isEmpty {
+            output.writeStaticString(" h.")
+            Escape.write(header.name, to: &output, as: .headerName)
+            output.writeStaticString("=")
+            Escape.write(header.value ?? [], to: &output, as: .optionValue)
+        }
+    }
+
+    // MARK: Text
+
+    func escaped(_ text: String) -> String {
+        var buffer = ByteBuffer()
+        Escape.write(text, to: &buffer, as: .optionValue)
+        return String(buffer: buffer)
+    }
+
+    /// Sentences may quote what a client sent; a line break in them would be a line of its own.
+    static func oneLine(_ sentence: String) -> String {
+        guard sentence.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { return sentence }
+        return String(sentence.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "?" : Character($0) })
+    }
+}

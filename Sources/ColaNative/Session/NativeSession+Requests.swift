@@ -1,0 +1,408 @@
+internal import ColaCore
+internal import NIOCore
+
+// From lines to requests. One function per verb; each returns where the next line begins, or nil if its body has not
+// arrived, in which case it has changed nothing.
+extension NativeSession {
+    /// - Parameters:
+    ///   - start: where the line begins.
+    ///   - end: where its content ends.
+    ///   - body: where what follows the line begins.
+    mutating func readRequest(
+        _ bytes: UnsafeRawBufferPointer, of burst: [UInt8], from start: Int, to end: Int, body: Int
+    ) -> Int? {
+        guard scanner.split(bytes, from: start, to: end) else {
+            return refuse("syntax", "a line is a verb in lower case, then words and options with one space between them", body)
+        }
+        if scanner.field(0, is: "pub", in: bytes) { return readPublish(bytes, of: burst, from: start, body: body) }
+        var reader = RequestReader(scanner: scanner, bytes: bytes)
+        guard let verb = Verb(rawValue: reader.verb) else {
+            return refuse("unknown_command", "there is no command '\(reader.verb)'; protocol/native.md has them all", body)
+        }
+        guard reader.readTag() else {
+            return refuse("syntax", "t= must be a number from 0 to \(Int64.max)", body)
+        }
+        guard state.isOpen || verb.isAllowedBeforeHello else {
+            let sentence = "say who you are first: hello 1 user=NAME password=PASSWORD"
+            refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
+            return body
+        }
+        defer { hasBegun = true }
+        do throws(RequestReader.Malformed) {
+            return try perform(verb, &reader, of: burst, from: start, body: body)
+        } catch {
+            return refuse("syntax", error.sentence, body, reader.tag)
+        }
+    }
+
+    private mutating func perform(
+        _ verb: Verb, _ reader: inout RequestReader, of burst: [UInt8], from start: Int, body: Int
+    ) throws(RequestReader.Malformed) -> Int? {
+        switch verb {
+        case .hello: try hello(&reader)
+        case .ping:
+            try reader.end()
+            if isAttached { request(.barrier, reader.tag) } else { write(.done, for: reader.tag) }
+        case .beat: try reader.end()
+        case .quit:
+            try reader.end()
+            quit(reader.tag)
+        case .pubs: return try readBatch(&reader, of: burst, from: start, body: body)
+        case .ack: try settle(&reader, .acknowledge)
+        case .nack: try settle(&reader, .release)
+        case .reject: try settle(&reader, .reject)
+        case .declare, .delete: try define(verb, &reader)
+        case .bind, .unbind:
+            let source = try reader.text("EXCHANGE")
+            let destination = try reader.text("NAME")
+            let key = try reader.option("key") ?? ""
+            try reader.end()
+            let binding = BindingDefinition(source: source, destination: destination, routingKey: key)
+            request(verb == .bind ? .bind(binding) : .unbind(binding), reader.tag)
+        case .purge:
+            let name = try reader.text("NAME")
+            try reader.end()
+            request(.purge(name: name), reader.tag)
+        case .consume: try consume(&reader)
+        case .credit:
+            let consumer = try reader.number("CONSUMER", in: 1...4_294_967_295)
+            let count = try reader.number("N", in: 0...2_147_483_647)
+            try reader.end()
+            request(.grant(ConsumerTag(UInt64(consumer)), count: Int(count)), reader.tagOrSilent)
+        case .cancel:
+            let consumer = try reader.number("CONSUMER", in: 1...4_294_967_295)
+            try reader.end()
+            request(.cancel(ConsumerTag(UInt64(consumer))), reader.tag)
+        case .get:
+            let name = try reader.text("NAME")
+            let isAutoAck = try reader.choice("ack", ["auto": true, "manual": false]) ?? true
+            try reader.end()
+            request(.get(name: name, isAutoAck: isAutoAck), reader.tag)
+        case .peek:
+            let name = try reader.text("NAME")
+            let from = try reader.optionNumber("from", in: 0...Int64.max) ?? 0
+            let count = try reader.optionNumber("count", in: 1...1_000) ?? 1
+            try reader.end()
+            request(.peek(name: name, from: Offset(from), count: Int(count)), reader.tag)
+        case .commit:
+            let topic = try reader.text("NAME")
+            let group = try reader.text("GROUP")
+            let next = try reader.number("OFFSET", in: 0...Int64.max)
+            try reader.end()
+            request(.commitOffset(topic: topic, group: group, next: Offset(next)), reader.tag)
+        case .list:
+            let word = try reader.text("WHAT")
+            try reader.end()
+            guard let listing = Listing(rawValue: word) else {
+                let known = Listing.allCases.map(\.rawValue).joined(separator: ", ")
+                throw RequestReader.Malformed("there is no list of '\(word)', but of \(known)")
+            }
+            request(.list(listing), reader.tag)
+        case .stat:
+            try reader.end()
+            request(.statistics, reader.tag)
+        }
+        return body
+    }
+
+
+
+    mutating func request(_ request: Request, _ tag: RequestID) {
+        commands.append(.request(channel, tag, request))
+    }
+
+    // MARK: The connection
+
+    private mutating func hello(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
+        let version = try reader.number("VERSION", in: 0...Int64.max)
+        let user = try reader.option("user")
+        let password = try reader.option("password")
+        let client = try reader.option("client") ?? ""
+        let heartbeat = try reader.optionNumber("heartbeat", in: 0...3_600) ?? 0
+        let need = try reader.option("need") ?? ""
+        try reader.end()
+        guard version == 1 else {
+            let sentence = "this server speaks version 1 of the native protocol, not \(version)"
+            return refuseAndClose(code: "unsupported_version", sentence: sentence, reader.tag)
+        }
+        guard !hasBegun else {
+            throw RequestReader.Malformed("hello must be the first request of a connection")
+        }
+        let missing = need.split(separator: ",").first { !Configuration.features.contains(String($0)) }
+        if let missing {
+            let sentence = "this server does not know the feature '\(missing)', but \(Configuration.features.joined(separator: ","))"
+            return write(.refusedBySession(BrokerRefusal(code: "unsupported_feature", sentence: sentence)), for: reader.tag)
+        }
+        if user != nil || identity == nil {
+            guard let admitted = access.admit(user: user ?? "guest", password: password ?? "", from: peer) else {
+                let sentence = "wrong name or password, or the user may not come from \(peer.description)"
+                return refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
+            }
+            identity = admitted
+        }
+        guard let identity else { return }
+        state = .open
+        heartbeatMilliseconds = heartbeat * 1_000
+        commands.append(.attach(channel, info(of: identity, client: client)))
+        writeTagged("ok", reader.tag)
+        output.writeString(
+            " version=1 server=\(configuration.server) user=\(escaped(identity.user))"
+                + " admin=\(identity.isAdministrator ? "yes" : "no") heartbeat=\(heartbeat)"
+                + " line=\(Configuration.lineBytesMax) body=\(configuration.bodyBytesMax)"
+                + " features=\(Configuration.features.joined(separator: ","))\n")
+    }
+
+    private mutating func quit(_ tag: RequestID) {
+        guard isAttached else {
+            write(.done, for: tag)
+            state = .closed
+            return
+        }
+        quitTag = tag
+        request(.barrier, .quit)
+        state = .draining
+    }
+
+    // MARK: Queues, topics, consumers
+
+    private mutating func define(_ verb: Verb, _ reader: inout RequestReader) throws(RequestReader.Malformed) {
+        let kind = try reader.text("queue, topic or exchange")
+        let name = try reader.text("NAME")
+        switch (verb, kind) {
+        case (.declare, "queue"):
+            try reader.end()
+            request(.declareQueue(name: name), reader.tag)
+        case (.declare, "topic"):
+            try reader.end()
+            request(.declareTopic(name: name), reader.tag)
+        case (.declare, "exchange"):
+            guard let type = try reader.choice("type", ["direct": ExchangeDefinition.Kind.direct, "fanout": .fanout]) else {
+                throw RequestReader.Malformed("an exchange needs type=direct or type=fanout")
+            }
+            try reader.end()
+            request(.declareExchange(name: name, kind: type), reader.tag)
+        case (_, "queue"):
+            try reader.end()
+            request(.deleteQueue(name: name), reader.tag)
+        case (_, "topic"):
+            try reader.end()
+            request(.deleteTopic(name: name), reader.tag)
+        case (_, "exchange"):
+            try reader.end()
+            request(.deleteExchange(name: name), reader.tag)
+        default: throw RequestReader.Malformed("'\(kind)' is none of queue, topic and exchange")
+        }
+    }
+
+    private mutating func consume(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
+        let name = try reader.text("NAME")
+        guard let consumer = try reader.optionNumber("c", in: 1...4_294_967_295) else {
+            throw RequestReader.Malformed("consume needs c=NUMBER, by which its messages are told apart")
+        }
+        let prefetch = try reader.optionNumber("prefetch", in: 1...65_535)
+        let credit = try reader.optionNumber("credit", in: 0...2_147_483_647)
+        guard prefetch == nil || credit == nil else {
+            throw RequestReader.Malformed("a consumer has prefetch or credit, not both")
+        }
+        let isAutoAck = try reader.choice("ack", ["auto": true, "manual": false]) ?? false
+        var consume = Consume(
+            name: name, consumer: ConsumerTag(UInt64(consumer)),
+            flow: credit.map { .credit(Int($0)) } ?? .prefetch(Int(prefetch ?? 100)), isAutoAck: isAutoAck)
+        consume.group = try reader.option("group")
+        consume.position = try position(try reader.option("from"))
+        try reader.end()
+        request(.consume(consume), reader.tag)
+    }
+
+    private func position(_ text: String?) throws(RequestReader.Malformed) -> Consume.Position? {
+        switch text {
+        case nil: return nil
+        case "first": return .first
+        case "last": return .last
+        case "next": return .next
+        case .some(let text):
+            let number = Array(text.utf8).withUnsafeBytes { Decimal.parse($0) }
+            guard let number else { throw RequestReader.Malformed("from= must be first, last, next or an offset") }
+            return .offset(Offset(number))
+        }
+    }
+
+    private mutating func settle(
+        _ reader: inout RequestReader, _ settlement: Settlement
+    ) throws(RequestReader.Malformed) {
+        let range = try reader.range("DELIVERIES")
+        try reader.end()
+        request(
+            .settle(
+                first: DeliveryTag(UInt64(range.lowerBound)), last: DeliveryTag(UInt64(range.upperBound)), settlement),
+            reader.tagOrSilent)
+    }
+
+    // MARK: Publishing
+
+    /// `pub`, the one line that comes a million times a second: it is read in place.
+    private mutating func readPublish(
+        _ bytes: UnsafeRawBufferPointer, of burst: [UInt8], from start: Int, body: Int
+    ) -> Int? {
+        guard state.isOpen else {
+            refuseAndClose(
+                code: "unauthenticated", sentence: "say who you are first: hello 1 user=NAME password=PASSWORD", .untagged)
+            return body
+        }
+        hasBegun = true
+        // Without a length there is no telling where the next line begins.
+        guard scanner.count >= 3, let size = scanner.number(2, in: bytes) else {
+            refuseAndClose(code: "syntax", sentence: "pub needs a routing key and the size of its body: pub NAME SIZE")
+            return body
+        }
+        guard size <= configuration.bodyBytesMax else { return refuseBody(of: Int(clamping: size), start: body) }
+        let end = body + Int(size)
+        guard end < bytes.count else {
+            inputNeeded = end + 1 - start
+            return nil
+        }
+        guard bytes[end] == 0x0A else {
+            refuseAndClose(code: "body_end", sentence: "a body of \(size) bytes must be followed by a line feed")
+            return bytes.count
+        }
+        var publish = Publish(routingKey: "", message: Message(value: burst[body..<end]))
+        var tag = RequestID.untagged
+        if scanner.count == 4, scanner.option(3, is: "t", in: bytes), let number = scanner.optionNumber(3, in: bytes),
+            readRoutingKey(bytes)
+        {
+            tag = RequestID(UInt64(number))
+            publish.routingKey = lastKey
+        } else {
+            var reader = RequestReader(scanner: scanner, bytes: bytes)
+            guard reader.readTag() else {
+                _ = refuse("syntax", "t= must be a number from 0 to \(Int64.max)", end)
+                return end + 1
+            }
+            tag = reader.tag
+            do throws(RequestReader.Malformed) {
+                publish.routingKey = try reader.text("ROUTING-KEY")
+                _ = try reader.number("SIZE", in: 0...Int64.max)
+                try readOptions(&reader, of: &publish)
+            } catch {
+                _ = refuse("syntax", error.sentence, end, tag)
+                return end + 1
+            }
+        }
+        commands.append(.request(channel, tag, .publish(publish)))
+        return end + 1
+    }
+
+    /// Brings `lastKey` up to date with the first word of the line.
+    private mutating func readRoutingKey(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let raw = scanner.raw(1, in: bytes)
+        if raw.count == lastKeyBytes.count, lastKeyBytes.withUnsafeBytes({ $0.elementsEqual(raw) }) { return true }
+        guard let decoded = Escape.decode(raw, as: .word), let key = String(validating: decoded, as: UTF8.self) else {
+            return false
+        }
+        lastKeyBytes = Array(raw)
+        lastKey = key
+        return true
+    }
+
+    private func readOptions(
+        _ reader: inout RequestReader, of publish: inout Publish
+    ) throws(RequestReader.Malformed) {
+        publish.exchange = try reader.option("x") ?? ""
+        publish.message.key = try reader.bytes("key").map { $0[...] }
+        publish.isMandatory = try reader.choice("mandatory", ["yes": true, "no": false]) ?? true
+        publish.message.headers = try reader.headers()
+        try reader.end()
+    }
+
+    private mutating func readBatch(
+        _ reader: inout RequestReader, of burst: [UInt8], from start: Int, body: Int
+    ) throws(RequestReader.Malformed) -> Int? {
+        let bytes = reader.bytes
+        let malformed: RequestReader.Malformed?
+        var publish = Publish(routingKey: "", message: Message(value: []))
+        var count = 0
+        do throws(RequestReader.Malformed) {
+            publish.routingKey = try reader.text("ROUTING-KEY")
+            count = Int(try reader.number("COUNT", in: 1...Int64(Configuration.batchMessagesMax)))
+            publish.exchange = try reader.option("x") ?? ""
+            publish.isMandatory = try reader.choice("mandatory", ["yes": true, "no": false]) ?? true
+            try reader.end()
+            malformed = nil
+        } catch {
+            malformed = error
+        }
+        // Without a count there is no telling where the next request begins.
+        if let malformed {
+            refuseAndClose(code: "syntax", sentence: malformed.sentence, reader.tag)
+            return body
+        }
+        var position = body
+        var total = 0
+        var values: [ArraySlice<UInt8>] = []
+        for _ in 0..<count {
+            // A size is at most 19 digits, CR and LF.
+            switch LineScanner.findLine(in: bytes, from: position, limit: 21) {
+            case .incomplete:
+                inputNeeded = bytes.count - start + 1
+                return nil
+            case .tooLong:
+                refuseAndClose(code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
+                return bytes.count
+            case .found(let end, let next):
+                guard let size = Decimal.parse(UnsafeRawBufferPointer(rebasing: bytes[position..<end])) else {
+                    refuseAndClose(code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
+                    return bytes.count
+                }
+                let (sum, overflow) = total.addingReportingOverflow(Int(size))
+                guard !overflow, sum <= configuration.bodyBytesMax else {
+                    return refuseBody(of: overflow ? .max : sum, start: bytes.count)
+                }
+                total = sum
+                guard next + Int(size) < bytes.count else {
+                    inputNeeded = next + Int(size) + 1 - start
+                    return nil
+                }
+                guard bytes[next + Int(size)] == 0x0A else {
+                    refuseAndClose(code: "body_end", sentence: "a body of \(size) bytes must be followed by a line feed")
+                    return bytes.count
+                }
+                values.append(burst[next..<next + Int(size)])
+                position = next + Int(size) + 1
+            }
+        }
+        publish.message.value = values[0]
+        publish.more = values.dropFirst().map { Message(value: $0) }
+        commands.append(.request(channel, reader.tag, .publish(publish)))
+        return position
+    }
+
+    // MARK: Refusing
+
+    private mutating func refuseBody(of size: Int, start: Int) -> Int {
+        let sentence =
+            "a body of \(size) bytes is over the limit of \(configuration.bodyBytesMax) (setting body-max); send it in parts, "
+            + "or raise the limit"
+        refuseAndClose(code: "too_large", sentence: sentence)
+        return start
+    }
+
+    /// An error in its turn; the connection goes on.
+    private mutating func refuse(_ code: String, _ sentence: String, _ next: Int, _ tag: RequestID = .untagged) -> Int {
+        let refusal = BrokerRefusal(code: code, sentence: sentence)
+        if isAttached { request(.refuse(refusal), tag) } else { write(.refusedBySession(refusal), for: tag) }
+        return next
+    }
+
+    /// An error in its turn, and then the end.
+    mutating func refuseAndClose(code: String, sentence: String, _ tag: RequestID = .untagged) {
+        let refusal = BrokerRefusal(code: code, sentence: sentence)
+        guard isAttached else {
+            write(.refusedBySession(refusal), for: tag)
+            close(code: code, sentence: sentence)
+            return
+        }
+        if tag.isTag { request(.refuse(refusal), tag) }
+        request(.refuse(refusal), .closing)
+        state = .draining
+    }
+}

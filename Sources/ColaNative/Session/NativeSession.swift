@@ -1,0 +1,220 @@
+package import ColaCore
+package import NIOCore
+
+/// The server's side of one native connection, without the socket: bytes in, commands out; effects in, bytes out.
+///
+/// The owner feeds what was received, takes `commands` to the broker, hands back the effects that name the session's
+/// channel, and writes `output`. Nothing is answered out of turn: what the session refuses by itself travels through the
+/// broker as well, so that it comes behind the answers to what was asked before.
+///
+/// Source: `protocol/native.md`
+package struct NativeSession {
+    package struct Configuration: Sendable {
+        package var server: String
+        package var bodyBytesMax = 16 * 1024 * 1024
+        package var handshakeMilliseconds: Int64 = 10_000
+
+        package init(server: String) { self.server = server }
+
+        static let lineBytesMaxBefore = 8_192
+        static let lineBytesMax = 65_536
+        static let batchMessagesMax = 10_000
+        static let features = ["batch", "bind", "get", "groups", "headers", "keys", "peek", "prefetch", "topics"]
+    }
+
+    enum State {
+        /// Over TCP: nobody has named himself yet.
+        case new
+        case open
+        /// Nothing more is read; what was asked before is still answered.
+        case draining
+        /// Nothing more is read or answered; `output` is the last.
+        case closed
+    }
+
+    let channel: ChannelID
+    let peer: Peer
+    let access: Access
+    let configuration: Configuration
+    var state: State
+    var identity: Access.Identity?
+    /// What was received and does not make a whole request yet.
+    var input = ByteBuffer()
+    /// How much `input` must hold before it is worth looking at again.
+    var inputNeeded = 1
+    /// Up to where `input` was searched for the end of its line.
+    var searched = 0
+    var scanner = LineScanner()
+    /// Whether a request came before: `hello` must be the first.
+    var hasBegun = false
+    var quitTag: RequestID?
+    /// The routing key of the last publish, as received and as text.
+    var lastKeyBytes: [UInt8] = []
+    var lastKey = ""
+
+    /// Answers of one word that wait to be merged with the next.
+    var unwrittenTags: ClosedRange<UInt64>?
+    /// ` ts=…` of the last delivery: many messages share a millisecond.
+    var lastTimestamp = Timestamp(-1)
+    var lastTimestampText: [UInt8] = []
+
+    var heartbeatMilliseconds: Int64 = 0
+    var lastReceived: Instant
+    var lastSent: Instant
+    let began: Now
+
+    /// What the connection has asked for, for the owner to take to the broker.
+    package var commands: [Command] = []
+    /// What is to be sent, for the owner to take.
+    package var output = ByteBuffer()
+
+    package init(channel: ChannelID, peer: Peer, access: Access, configuration: Configuration, now: Now) {
+        self.channel = channel
+        self.peer = peer
+        self.access = access
+        self.configuration = configuration
+        began = now
+        lastReceived = now.monotonic
+        lastSent = now.monotonic
+        identity = access.identity(of: peer)
+        state = identity == nil ? .new : .open
+        if let identity { commands.append(.attach(channel, info(of: identity, client: ""))) }
+    }
+
+    /// Whether the connection is to be closed once `output` has been sent.
+    package var isClosed: Bool {
+        if case .closed = state { return true }
+        return false
+    }
+
+    /// Whether a session is there that the broker knows.
+    package var isAttached: Bool { identity != nil }
+
+    func info(of identity: Access.Identity, client: String) -> ChannelInfo {
+        var info = ChannelInfo(
+            protocolName: "native", peer: peer.description, user: identity.user, client: client, since: began.wall)
+        if case .process(let id, let user, _) = peer {
+            info.processID = id
+            info.userID = user
+        }
+        return info
+    }
+
+    // MARK: Time
+
+    /// When `tick` has something to do, or nil.
+    package var nextDeadline: Instant? {
+        switch state {
+        case .new: return began.monotonic.advanced(byMilliseconds: configuration.handshakeMilliseconds)
+        case .open where heartbeatMilliseconds > 0:
+            return min(
+                lastSent.advanced(byMilliseconds: heartbeatMilliseconds / 2),
+                lastReceived.advanced(byMilliseconds: heartbeatMilliseconds * 2))
+        case .open, .draining, .closed: return nil
+        }
+    }
+
+    package mutating func tick(at now: Instant) {
+        guard let deadline = nextDeadline, deadline <= now else { return }
+        if case .new = state {
+            return close(code: "timeout", sentence: "no hello came within \(configuration.handshakeMilliseconds) ms")
+        }
+        if lastReceived.advanced(byMilliseconds: heartbeatMilliseconds * 2) <= now {
+            let sentence = "nothing was received for \(heartbeatMilliseconds * 2) ms, twice the heartbeat"
+            return close(code: "timeout", sentence: sentence)
+        }
+        output.writeStaticString("beat\n")
+        lastSent = now
+    }
+
+    /// The owner has written `output`.
+    package mutating func didSend(at now: Instant) {
+        lastSent = now
+    }
+
+    /// Says good-bye now, whatever is outstanding.
+    package mutating func close(code: String, sentence: String) {
+        guard !isClosed else { return }
+        flushTags()
+        output.writeString("bye \(code) \(sentence)\n")
+        state = .closed
+    }
+
+    // MARK: Bytes in
+
+    /// Takes what was received; what it asks for is in `commands` afterwards.
+    package mutating func receive(_ bytes: inout ByteBuffer, at now: Instant) {
+        lastReceived = now
+        switch state {
+        case .draining, .closed: return
+        case .new, .open: break
+        }
+        if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
+        guard input.readableBytes >= inputNeeded else { return }
+        // One copy of the whole burst; the bodies in the commands are slices of it.
+        let burst = [UInt8](input.readableBytesView)
+        let used = burst.withUnsafeBytes { read($0, of: burst) }
+        if used == burst.count {
+            input = ByteBuffer()
+        } else {
+            input.moveReaderIndex(forwardBy: used)
+            input.discardReadBytes()
+        }
+    }
+
+    /// - Returns: how many bytes were read for good.
+    private mutating func read(_ bytes: UnsafeRawBufferPointer, of burst: [UInt8]) -> Int {
+        var position = 0
+        while true {
+            guard state.isReading else { return bytes.count }
+            let limit = state.isOpen ? Configuration.lineBytesMax : Configuration.lineBytesMaxBefore
+            let line = LineScanner.findLine(in: bytes, from: position, searched: position + searched, limit: limit)
+            switch line {
+            case .incomplete:
+                searched = bytes.count - position
+                inputNeeded = searched + 1
+                return position
+            case .tooLong:
+                let sentence = "no line feed within \(limit) bytes, the most that a line may have"
+                refuseAndClose(code: "line_too_long", sentence: sentence)
+                return bytes.count
+            case .found(let end, let next):
+                searched = 0
+                inputNeeded = 1
+                guard end > position else {
+                    position = next
+                    continue
+                }
+                guard let after = readRequest(bytes, of: burst, from: position, to: end, body: next) else {
+                    return position  // its body is still to come
+                }
+                position = after
+            }
+        }
+    }
+}
+
+extension NativeSession.State {
+    var isOpen: Bool {
+        if case .open = self { return true }
+        return false
+    }
+
+    var isReading: Bool {
+        switch self {
+        case .new, .open: true
+        case .draining, .closed: false
+        }
+    }
+}
+
+extension RequestID {
+    /// A request without a tag.
+    static let untagged = RequestID(.max - 1)
+    /// A refusal after which the connection is closed.
+    static let closing = RequestID(.max - 2)
+    /// `quit`.
+    static let quit = RequestID(.max - 3)
+
+    var isTag: Bool { rawValue <= UInt64(Int64.max) }
+}
