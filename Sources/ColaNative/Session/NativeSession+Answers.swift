@@ -31,6 +31,9 @@ extension NativeSession {
             write(.done, for: quitTag ?? .untagged)
             flushTags()
             state = .closed
+        case .end:
+            flushTags()
+            state = .closed
         case .closing:
             guard case .refusedBySession(let refusal) = reply else { return }
             close(code: refusal.code, sentence: Self.oneLine(refusal.sentence))

@@ -32,7 +32,7 @@ package struct NativeSession {
         case closed
     }
 
-    let channel: ChannelID
+    package let channel: ChannelID
     let peer: Peer
     let access: Access
     let configuration: Configuration
@@ -132,6 +132,12 @@ package struct NativeSession {
         lastSent = now
     }
 
+    /// There are too many connections for this one.
+    package mutating func refuseConnection(limit: Int) {
+        commands = []
+        close(code: "busy", sentence: "there are \(limit) connections already (setting connections-max); try again later")
+    }
+
     /// Says good-bye now, whatever is outstanding.
     package mutating func close(code: String, sentence: String) {
         guard !isClosed else { return }
@@ -159,6 +165,17 @@ package struct NativeSession {
         } else {
             input.moveReaderIndex(forwardBy: used)
             input.discardReadBytes()
+        }
+    }
+
+    /// The client will send nothing more: what it asked for is answered, then the connection is closed.
+    package mutating func receiveEnd() {
+        switch state {
+        case .open:
+            request(.barrier, .end)
+            state = .draining
+        case .new: state = .closed
+        case .draining, .closed: break
         }
     }
 
@@ -215,6 +232,9 @@ extension RequestID {
     static let closing = RequestID(.max - 2)
     /// `quit`.
     static let quit = RequestID(.max - 3)
+
+    /// The client's end of the stream.
+    static let end = RequestID(.max - 4)
 
     var isTag: Bool { rawValue <= UInt64(Int64.max) }
 }

@@ -1,0 +1,220 @@
+internal import ColaCore
+internal import ColaStore
+internal import DequeModule
+internal import Logging
+internal import NIOCore
+
+/// The turn: take commands, apply them, give the batch to the store, release what may go, sleep until the next deadline.
+///
+/// It owns the broker and runs on one event loop, on which all connections live as well, so nothing of a message crosses
+/// a thread but the batch on its way to the disk. Nothing else sees the broker.
+final class BrokerLoop {
+    let eventLoop: any EventLoop
+    private let broker: Broker
+    private let store: any Store
+    private let logger: Logger
+    private let clock = SystemClock()
+
+    private var connections: [ChannelID: any Connection] = [:]
+    private var nextChannel = ChannelID(1)
+    /// Connections with something to write, each once.
+    private var unflushed: [any Connection] = []
+    /// Connections that are not read from until a commit makes room.
+    private var held: [ChannelID] = []
+    private var effects: [Effect] = []
+    private var submitted = BatchNumber(0)
+    private var committed = BatchNumber(0)
+    private var timer: Scheduled<Void>?
+    private var timerDeadline: Instant?
+    private var isStopping = false
+    private(set) var blocked: String?
+
+    /// With one batch on its way, the next is not cut before it has this size: commits are the better the larger they are.
+    private static let worthwhileBatchBytes = 256 * 1024
+
+    init(eventLoop: any EventLoop, recovery: Recovery, limits: Limits, store: any Store, logger: Logger) {
+        self.eventLoop = eventLoop
+        self.store = store
+        self.logger = logger
+        broker = Broker(recovery, limits: limits)
+    }
+
+    var now: Now { clock.now }
+    var connectionCount: Int { connections.count }
+
+    // MARK: Connections
+
+    func takeChannelID() -> ChannelID {
+        defer { nextChannel = ChannelID(nextChannel.rawValue + 1) }
+        return nextChannel
+    }
+
+    func add(_ connection: any Connection) {
+        connections[connection.id] = connection
+    }
+
+    func remove(_ connection: any Connection) {
+        guard connections.removeValue(forKey: connection.id) != nil, !isStopping else { return }
+        let now = now
+        broker.apply(.detach(connection.id), at: now, into: &effects)
+        finishTurn(at: now)
+    }
+
+    /// One read burst of one connection.
+    func submit(_ commands: [Command], from connection: any Connection, at now: Now) {
+        guard !isStopping else { return }
+        for command in commands { broker.apply(command, at: now, into: &effects) }
+        if broker.holdsBack(connection.id) {
+            connection.hold()
+            held.append(connection.id)
+        }
+        finishTurn(at: now)
+    }
+
+    func windowOpened(_ id: ChannelID) {
+        guard !isStopping else { return }
+        let now = now
+        broker.apply(.windowOpened(id), at: now, into: &effects)
+        finishTurn(at: now)
+    }
+
+    /// The connection has something to write that no effect asked for.
+    func needsFlush(_ connection: any Connection) {
+        guard !connection.isFlushPending else { return }
+        connection.isFlushPending = true
+        unflushed.append(connection)
+    }
+
+    func flushAll() {
+        while let connection = unflushed.popLast() {
+            connection.isFlushPending = false
+            connection.flush()
+        }
+    }
+
+    // MARK: The store
+
+    func committed(_ number: BatchNumber) {
+        committed = max(committed, number)
+        guard !isStopping else { return }
+        let now = now
+        broker.apply(.committed(number), at: now, into: &effects)
+        let waiting = held
+        held = []
+        for id in waiting {
+            guard let connection = connections[id] else { continue }
+            if broker.holdsBack(id) { held.append(id) } else { connection.release() }
+        }
+        finishTurn(at: now)
+    }
+
+    func loaded(_ request: ReadRequest, _ result: Result<ReadResult, StoreError>) {
+        guard !isStopping else { return }
+        let now = now
+        switch result {
+        case .success(let result): broker.apply(.loaded(result), at: now, into: &effects)
+        case .failure(let error):
+            logger.error("a read failed", metadata: ["log": "\(request.log)", "reason": "\(error)"])
+            broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)
+        }
+        finishTurn(at: now)
+    }
+
+    func storageBlocked(_ reason: String?) {
+        guard !isStopping else { return }
+        blocked = reason
+        if let reason {
+            logger.warning("publishers are held back", metadata: ["reason": "\(reason)"])
+        } else {
+            logger.notice("publishers go on")
+        }
+        let now = now
+        broker.apply(.storageBlocked(reason), at: now, into: &effects)
+        if reason == nil { committed(committed) }
+        finishTurn(at: now)
+    }
+
+    // MARK: The rest of a turn
+
+    private func finishTurn(at now: Now) {
+        release()
+        commit(at: now)
+        flushAll()
+        schedule(at: now)
+    }
+
+    /// Does what the broker wants done now.
+    private func release() {
+        var batch: [Effect] = []
+        swap(&batch, &effects)
+        var current: (any Connection)?
+        for effect in batch {
+            switch effect {
+            case .reply(let id, _, _), .deliver(let id, _, _), .cancelled(let id, _, _):
+                if current?.id != id { current = connections[id] }
+                guard let current else { continue }
+                current.handle(effect)
+                needsFlush(current)
+            case .windowFull(let id): connections[id]?.reportWhenWritable()
+            case .read(let request): read(request)
+            case .blocked:
+                for connection in connections.values {
+                    connection.handle(effect)
+                    needsFlush(connection)
+                }
+            case .damaged(let log, let name, let sentence):
+                logger.error(
+                    "a stored batch failed its check and was put aside",
+                    metadata: ["name": "\(name)", "log": "\(log)", "damage": "\(sentence)"])
+            }
+        }
+        // The array's memory serves the next turn.
+        batch.removeAll(keepingCapacity: batch.count < 65_536)
+        if effects.isEmpty { swap(&batch, &effects) }
+    }
+
+    private func read(_ request: ReadRequest) {
+        let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        store.read(request) { result in
+            eventLoop.execute { loop.value.loaded(request, result) }
+        }
+    }
+
+    private func commit(at now: Now) {
+        while broker.isCommitDue(at: now) {
+            let inFlight = submitted.rawValue - committed.rawValue
+            guard inFlight == 0 || inFlight == 1 && broker.gatheringBytes >= Self.worthwhileBatchBytes else { return }
+            guard let batch = broker.cut() else { return }
+            submitted = batch.number
+            store.submit(batch)
+        }
+    }
+
+    private func schedule(at now: Now) {
+        let deadline = broker.nextDeadline
+        guard deadline != timerDeadline else { return }
+        timer?.cancel()
+        timerDeadline = deadline
+        guard let deadline else { return }
+        let delay = max(0, deadline.rawValue - now.monotonic.rawValue)
+        timer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [self] in
+            timerDeadline = nil
+            guard !isStopping else { return }
+            let now = clock.now
+            broker.apply(.tick, at: now, into: &effects)
+            finishTurn(at: now)
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Says good-bye to everyone and gives the last batch to the store, which the caller then closes.
+    func stop() {
+        isStopping = true
+        timer?.cancel()
+        for connection in connections.values { connection.stop() }
+        broker.stop(at: now)
+        if let batch = broker.cut() { store.submit(batch) }
+    }
+}

@@ -1,0 +1,17 @@
+internal import ColaCore
+
+/// What the broker loop knows of a connection, whatever protocol it speaks. All calls are made on the loop.
+protocol Connection: AnyObject {
+    var id: ChannelID { get }
+    var isFlushPending: Bool { get set }
+    /// An effect that names this connection; what it makes of it is written at the next `flush`.
+    func handle(_ effect: Effect)
+    func flush()
+    /// Stops reading, until `release`.
+    func hold()
+    func release()
+    /// Tell the loop (`windowOpened`) as soon as the socket has taken most of what was written.
+    func reportWhenWritable()
+    /// The server is stopping: say so, and close.
+    func stop()
+}

@@ -1,0 +1,189 @@
+internal import ColaCore
+internal import NIOCore
+
+/// One connection: its socket's events to its session, the session's commands to the broker loop, its output to the socket.
+///
+/// The only place in which callbacks of the network library appear, whatever the protocol. It runs on the broker's loop.
+final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let id: ChannelID
+    var isFlushPending = false
+    private let loop: BrokerLoop
+    private var session: S
+    private var context: ChannelHandlerContext?
+    /// The broker wants nothing more from this connection for now.
+    private var isHeld = false
+    /// The socket does not take what was written; until it does, nothing more is read either.
+    private var isClogged = false
+    private var isReadWanted = false
+    private var reportsWritable = false
+    private var isClosing = false
+    private var timer: Scheduled<Void>?
+    private var timerDeadline: Instant?
+
+    init(id: ChannelID, session: S, loop: BrokerLoop) {
+        self.id = id
+        self.session = session
+        self.loop = loop
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        loop.add(self)
+        submit(at: loop.now)
+        schedule()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The peer is gone, or as good as: there is nobody to tell.
+        context.close(promise: nil)
+    }
+
+    private func end() {
+        guard context != nil else { return }
+        context = nil
+        timer?.cancel()
+        loop.remove(self)
+    }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        var bytes = unwrapInboundIn(data)
+        session.receive(&bytes, at: loop.now.monotonic)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        submit(at: loop.now)
+        context.fireChannelReadComplete()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event {
+            session.receiveEnd()
+            submit(at: loop.now)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isHeld || isClogged { isReadWanted = true } else { context.read() }
+    }
+
+    private func submit(at now: Now) {
+        guard context != nil else { return }
+        if !session.commands.isEmpty {
+            var commands: [Command] = []
+            swap(&commands, &session.commands)
+            loop.submit(commands, from: self, at: now)
+        }
+        if session.output.readableBytes > 0 || session.isClosed { flush() }
+        schedule()
+    }
+
+    // MARK: Writing
+
+    func handle(_ effect: Effect) {
+        session.handle(effect)
+    }
+
+    func flush() {
+        session.flush()
+        guard let context else { return }
+        if session.output.readableBytes > 0 {
+            var output = ByteBuffer()
+            swap(&output, &session.output)
+            context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+            session.didSend(at: loop.now.monotonic)
+            isClogged = !context.channel.isWritable
+        }
+        if session.isClosed { close() }
+        reportIfWritable()
+    }
+
+    /// Sends what is written, then ends our half; the rest of what the peer sends is read and dropped for a moment, for a
+    /// socket closed with unread bytes takes its last words with it.
+    private func close() {
+        guard !isClosing, let context else { return }
+        isClosing = true
+        timer?.cancel()
+        isHeld = false
+        isClogged = false
+        if isReadWanted { context.read() }
+        context.close(mode: .output, promise: nil)
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        isClogged = !context.channel.isWritable && !isClosing
+        if !isClogged { readAgain() }
+        reportIfWritable()
+        context.fireChannelWritabilityChanged()
+    }
+
+    func reportWhenWritable() {
+        reportsWritable = true
+    }
+
+    private func reportIfWritable() {
+        guard reportsWritable, let context, context.channel.isWritable else { return }
+        reportsWritable = false
+        // Not in this turn: others want theirs.
+        context.eventLoop.assumeIsolated().execute { [self] in loop.windowOpened(id) }
+    }
+
+    // MARK: Holding back
+
+    func hold() {
+        isHeld = !isClosing
+    }
+
+    func release() {
+        isHeld = false
+        readAgain()
+    }
+
+    private func readAgain() {
+        guard isReadWanted, !isHeld, !isClogged, let context else { return }
+        isReadWanted = false
+        context.read()
+    }
+
+    // MARK: Time
+
+    private func schedule() {
+        let deadline = isClosing ? nil : session.nextDeadline
+        // A deadline that moved away is looked at when the old one has come: no timer is touched per message.
+        guard let deadline, context != nil else { return }
+        if let timerDeadline, timerDeadline <= deadline { return }
+        timer?.cancel()
+        timerDeadline = deadline
+        let delay = max(0, deadline.rawValue - loop.now.monotonic.rawValue)
+        timer = loop.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [self] in
+            timerDeadline = nil
+            session.tick(at: loop.now.monotonic)
+            submit(at: loop.now)
+        }
+    }
+
+    // MARK: Stopping
+
+    func stop() {
+        session.close(code: "shutting_down", sentence: "the server is stopping; connect again in a moment")
+        flush()
+    }
+}

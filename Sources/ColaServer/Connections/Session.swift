@@ -1,0 +1,23 @@
+internal import ColaCore
+internal import ColaNative
+internal import NIOCore
+
+/// A protocol as a machine: bytes and effects in, commands and bytes out. It knows no socket and no clock.
+protocol Session {
+    var commands: [Command] { get set }
+    var output: ByteBuffer { get set }
+    /// Whether the connection is to be closed once `output` has been sent.
+    var isClosed: Bool { get }
+    var nextDeadline: Instant? { get }
+
+    mutating func receive(_ bytes: inout ByteBuffer, at now: Instant)
+    /// The client will send nothing more: answer what is outstanding, then close.
+    mutating func receiveEnd()
+    mutating func handle(_ effect: Effect)
+    mutating func flush()
+    mutating func didSend(at now: Instant)
+    mutating func tick(at now: Instant)
+    mutating func close(code: String, sentence: String)
+}
+
+extension NativeSession: Session {}

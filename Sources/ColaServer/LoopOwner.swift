@@ -1,0 +1,36 @@
+internal import NIOCore
+internal import Synchronization
+
+/// Lets the store's thread reach the broker loop, which is made only after the store was opened.
+///
+/// What the store reports before is kept and handed over in its order.
+final class LoopOwner: Sendable {
+    private struct State {
+        var loop: NIOLoopBound<BrokerLoop>?
+        var waiting: [@Sendable (BrokerLoop) -> Void] = []
+    }
+
+    private let eventLoop: any EventLoop
+    private let state = Mutex(State())
+
+    init(eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+    }
+
+    func set(_ loop: NIOLoopBound<BrokerLoop>) {
+        let waiting = state.withLock { state in
+            state.loop = loop
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for body in waiting { eventLoop.execute { body(loop.value) } }
+    }
+
+    func onLoop(_ body: @escaping @Sendable (BrokerLoop) -> Void) {
+        let loop = state.withLock { state in
+            if state.loop == nil { state.waiting.append(body) }
+            return state.loop
+        }
+        if let loop { eventLoop.execute { body(loop.value) } }
+    }
+}

@@ -1,0 +1,164 @@
+package import ColaCore
+internal import ColaNative
+internal import ColaStore
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+package import ServiceLifecycle
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
+/// The running broker: store, loop and listeners, started in this order and stopped in reverse.
+package struct Server: Service {
+    package static let version = "0.1.0"
+
+    private let settings: Settings
+    private let logger: Logger
+    private let announce: @Sendable (String) -> Void
+
+    /// - Parameter announce: takes the one line that says that connections are accepted.
+    package init(settings: Settings, announce: @escaping @Sendable (String) -> Void) {
+        self.settings = settings
+        self.announce = announce
+        logger = StderrLog.logger(format: settings.logFormat, level: settings.logLevel)
+    }
+
+    /// Why a server did not start or had to end, with the exit code that says it (sysexits.h).
+    package struct Failure: Error, CustomStringConvertible {
+        package var exitCode: Int32
+        package var description: String
+    }
+
+    /// Serves until a graceful shutdown is asked for.
+    package func run() async throws {
+        warn()
+        let store = SQLiteStore(options)
+        // With two cores or fewer everything but the commits happens on one loop: no hop, no wake-up.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let eventLoop = group.next()
+        do {
+            let started = try await start(store, on: eventLoop)
+            announce(started.announcement)
+            try? await gracefulShutdown()
+            try await stop(started, store: store, on: eventLoop)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+        logger.info("stopped")
+    }
+
+    private var options: SQLiteStore.Options {
+        var options = SQLiteStore.Options(directory: settings.dataDirectory)
+        options.relaxedDurability = settings.isDurabilityRelaxed
+        options.acceptDamage = settings.acceptsDamage
+        options.reserveBytes = settings.reserveBytes
+        return options
+    }
+
+    private func warn() {
+        if settings.isDurabilityRelaxed {
+            logger.warning("durability=relaxed: a power failure may lose messages that were confirmed")
+        }
+        if getuid() == 0 { logger.warning("running as root; a user of its own is safer") }
+        if let native = settings.native, settings.account == nil, !["127.0.0.1", "::1", "localhost"].contains(native.host) {
+            logger.warning("nobody can log in from another machine: set default-user and default-pass")
+        }
+    }
+
+    // MARK: Starting
+
+    private struct Started: Sendable {
+        var loop: NIOLoopBound<BrokerLoop>
+        var listeners: [any Channel]
+        var announcement: String
+    }
+
+    private func start(_ store: SQLiteStore, on eventLoop: any EventLoop) async throws -> Started {
+        let owner = LoopOwner(eventLoop: eventLoop)
+        let logger = logger
+        let recovery: Recovery
+        do {
+            recovery = try store.open(
+                events: StoreEvents(
+                    committed: { number in owner.onLoop { $0.committed(number) } },
+                    outOfRoom: { reason in owner.onLoop { $0.storageBlocked(reason) } },
+                    roomFound: { owner.onLoop { $0.storageBlocked(nil) } },
+                    failed: { error in
+                        // Nothing may be said or done any more: what is on the disk decides, at the next start.
+                        logger.critical("\(error)")
+                        _exit(error.exitCode)
+                    }))
+        } catch {
+            throw Failure(exitCode: error.exitCode, description: error.description)
+        }
+        logger.info(
+            "opened",
+            metadata: [
+                "data": "\(settings.dataDirectory)", "epoch": "\(recovery.epoch)", "queues": "\(recovery.queues.count)",
+                "topics": "\(recovery.topics.count)", "clean": "\(recovery.wasStoppedCleanly)",
+            ])
+        do {
+            let settings = settings
+            let bound = try await eventLoop.submit {
+                let loop = BrokerLoop(
+                    eventLoop: eventLoop, recovery: recovery, limits: settings.limits, store: store, logger: logger)
+                return NIOLoopBound(loop, eventLoop: eventLoop)
+            }.get()
+            owner.set(bound)
+            return try await listen(bound, on: eventLoop)
+        } catch {
+            try? store.close()
+            throw error
+        }
+    }
+
+    private func listen(_ loop: NIOLoopBound<BrokerLoop>, on eventLoop: any EventLoop) async throws -> Started {
+        var configuration = NativeSession.Configuration(server: "Cola/\(Self.version)")
+        configuration.bodyBytesMax = settings.bodyBytesMax
+        let listener = NativeListener(
+            loop: loop, configuration: configuration, access: Access(account: settings.account, serverUser: Int(getuid())),
+            connectionsMax: settings.connectionsMax)
+        var channels: [any Channel] = []
+        var words = ["cola ready"]
+        do {
+            if let address = settings.native {
+                let channel = try await listener.bind(address, on: eventLoop)
+                channels.append(channel)
+                let port = channel.localAddress?.port ?? address.port
+                let host = address.host.contains(":") ? "[\(address.host)]" : address.host
+                words.append("native=tcp://\(host):\(port)")
+            }
+            if let path = settings.socketPath {
+                channels.append(try await listener.bind(path: path, mode: settings.socketMode, on: eventLoop))
+                words.append("socket=unix://\(AbsolutePath.of(path))")
+            }
+        } catch {
+            for channel in channels { try? await channel.close() }
+            throw error
+        }
+        words.append("data=\(AbsolutePath.of(settings.dataDirectory))")
+        return Started(loop: loop, listeners: channels, announcement: words.joined(separator: " "))
+    }
+
+    // MARK: Stopping
+
+    private func stop(_ started: Started, store: SQLiteStore, on eventLoop: any EventLoop) async throws {
+        logger.info("stopping")
+        for listener in started.listeners { try? await listener.close() }
+        try await eventLoop.submit { started.loop.value.stop() }.get()
+        do throws(StoreError) {
+            try store.close()
+        } catch {
+            throw Failure(exitCode: error.exitCode, description: error.description)
+        }
+        if let path = settings.socketPath { unlink(path) }
+    }
+}

@@ -1,0 +1,126 @@
+/// One thing that can be set: as `--name VALUE`, as `COLA_NAME`, or as `name:` in `cola.yaml`.
+///
+/// The table ``all`` is the only place where a setting is described; parsing, `cola serve --help` and the reference come
+/// from it.
+package struct Setting: Sendable {
+    package enum Kind: Sendable {
+        case text
+        case yesNo
+        case choice([String])
+        case number(ClosedRange<Int64>)
+        /// A number with an optional K, M or G behind it (powers of 1024).
+        case bytes(ClosedRange<Int64>)
+        /// `HOST:PORT` or `off`.
+        case listener
+        /// A listener of a later version: `off` alone.
+        case unbuiltListener
+        /// An octal file mode.
+        case mode
+    }
+
+    package var name: String
+    package var kind: Kind
+    /// As it would be written on the command line; nil: it has no value of its own.
+    package var defaultValue: String?
+    package var placeholder: String
+    package var help: String
+
+    package var environmentName: String {
+        "COLA_" + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+    }
+}
+
+extension Setting {
+    package static let all: [Setting] = [
+        Setting(
+            name: "config", kind: .text, defaultValue: nil, placeholder: "FILE",
+            help: "Read settings from this file; without it from ./cola.yaml, if there is one."),
+        Setting(
+            name: "data-dir", kind: .text, defaultValue: "./cola-data", placeholder: "DIR",
+            help: "Where everything is stored. Made if missing."),
+        Setting(
+            name: "socket", kind: .text, defaultValue: nil, placeholder: "PATH|off",
+            help: "The Unix socket of the native protocol. Default: cola.sock in the data directory."),
+        Setting(
+            name: "socket-mode", kind: .mode, defaultValue: "0660", placeholder: "MODE",
+            help: "Who may use the Unix socket: its file mode."),
+        Setting(
+            name: "native", kind: .listener, defaultValue: "127.0.0.1:7672", placeholder: "HOST:PORT|off",
+            help: "TCP for the native protocol. Port 0 picks a free one."),
+        Setting(
+            name: "amqp", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
+            help: "AMQP 0-9-1; not in this version yet."),
+        Setting(
+            name: "kafka", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
+            help: "The Kafka protocol; not in this version yet."),
+        Setting(
+            name: "http", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
+            help: "HTTP API and web page; not in this version yet."),
+        Setting(
+            name: "default-user", kind: .text, defaultValue: nil, placeholder: "NAME",
+            help: "The user who may come in over TCP, with default-pass, from anywhere. Without it: guest, from loopback."),
+        Setting(
+            name: "default-pass", kind: .text, defaultValue: nil, placeholder: "PASSWORD",
+            help: "That user's password. Better set as COLA_DEFAULT_PASS: other users can see command lines."),
+        Setting(
+            name: "durability", kind: .choice(["full", "relaxed"]), defaultValue: "full", placeholder: "full|relaxed",
+            help: "relaxed does not wait for the disk: a power failure may lose what was confirmed."),
+        Setting(
+            name: "accept-damage", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
+            help: "Start on damaged data with what can be read, after a copy of it was made."),
+        Setting(
+            name: "body-max", kind: .bytes(1...1_073_741_824), defaultValue: "16M", placeholder: "BYTES",
+            help: "The largest message."),
+        Setting(
+            name: "connections-max", kind: .number(1...1_000_000), defaultValue: "10000", placeholder: "N",
+            help: "Connections at a time."),
+        Setting(
+            name: "queues-max", kind: .number(1...10_000_000), defaultValue: "100000", placeholder: "N",
+            help: "Queues and topics together."),
+        Setting(
+            name: "consumers-max", kind: .number(1...1_000_000), defaultValue: "1024", placeholder: "N",
+            help: "Consumers on one connection."),
+        Setting(
+            name: "unacked-max", kind: .number(1...10_000_000), defaultValue: "65536", placeholder: "N",
+            help: "Messages handed out on one connection and not acknowledged."),
+        Setting(
+            name: "cache", kind: .bytes(0...1_099_511_627_776), defaultValue: "64M", placeholder: "BYTES",
+            help: "Stored messages kept in memory as well, over all queues."),
+        Setting(
+            name: "reserve", kind: .bytes(0...17_179_869_184), defaultValue: "32M", placeholder: "BYTES",
+            help: "Disk space set aside, so that acknowledgements can be stored when the disk is full."),
+        Setting(
+            name: "log-format", kind: .choice(["text", "json"]), defaultValue: "text", placeholder: "text|json",
+            help: "How log lines on stderr look."),
+        Setting(
+            name: "log-level", kind: .choice(["debug", "info", "warning", "error"]), defaultValue: "info",
+            placeholder: "debug|info|warning|error", help: "The least important log line that is written."),
+    ]
+
+    static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
+
+    /// The text of `cola serve --help`.
+    package static var help: String {
+        var lines = [
+            "OVERVIEW: Run the broker.", "",
+            "Queues and topics are kept in the data directory. When connections are accepted, one line that begins with",
+            "`cola ready` is printed, with every address. SIGTERM stops the server in order.", "",
+            "USAGE: cola serve [--NAME VALUE]...", "",
+            "Each setting can also be given as an environment variable (--data-dir: COLA_DATA_DIR) or in cola.yaml",
+            "(data-dir: ...). The command line goes before the environment, and the environment before the file.", "",
+            "SETTINGS:",
+        ]
+        for setting in all {
+            let standard = setting.defaultValue.map { " (default: \($0))" } ?? ""
+            lines.append("  --\(setting.name) \(setting.placeholder)")
+            lines.append("        \(setting.help)\(standard)")
+        }
+        lines += [
+            "", "EXAMPLES:", "  cola serve", "  cola serve --data-dir /var/lib/cola --native 0.0.0.0:7672",
+            "  cola serve --native 127.0.0.1:0 --socket off", "",
+            "EXIT CODES: 0 stopped in order, 64 wrong setting, 65 damaged or newer data, 69 an address is in use,",
+            "  70 the disk failed, 74 no room, 75 the data directory is in use, 77 not permitted",
+        ]
+        return lines.joined(separator: "\n")
+    }
+}

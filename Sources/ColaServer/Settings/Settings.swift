@@ -1,0 +1,152 @@
+package import ColaCore
+internal import Yams
+
+/// What a server was asked to be.
+package struct Settings: Sendable {
+    package var dataDirectory = "./cola-data"
+    /// Nil: no Unix socket.
+    package var socketPath: String?
+    package var socketMode: UInt32 = 0o660
+    /// Nil: no TCP listener.
+    package var native: Address?
+    package var account: Access.Account?
+    package var isDurabilityRelaxed = false
+    package var acceptsDamage = false
+    package var bodyBytesMax = 16 * 1024 * 1024
+    package var connectionsMax = 10_000
+    package var reserveBytes = 32 * 1024 * 1024
+    package var limits = Limits()
+    package var logFormat = "text"
+    package var logLevel = "info"
+
+    package struct Address: Equatable, Sendable {
+        package var host: String
+        package var port: Int
+    }
+
+    /// What is wrong with a setting, and where it came from.
+    package struct Wrong: Error, CustomStringConvertible {
+        package var description: String
+    }
+
+    /// - Parameters:
+    ///   - arguments: what follows `cola serve`.
+    ///   - read: the text of a file, or nil if there is none.
+    /// - Throws: ``Wrong``: which setting, from where, and what it may be.
+    package init(
+        arguments: [String], environment: [String: String], read: (String) throws -> String?
+    ) throws {
+        var given: [String: (value: String, origin: String)] = [:]
+        let flags = try Self.parse(arguments)
+        let path = flags["config"] ?? environment["COLA_CONFIG"]
+        if let text = try read(path ?? "cola.yaml") {
+            for (name, value) in try Self.parse(yaml: text, path: path ?? "cola.yaml") {
+                given[name] = (value, "\(name) in \(path ?? "cola.yaml")")
+            }
+        } else if let path {
+            throw Wrong(description: "there is no file \(path) to read settings from")
+        }
+        for setting in Setting.all {
+            if let value = environment[setting.environmentName] { given[setting.name] = (value, setting.environmentName) }
+            if let value = flags[setting.name] { given[setting.name] = (value, "--\(setting.name)") }
+        }
+        var reader = SettingReader(given: given)
+        dataDirectory = try reader.text("data-dir") ?? dataDirectory
+        socketMode = UInt32(try reader.number("socket-mode"))
+        native = try reader.address("native")
+        for name in ["amqp", "kafka", "http"] { try reader.expectOff(name) }
+        let socket = try reader.text("socket") ?? "\(dataDirectory)/cola.sock"
+        socketPath = socket == "off" ? nil : socket
+        account = try Self.account(user: reader.text("default-user"), password: reader.text("default-pass"))
+        isDurabilityRelaxed = try reader.text("durability") == "relaxed"
+        acceptsDamage = try reader.text("accept-damage") == "yes"
+        bodyBytesMax = Int(try reader.number("body-max"))
+        connectionsMax = Int(try reader.number("connections-max"))
+        reserveBytes = Int(try reader.number("reserve"))
+        limits.queuesMax = Int(try reader.number("queues-max"))
+        limits.consumersPerChannelMax = Int(try reader.number("consumers-max"))
+        limits.unackedPerChannelMax = Int(try reader.number("unacked-max"))
+        limits.cacheBytesMax = Int(try reader.number("cache"))
+        logFormat = try reader.text("log-format") ?? logFormat
+        logLevel = try reader.text("log-level") ?? logLevel
+        guard socketPath != nil || native != nil else {
+            throw Wrong(description: "both --socket and --native are off: nobody could reach this server")
+        }
+    }
+
+    private static func account(user: String?, password: String?) throws -> Access.Account? {
+        switch (user, password) {
+        case (nil, nil): nil
+        case (let user?, let password?): Access.Account(user: user, password: password)
+        default: throw Wrong(description: "default-user and default-pass go together: set both, or none")
+        }
+    }
+
+    /// `--name VALUE`, `--name=VALUE`; a setting that is yes or no may stand alone.
+    private static func parse(_ arguments: [String]) throws -> [String: String] {
+        var flags: [String: String] = [:]
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            guard argument.hasPrefix("--") else {
+                throw Wrong(description: "'\(argument)' is no setting; cola serve takes --NAME VALUE, see cola serve --help")
+            }
+            let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0])
+            guard let setting = Setting.named(name) else { throw unknown("--\(name)", name) }
+            if parts.count == 2 {
+                flags[name] = String(parts[1])
+            } else if case .yesNo = setting.kind, rest.first.map({ $0.hasPrefix("--") }) ?? true {
+                flags[name] = "yes"
+            } else if let value = rest.popFirst() {
+                flags[name] = value
+            } else {
+                throw Wrong(description: "--\(name) needs a value: --\(name) \(setting.placeholder)")
+            }
+        }
+        return flags
+    }
+
+    private static func parse(yaml text: String, path: String) throws -> [String: String] {
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: text)
+        } catch {
+            throw Wrong(description: "\(path) is not YAML: \(error)")
+        }
+        guard let node else { return [:] }
+        guard let mapping = node.mapping else {
+            throw Wrong(description: "\(path) must hold lines of the form `name: value`")
+        }
+        var values: [String: String] = [:]
+        for (key, value) in mapping {
+            guard let name = key.string, Setting.named(name) != nil else {
+                throw unknown("\(key.string ?? "a key that is no text") in \(path)", key.string ?? "")
+            }
+            guard let scalar = value.scalar else { throw Wrong(description: "\(name) in \(path) must be one value") }
+            values[name] = scalar.string
+        }
+        return values
+    }
+
+    private static func unknown(_ origin: String, _ name: String) -> Wrong {
+        let near = Setting.all.map(\.name).min { distance($0, name) < distance($1, name) } ?? ""
+        let hint = distance(near, name) <= 3 ? "; did you mean \(near)?" : "; cola serve --help has them all"
+        return Wrong(description: "there is no setting \(origin)\(hint)")
+    }
+
+    /// How many letters must change to make one word from the other (Levenshtein, 1966).
+    private static func distance(_ first: String, _ second: String) -> Int {
+        let letters = Array(second)
+        var row = Array(0...letters.count)
+        for (line, letter) in first.enumerated() {
+            var diagonal = row[0]
+            row[0] = line + 1
+            for column in letters.indices {
+                let replaced = diagonal + (letters[column] == letter ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(replaced, row[column] + 1, diagonal + 1)
+            }
+        }
+        return row[letters.count]
+    }
+}
