@@ -13,8 +13,12 @@ static inline int cola_bind_text(sqlite3_stmt *statement, int index, const char 
 }
 
 /* sqlite3_db_config is variadic, which Swift does not import. */
-static inline int cola_no_checkpoint_on_close(sqlite3 *connection) {
-    return sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+static inline int cola_no_checkpoint_on_close(sqlite3 *connection, int on) {
+    return sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on, (int *)0);
 }
+
+/* Extended result codes are sums of a kind that Swift does not import either. */
+static const int cola_ioerr_fsync = SQLITE_IOERR_FSYNC;
+static const int cola_ioerr_dir_fsync = SQLITE_IOERR_DIR_FSYNC;
 
 #endif

@@ -1,0 +1,36 @@
+internal import Glibc
+
+/// Copies a file aside before something is done that cannot be taken back.
+enum FileCopy {
+    /// Copies `source` to `target`, which does not exist, and syncs it. A source that is missing is no error.
+    static func copy(_ source: String, to target: String) throws(StoreError) {
+        let from = open(source, O_RDONLY | O_CLOEXEC)
+        guard from >= 0 else {
+            if errno == ENOENT { return }
+            throw failure("open \(source)")
+        }
+        defer { Glibc.close(from) }
+        let to = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard to >= 0 else { throw failure("make \(target)") }
+        defer { Glibc.close(to) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = Glibc.read(from, &buffer, buffer.count)
+            guard count >= 0 else { throw failure("read \(source)") }
+            if count == 0 { break }
+            var done = 0
+            while done < count {
+                let written = buffer.withUnsafeBytes { Glibc.write(to, $0.baseAddress! + done, count - done) }
+                guard written > 0 else { throw failure("write \(target)") }
+                done += written
+            }
+        }
+        guard fsync(to) == 0 else { throw failure("sync \(target)") }
+    }
+
+    private static func failure(_ operation: String) -> StoreError {
+        isOutOfRoom(errno)
+            ? .noRoom(path: operation, reason: systemReason(errno))
+            : .inputOutput(operation: operation, reason: systemReason(errno))
+    }
+}

@@ -1,0 +1,16 @@
+internal import ColaCore
+
+/// What waits for the commit thread.
+struct CommitQueue {
+    enum Stop {
+        /// Commit what was submitted, and mark the stop as clean.
+        case inOrder
+        /// Leave everything as it is, as a killed process would.
+        case atOnce
+    }
+
+    var batches: [Batch] = []
+    var stop: Stop?
+    /// Set once nothing more can be made durable.
+    var failure: StoreError?
+}

@@ -1,0 +1,72 @@
+internal import Glibc
+
+/// Brings a database to the newest schema, in one transaction.
+///
+/// Before an existing file is changed, all its tables but `chunk` are copied to a file beside it: they are small, and they
+/// are what a wrong step could spoil.
+struct Migrations {
+    let path: String
+    /// As ``Schema/steps``.
+    var steps = Schema.steps
+
+    /// Refuses what is not ours, or from the future. Changes nothing.
+    func check(_ connection: Connection) throws {
+        let version = try connection.integer("PRAGMA user_version")
+        let application = try connection.integer("PRAGMA application_id")
+        if try application == 0 && version == 0 && connection.integer("SELECT count(*) FROM sqlite_schema") == 0 {
+            return
+        }
+        guard application == Schema.applicationID else {
+            throw StoreError.damaged(
+                path: path, reason: "it is an SQLite database, but not one of cola's (application id \(application))")
+        }
+        guard version <= steps.count else {
+            throw StoreError.newerSchema(path: path, found: version, known: Int64(steps.count))
+        }
+        guard version > 0 else { throw StoreError.damaged(path: path, reason: "its schema has version \(version)") }
+    }
+
+    func run(on connection: Connection) throws {
+        let version = try connection.integer("PRAGMA user_version")
+        guard version < steps.count else { return }
+        if version > 0 { try backUp(connection, version: version) }
+        try connection.execute("BEGIN IMMEDIATE")
+        do {
+            for step in steps[Int(version)...] { try connection.execute(step) }
+            try connection.execute("PRAGMA application_id=\(Schema.applicationID); PRAGMA user_version=\(steps.count)")
+            try connection.execute("COMMIT")
+        } catch {
+            connection.rollback()
+            throw error
+        }
+    }
+
+    private func backUp(_ connection: Connection, version: Int64) throws {
+        let copy = freePath { "\(path).version-\(version).backup-\($0)" }
+        let attach = try connection.prepare("ATTACH ? AS backup")
+        attach.bind(1, copy)
+        try attach.runToEnd()
+        defer { try? connection.execute("DETACH backup") }
+        let tables = try connection.prepare(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'chunk'")
+        var names: [String] = []
+        while try tables.step() { names.append(tables.text(0)) }
+        tables.reset()
+        try connection.execute("BEGIN")
+        do {
+            for name in names {
+                try connection.execute("CREATE TABLE backup.\"\(name)\" AS SELECT * FROM main.\"\(name)\"")
+            }
+            try connection.execute("COMMIT")
+        } catch {
+            connection.rollback()
+            throw error
+        }
+    }
+}
+
+/// The first of the paths numbered 1, 2, … at which there is nothing.
+func freePath(_ path: (Int) -> String) -> String {
+    for number in 1..<100_000 where access(path(number), F_OK) != 0 { return path(number) }
+    return path(100_000)
+}

@@ -1,0 +1,73 @@
+internal import ColaCore
+internal import Glibc
+
+/// What is done from the lock to the first batch: check the log, open, migrate, read what was stored, begin an epoch.
+///
+/// Everything that can be refused is refused before anything is changed.
+struct SQLiteOpening {
+    let options: SQLiteStore.Options
+    let gate: ReaderGate
+
+    struct Opened {
+        var committer: Committer
+        var reader: ChunkReader
+        var recovery: Recovery
+    }
+
+    private var path: String { options.directory.database }
+
+    func run() throws(StoreError) -> Opened {
+        let walk = try checkedLog()
+        try options.directory.createDatabaseFile()
+        return try StoreError.converting(path: path) {
+            let connection = try Connection(path: path, access: .readWrite)
+            let migrations = Migrations(path: path)
+            try migrations.check(connection)
+            if let walk, walk.end < walk.fileBytes {
+                try WriteAheadLog.cut(path: options.directory.log, to: walk.end)
+            }
+            try Settings.apply(to: connection, relaxedDurability: options.relaxedDurability)
+            try migrations.run(on: connection)
+            let recovery = try beginEpoch(connection)
+            let committer = try Committer(connection, epoch: recovery.epoch, gate: gate)
+            let reader = try ChunkReader(Connection(path: path, access: .readOnly), gate: gate)
+            // The names of the log and of the database must be there after a power loss, too.
+            options.directory.sync()
+            return Opened(committer: committer, reader: reader, recovery: recovery)
+        }
+    }
+
+    private func beginEpoch(_ connection: Connection) throws -> Recovery {
+        try connection.execute("BEGIN IMMEDIATE")
+        do {
+            let recovery = try RecoveryReader(connection: connection, path: path, acceptDamage: options.acceptDamage)
+                .read()
+            try connection.execute("UPDATE meta SET value = \(recovery.epoch.rawValue) WHERE key = 'epoch'")
+            try connection.execute("COMMIT")
+            return recovery
+        } catch {
+            connection.rollback()
+            throw error
+        }
+    }
+
+    /// Walks the log. Damage in it is refused, or accepted after a copy was made.
+    private func checkedLog() throws(StoreError) -> WriteAheadLog.Walk? {
+        guard var walk = try WriteAheadLog.walk(path: options.directory.log) else { return nil }
+        // SQLite would delete a log that has no database to go with it.
+        if walk.commits > 0, databaseIsEmpty { walk.damage = "it is empty, but its write-ahead log is not" }
+        // Without fsync a torn log means nothing.
+        guard let damage = walk.damage, !options.relaxedDurability else { return walk }
+        guard options.acceptDamage else { throw .damaged(path: path, reason: damage) }
+        let copy = freePath { "\(path).damaged-\($0)" }
+        try FileCopy.copy(path, to: copy)
+        try FileCopy.copy(options.directory.log, to: copy + "-wal")
+        options.directory.sync()
+        return walk
+    }
+
+    private var databaseIsEmpty: Bool {
+        var status = stat()
+        return stat(path, &status) != 0 || status.st_size == 0
+    }
+}

@@ -1,0 +1,22 @@
+internal import ColaCore
+
+/// The CRC32C that state rows carry: a flipped bit in a floor would lose messages without a word.
+enum StateChecksum {
+    static func logState(_ log: LogID, _ state: LogState) -> Int64 {
+        var values: (Int64, Int64, Int64, Int64, Int64, Int64, Int64) = (
+            log.rawValue.littleEndian, state.start.rawValue.littleEndian, state.next.rawValue.littleEndian,
+            Int64(state.ready).littleEndian, Int64(state.bytes).littleEndian, state.floor.rawValue.littleEndian,
+            state.handedOut.rawValue.littleEndian
+        )
+        return withUnsafeBytes(of: &values) { Int64(CRC32C.checksum($0)) }
+    }
+
+    static func settled(_ log: LogID, _ base: Offset, _ data: [UInt8]) -> Int64 {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(data.count + 16)
+        withUnsafeBytes(of: log.rawValue.littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: base.rawValue.littleEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: data)
+        return Int64(CRC32C.checksum(bytes))
+    }
+}

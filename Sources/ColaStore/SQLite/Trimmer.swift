@@ -1,0 +1,91 @@
+internal import ColaCore
+
+/// Deletes what purges and removed logs left behind, a slice at a time, when nobody waits for a commit.
+///
+/// What is to be done stands in the table `garbage`, so a restart goes on where the last one stopped.
+final class Trimmer {
+    /// Chunks a slice deletes at most, and bytes of producers after which it stops.
+    static let chunksMax = 64
+    static let bytesMax: Int64 = 16 << 20
+    private static let rowsMax: Int64 = 1000
+
+    private(set) var hasWork: Bool
+    private let next: Statement
+    private let chunks: Statement
+    private let removeChunk: Statement
+    private let removeSettled: Statement
+    private let sweeps: [Statement]
+    private let wholeSweeps: [Statement]
+    private let remove: Statement
+    private let changes: Statement
+
+    init(_ connection: Connection) throws {
+        next = try connection.prepare("SELECT log, below, whole FROM garbage ORDER BY log LIMIT 1")
+        chunks = try connection.prepare(
+            "SELECT id, base, bytes FROM chunk WHERE log = ?1 AND base < ?2 AND last < ?2 ORDER BY base LIMIT ?3")
+        removeChunk = try connection.prepare("DELETE FROM chunk WHERE id = ?")
+        removeSettled = try connection.prepare("DELETE FROM settled WHERE log = ? AND base = ?")
+        func sweep(_ table: String, _ key: String, _ condition: String) throws -> Statement {
+            try connection.prepare(
+                """
+                DELETE FROM \(table) WHERE log = ?1 AND \(key) IN
+                  (SELECT \(key) FROM \(table) WHERE log = ?1 AND \(condition) ORDER BY \(key) LIMIT ?3)
+                """)
+        }
+        sweeps = [try sweep("released", "offset", "offset < ?2")]
+        wholeSweeps = [try sweep("settled", "base", "?2 > 0"), try sweep("group_offset", "group_name", "?2 > 0")]
+        remove = try connection.prepare("DELETE FROM garbage WHERE log = ?")
+        changes = try connection.prepare("SELECT changes()")
+        hasWork = true
+    }
+
+    /// A batch may have left something to do.
+    func look() { hasWork = true }
+
+    /// Deletes one slice, inside the caller's transaction.
+    func slice() throws {
+        guard let (log, below, isWhole) = try nextGarbage() else {
+            hasWork = false
+            return
+        }
+        if try removeChunks(log, below) { return }
+        for statement in isWhole ? sweeps + wholeSweeps : sweeps {
+            try statement.run(log, below, Self.rowsMax)
+            if try changed() == Self.rowsMax { return }
+        }
+        try remove.run(log)
+    }
+
+    private func nextGarbage() throws -> (log: Int64, below: Int64, isWhole: Bool)? {
+        defer { next.reset() }
+        guard try next.step() else { return nil }
+        let isWhole = next.integer(2) != 0
+        return (next.integer(0), isWhole ? .max : next.integer(1), isWhole)
+    }
+
+    /// - Returns: whether there may be more.
+    private func removeChunks(_ log: Int64, _ below: Int64) throws -> Bool {
+        chunks.bind(1, log)
+        chunks.bind(2, below)
+        chunks.bind(3, Int64(Self.chunksMax))
+        var found: [(id: Int64, base: Int64)] = []
+        var bytes: Int64 = 0
+        do {
+            defer { chunks.reset() }
+            while bytes < Self.bytesMax, try chunks.step() {
+                found.append((chunks.integer(0), chunks.integer(1)))
+                bytes = bytes.addingReportingOverflow(chunks.integer(2)).partialValue
+            }
+        }
+        for chunk in found {
+            try removeChunk.run(chunk.id)
+            try removeSettled.run(log, chunk.base)
+        }
+        return found.count == Self.chunksMax || bytes >= Self.bytesMax
+    }
+
+    private func changed() throws -> Int64 {
+        defer { changes.reset() }
+        return try changes.step() ? changes.integer(0) : 0
+    }
+}

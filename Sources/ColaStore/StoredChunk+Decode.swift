@@ -1,0 +1,32 @@
+internal import ColaCore
+
+extension StoredChunk {
+    /// Decodes what was stored for a chunk, and holds it against what its row says.
+    init(base: Offset, last: Offset, count: Int, data: [UInt8], settled: SettledSet, released: [Release]) {
+        var (segment, damage) = RecordBatch.decode(data)
+        // A batch's checksum does not cover its base offset: records must not come back under other offsets than theirs.
+        let isInPlace =
+            segment.entries.allSatisfy { $0.offset >= base && $0.offset <= last }
+            && zip(segment.entries, segment.entries.dropFirst()).allSatisfy { $0.offset < $1.offset }
+        let isWhole =
+            damage.isEmpty && segment.entries.count == count && segment.entries.first?.offset == base
+            && segment.entries.last?.offset == last
+        if !isInPlace || (damage.isEmpty && !isWhole) {
+            damage = [Self.misplaced(base...last)]
+            segment = RecordSegment()
+        }
+        self.init(
+            base: base, last: last, segment: segment, settled: settled, released: released, damage: damage, count: count
+        )
+    }
+
+    /// Sound batches, but not those that belong in the chunk.
+    private static func misplaced(_ offsets: ClosedRange<Offset>) -> RecordBatch.Damage {
+        // Only the decoder makes these, so take one of its own and fill it in.
+        var damage = RecordBatch.decode([0]).damage[0]
+        damage.reason = .badRecord
+        damage.position = 0
+        damage.offsets = offsets
+        return damage
+    }
+}

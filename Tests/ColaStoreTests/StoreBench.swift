@@ -1,0 +1,191 @@
+import ColaCore
+import Foundation
+import Testing
+
+@testable import ColaStore
+
+/// The stores that must not differ.
+enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case sqlite
+    case memory
+    var testDescription: String { rawValue }
+}
+
+/// A place on which one store after the other is opened: a temporary folder, or a disk in memory.
+final class StoreBench {
+    let kind: StoreKind
+    let folder: String
+    let disk = MemoryStore.Disk()
+
+    init(_ kind: StoreKind) throws {
+        self.kind = kind
+        folder = NSTemporaryDirectory() + "cola-store-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    var options: SQLiteStore.Options {
+        var options = SQLiteStore.Options(directory: folder)
+        options.reserveBytes = 1 << 20
+        return options
+    }
+
+    func open(_ change: (inout SQLiteStore.Options) -> Void = { _ in }) throws -> OpenStore {
+        var options = options
+        change(&options)
+        let store: any Store =
+            switch kind {
+            case .sqlite: SQLiteStore(options: options)
+            case .memory: MemoryStore(disk: disk)
+            }
+        let events = EventLog()
+        let recovery = try store.open(events: events.storeEvents)
+        return OpenStore(store: store, recovery: recovery, events: events)
+    }
+
+    /// A second connection to what is on the disk.
+    func connection() throws -> Connection {
+        try Connection(path: options.directory.database, access: .readWrite)
+    }
+
+    /// Changes one byte of a stored chunk, counted from its end.
+    func damage(_ log: LogID, _ base: Offset, fromEnd: Int = 1) throws {
+        switch kind {
+        case .memory: disk.damage(log, base, fromEnd: fromEnd)
+        case .sqlite:
+            let connection = try connection()
+            let select = try connection.prepare("SELECT data FROM chunk WHERE log = ? AND base = ?")
+            select.bind(1, log.rawValue)
+            select.bind(2, base.rawValue)
+            try #require(try select.step())
+            var data = select.blob(0)
+            select.reset()
+            data[data.count - fromEnd] ^= 0x40
+            let update = try connection.prepare("UPDATE chunk SET data = ?3 WHERE log = ?1 AND base = ?2")
+            try data.withUnsafeBytes {
+                update.bind(3, staticBlob: $0)
+                try update.run(log.rawValue, base.rawValue)
+            }
+        }
+    }
+}
+
+/// An open store, with calls that wait for the answer.
+struct OpenStore {
+    let store: any Store
+    let recovery: Recovery
+    let events: EventLog
+
+    /// Submits the batch and waits for its commit.
+    func commit(_ batch: Batch) throws {
+        store.submit(batch)
+        try events.wait { $0.committed.last == batch.number }
+    }
+
+    func read(
+        _ log: LogID, from: Int64 = 0, below: Int64 = .max, bytesMax: Int = .max
+    ) throws -> ReadResult {
+        let answer = Monitor<Result<ReadResult, StoreError>?>(nil)
+        let request = ReadRequest(log: log, from: Offset(from), below: Offset(below), bytesMax: bytesMax)
+        store.read(request) { result in answer.change { $0 = result } }
+        return try #require(answer.wait(milliseconds: 20_000) { $0 }, "no answer to a read").get()
+    }
+
+    /// Ends it as `kill -9` would.
+    func kill() {
+        (store as? SQLiteStore)?.abandon()
+        (store as? MemoryStore)?.crash()
+    }
+}
+
+/// What a store said, in order.
+final class EventLog: Sendable {
+    struct Said {
+        var committed: [BatchNumber] = []
+        var outOfRoom: [String] = []
+        var roomFound = 0
+        var failed: [StoreError] = []
+    }
+
+    private let said = Monitor(Said())
+
+    var storeEvents: StoreEvents {
+        StoreEvents(
+            committed: { number in self.said.change { $0.committed.append(number) } },
+            outOfRoom: { reason in self.said.change { $0.outOfRoom.append(reason) } },
+            roomFound: { self.said.change { $0.roomFound += 1 } },
+            failed: { error in self.said.change { $0.failed.append(error) } })
+    }
+
+    var all: Said { said.read { $0 } }
+
+    func wait(milliseconds: Int = 20_000, for condition: @escaping (Said) -> Bool) throws {
+        let found = said.wait(milliseconds: milliseconds) { condition($0) ? true : nil }
+        try #require(found == true, "it did not happen in time: \(all)")
+    }
+}
+
+extension RecordSegment {
+    /// Records at `offsets`, each with a body that says which it is.
+    static func numbered(_ offsets: some Sequence<Int64>, bodyBytes: Int = 16) -> RecordSegment {
+        var segment = RecordSegment()
+        for offset in offsets {
+            segment.append(
+                Message(value: body(offset, bodyBytes)[...]), at: Offset(offset),
+                timestamp: Timestamp(1_700_000_000_000 + offset))
+        }
+        return segment
+    }
+
+    static func body(_ offset: Int64, _ count: Int) -> [UInt8] {
+        var random = UInt64(bitPattern: offset)
+        return (0..<count).map { _ in
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: random >> 56)
+        }
+    }
+
+    var offsets: [Int64] { entries.map(\.offset.rawValue) }
+
+    /// Whether every record is what ``numbered`` made of its offset.
+    func isIntact(bodyBytes: Int = 16) -> Bool {
+        entries.allSatisfy {
+            Array(data[$0.value.range]) == Self.body($0.offset.rawValue, bodyBytes)
+                && $0.timestamp.rawValue == 1_700_000_000_000 + $0.offset.rawValue
+        }
+    }
+}
+
+extension LogState {
+    /// Everything below `next` was appended and nothing settled.
+    static func all(below next: Int64, from floor: Int64 = 0, bodyBytes: Int = 16) -> LogState {
+        LogState(
+            start: Offset(floor), next: Offset(next), ready: Int(next - floor), bytes: Int(next - floor) * bodyBytes,
+            floor: Offset(floor), handedOut: Offset(floor))
+    }
+}
+
+extension Batch {
+    /// Declares a queue for each of `logs`.
+    static func declaring(_ logs: some Sequence<Int64>, number: UInt64 = 1) -> Batch {
+        var batch = Batch(number: BatchNumber(number))
+        var last: Int64 = 0
+        for log in logs {
+            batch.definitions.append(.put(.queue(QueueDefinition(name: "q\(log)", log: LogID(log)))))
+            last = log
+        }
+        batch.nextLog = LogID(last + 1)
+        return batch
+    }
+
+    /// Appends records to a log whose state is then `LogState.all`.
+    static func appending(
+        _ offsets: Range<Int64>, to log: Int64 = 1, number: UInt64, bodyBytes: Int = 16
+    ) -> Batch {
+        var change = LogChange(log: LogID(log), state: .all(below: offsets.upperBound, bodyBytes: bodyBytes))
+        change.appended = .numbered(offsets, bodyBytes: bodyBytes)
+        return Batch(number: BatchNumber(number), logs: [change])
+    }
+}
