@@ -43,7 +43,9 @@ package struct RecordHeaders: Equatable, Sendable {
     }
 
     /// The headers in `bytes`, one after the other, or nil where they are cut short or malformed.
-    package static func decode(_ bytes: UnsafeRawBufferPointer) -> [(name: ArraySlice<UInt8>, value: ArraySlice<UInt8>?)]? {
+    package static func decode(_ bytes: UnsafeRawBufferPointer) -> [(
+        name: ArraySlice<UInt8>, value: ArraySlice<UInt8>?
+    )]? {
         var headers: [(name: ArraySlice<UInt8>, value: ArraySlice<UInt8>?)] = []
         var position = 0
         while position < bytes.count {

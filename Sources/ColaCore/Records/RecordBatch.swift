@@ -109,19 +109,22 @@ extension RecordBatch {
         put(Int16(-1), target, start + 51)
         put(Int32(-1), target, start + 53)
         put(Int32(entries.count), target, start + 57)
-        let covered = UnsafeRawBufferPointer(start: target + start + attributesStart, count: next - start - attributesStart)
+        let covered = UnsafeRawBufferPointer(
+            start: target + start + attributesStart, count: next - start - attributesStart)
         put(CRC32C.checksum(covered), target, start + crcStart)
         return next
     }
 
     private static func write(
-        _ part: RecordSegment.Part, of data: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, at position: Int
+        _ part: RecordSegment.Part, of data: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer,
+        at position: Int
     ) -> Int {
         copy(part, of: data, to: target, at: Varint.write(Int64(part.count), to: target, at: position))
     }
 
     private static func copy(
-        _ part: RecordSegment.Part, of data: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, at position: Int
+        _ part: RecordSegment.Part, of data: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer,
+        at position: Int
     ) -> Int {
         guard part.count > 0 else { return position }
         (target + position).copyMemory(from: data.baseAddress! + Int(part.start), byteCount: Int(part.count))
@@ -172,7 +175,9 @@ extension RecordBatch {
                 case .success(let end):
                     position = end
                     let before = entries.count
-                    if let reason = decodeBatch(UnsafeRawBufferPointer(rebasing: buffer[start..<end]), at: start, &entries) {
+                    if let reason = decodeBatch(
+                        UnsafeRawBufferPointer(rebasing: buffer[start..<end]), at: start, &entries)
+                    {
                         entries.removeSubrange(before...)
                         damage.append(Damage(reason: reason, position: start, offsets: offsets(of: buffer, at: start)))
                     }
@@ -235,7 +240,8 @@ extension RecordBatch {
     private static func decodeRecord(
         _ batch: UnsafeRawBufferPointer, at position: inout Int, start: Int
     ) -> (entry: RecordSegment.Entry, offsetDelta: Int64, timestampDelta: Int64)? {
-        guard let length = Varint.read(batch, at: &position), length >= 0, length <= Int64(batch.count - position) else {
+        guard let length = Varint.read(batch, at: &position), length >= 0, length <= Int64(batch.count - position)
+        else {
             return nil
         }
         let end = position + Int(length)
@@ -246,7 +252,8 @@ extension RecordBatch {
             let offsetDelta = Varint.read(record, at: &position),
             let key = readPart(record, at: &position, start: start),
             let value = readPart(record, at: &position, start: start),
-            let headerCount = Varint.read(record, at: &position), headerCount >= 0, headerCount <= Int64(end - position),
+            let headerCount = Varint.read(record, at: &position), headerCount >= 0,
+            headerCount <= Int64(end - position),
             (headerCount == 0) == (position == end)
         else { return nil }
         let headers = RecordSegment.Part(start: UInt32(start + position), count: Int32(end - position))
@@ -267,7 +274,8 @@ extension RecordBatch {
         return RecordSegment.Part(start: UInt32(start + position), count: Int32(length))
     }
 
-    private static func get<T: FixedWidthInteger>(_ type: T.Type, _ bytes: UnsafeRawBufferPointer, _ position: Int) -> T {
+    private static func get<T: FixedWidthInteger>(_ type: T.Type, _ bytes: UnsafeRawBufferPointer, _ position: Int) -> T
+    {
         T(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: T.self))
     }
 }
