@@ -58,12 +58,21 @@ extension RecordBatch {
         while end < entries.endIndex {
             let body = bodyBytes(of: entries[end], base: first)
             let size = Varint.size(Int64(body)) + body
-            if end > entries.startIndex, bytes + size > recordBytesMax { break }
+            if end > entries.startIndex,
+                bytes + size > recordBytesMax || !reaches(entries[end].offset, from: first.offset)
+            {
+                break
+            }
             bytes += size
             end += 1
         }
         defer { entries = entries[end...] }
         return (entries[..<end], bytes)
+    }
+
+    /// Whether `offset` is within the 32 bits in which a batch that begins at `base` counts its offsets.
+    private static func reaches(_ offset: Offset, from base: Offset) -> Bool {
+        offset.rawValue - base.rawValue <= Int64(Int32.max)
     }
 
     /// The size of a record without its own length.
@@ -145,6 +154,7 @@ extension RecordBatch {
             case badMagic = "it is not version 2"
             case badChecksum = "its checksum does not match"
             case badRecord = "a record in it is malformed"
+            case badOrder = "its offsets do not follow those before it"
             case compressed = "it is compressed"
         }
 
@@ -222,6 +232,8 @@ extension RecordBatch {
         let baseTimestamp = get(Int64.self, batch, 27)
         let count = Int(get(Int32.self, batch, 57))
         guard base >= 0, lastDelta >= 0, base <= Int64.max - lastDelta, count >= 0 else { return .badRecord }
+        // The checksum does not cover the base, and nothing is found in a segment whose offsets do not grow.
+        if let before = entries.last, before.offset >= Offset(base) { return .badOrder }
         var position = headerBytes
         var previous = Int64(-1)
         for _ in 0..<count {
