@@ -55,11 +55,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "ColaClient", dependencies: ["ColaCore", "ColaNative", nioCore, nioPosix, deque], swiftSettings: strict),
+            name: "ColaClient", dependencies: ["ColaCore", "ColaNative", nioCore, nioPosix, deque],
+            swiftSettings: strict),
         .executableTarget(
             name: "cola",
             dependencies: [
-                "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", arguments, nioCore, nioPosix, logging,
+                "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", arguments, nioCore, nioPosix,
+                logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
@@ -74,7 +76,8 @@ let package = Package(
             name: "ColaNativeTests", dependencies: ["ColaNative", "ColaCore", "ColaTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
-            name: "ColaServerTests", dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],
+            name: "ColaServerTests",
+            dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]

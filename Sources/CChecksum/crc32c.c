@@ -32,8 +32,10 @@ uint32_t cola_crc32c_portable(uint32_t crc, const void *bytes, size_t count) {
         high = __builtin_bswap32(high);
 #endif
         low ^= crc;
-        crc = table[7][low & 0xff] ^ table[6][(low >> 8) & 0xff] ^ table[5][(low >> 16) & 0xff] ^ table[4][low >> 24]
-            ^ table[3][high & 0xff] ^ table[2][(high >> 8) & 0xff] ^ table[1][(high >> 16) & 0xff] ^ table[0][high >> 24];
+        crc = table[7][low & 0xff] ^ table[6][(low >> 8) & 0xff]
+            ^ table[5][(low >> 16) & 0xff] ^ table[4][low >> 24]
+            ^ table[3][high & 0xff] ^ table[2][(high >> 8) & 0xff]
+            ^ table[1][(high >> 16) & 0xff] ^ table[0][high >> 24];
     }
     for (; count > 0; count--, next++) crc = (crc >> 8) ^ table[0][(crc ^ *next) & 0xff];
     return ~crc;

@@ -10,7 +10,8 @@ extension Identifier {
     package var description: String { "\(rawValue)" }
 }
 
-/// A position in one log. Starts at 0, only grows, is never reused; not dense: a missing offset was settled or compacted.
+/// A position in one log. Starts at 0, only grows, is never reused; not dense: a missing offset was settled or
+/// compacted.
 ///
 /// At most `Int64.max`, because SQLite and Kafka store it signed.
 package struct Offset: Identifier {

@@ -2,8 +2,8 @@ package import ColaCore
 
 /// Where batches become durable, and where committed records come back from.
 ///
-/// Nothing outside this target may assume SQLite: a store keeps a virtual host under an epoch, commits batches in order,
-/// and reads chunks. Every implementation passes the same contract suite (`StoreContractTests`).
+/// Nothing outside this target may assume SQLite: a store keeps a virtual host under an epoch, commits batches in
+/// order, and reads chunks. Every implementation passes the same contract suite (`StoreContractTests`).
 ///
 /// Callbacks run on a thread of the store's own, one at a time and in the order stated; they must hand over and return.
 package protocol Store: AnyObject, Sendable {
@@ -12,10 +12,12 @@ package protocol Store: AnyObject, Sendable {
     /// - Throws: ``StoreError``; nothing was changed, except that an epoch may have been used up.
     func open(events: StoreEvents) throws(StoreError) -> Recovery
 
-    /// Gives a batch to the store. Returns at once; several may be under way. `events.committed` follows for each, in order.
+    /// Gives a batch to the store. Returns at once; several may be under way. `events.committed` follows for each, in
+    /// order.
     func submit(_ batch: Batch)
 
-    /// Reads committed chunks. Returns at once; `completion` follows. What a batch changed is seen once it is committed.
+    /// Reads committed chunks. Returns at once; `completion` follows. What a batch changed is seen once it is
+    /// committed.
     func read(_ request: ReadRequest, completion: @escaping @Sendable (Result<ReadResult, StoreError>) -> Void)
 
     /// Commits what was submitted, marks the stop as clean, and lets go of the virtual host. Blocks until done.
@@ -24,9 +26,11 @@ package protocol Store: AnyObject, Sendable {
 
 /// What a store tells its owner.
 package struct StoreEvents: Sendable {
-    /// Batches up to and including this one are durable: they survive the end of the process and of the machine's power.
+    /// Batches up to and including this one are durable: they survive the end of the process and of the machine's
+    /// power.
     package var committed: @Sendable (BatchNumber) -> Void
-    /// The batch does not fit on the disk. It is being tried again; until `roomFound` only what frees room should follow.
+    /// The batch does not fit on the disk. It is being tried again; until `roomFound` only what frees room should
+    /// follow.
     package var outOfRoom: @Sendable (String) -> Void
     package var roomFound: @Sendable () -> Void
     /// Nothing more can be made durable and what was under way is in doubt. The process must end.

@@ -1,10 +1,10 @@
 /// Which offsets of one chunk are settled.
 ///
-/// Consumers finish out of order, so a floor alone would either lose work or repeat it. In memory it is a bitmap; stored
-/// it is a bitmap or a list of ranges, whichever is shorter: work is mostly settled in runs.
+/// Consumers finish out of order, so a floor alone would either lose work or repeat it. In memory it is a bitmap;
+/// stored it is a bitmap or a list of ranges, whichever is shorter: work is mostly settled in runs.
 ///
-/// Shape:  stored: `0 | bitmap`, bit i (least significant first, byte 0 first) is offset base + i, trailing zero bytes cut;
-///         or `1 | (gap varint, length varint)…`, each gap counted from the end of the range before it
+/// Shape:  stored: `0 | bitmap`, bit i (least significant first, byte 0 first) is offset base + i, trailing zero bytes
+///         cut; or `1 | (gap varint, length varint)…`, each gap counted from the end of the range before it
 /// Source: design, section 3, "settled"
 package struct SettledSet: Equatable, Sendable {
     /// The number of offsets in the set.

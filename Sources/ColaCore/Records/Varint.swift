@@ -38,7 +38,8 @@ package enum Varint {
 
     /// Reads the value at `position` and moves it past the value.
     ///
-    /// - Returns: nil if the bytes end before the value does, or it is longer than ten bytes; `position` is then anywhere.
+    /// - Returns: nil if the bytes end before the value does, or it is longer than ten bytes; `position` is then
+    /// anywhere.
     @inlinable package static func read(_ bytes: UnsafeRawBufferPointer, at position: inout Int) -> Int64? {
         var result: UInt64 = 0
         var shift: UInt64 = 0

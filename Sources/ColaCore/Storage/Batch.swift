@@ -1,7 +1,7 @@
 /// What the broker did since the batch before, for the store to make durable in one transaction.
 ///
-/// A batch is always a prefix of the broker's total order of commands. The core never takes one back: it commits, or the
-/// process ends.
+/// A batch is always a prefix of the broker's total order of commands. The core never takes one back: it commits, or
+/// the process ends.
 package struct Batch: Sendable {
     package var number: BatchNumber
     /// One entry per log touched. In the order in which the logs were first touched.

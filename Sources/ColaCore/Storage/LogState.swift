@@ -1,4 +1,5 @@
-/// What is known of a log without reading any of its chunks: one small row, written in each commit that touches the log.
+/// What is known of a log without reading any of its chunks: one small row, written in each commit that touches the
+/// log.
 package struct LogState: Equatable, Sendable {
     /// No record below this offset can be read any more.
     package var start: Offset
