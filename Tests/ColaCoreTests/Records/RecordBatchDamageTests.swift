@@ -15,9 +15,9 @@ import Testing
         }
     }
 
-    /// Bytes 0 to 7 are the base offset and 12 to 15 the leader's epoch: Kafka leaves them outside the checksum, so that a
-    /// broker can set them. A changed base moves all offsets alike, and whoever knows where the batch should begin (the
-    /// store does) compares it; the epoch means nothing here. Every other byte is covered or checked.
+    /// Bytes 0 to 7 are the base offset and 12 to 15 the leader's epoch: Kafka leaves them outside the checksum, so
+    /// that a broker can set them. A changed base moves all offsets alike, and whoever knows where the batch should
+    /// begin (the store does) compares it; the epoch means nothing here. Every other byte is covered or checked.
     @Test func everyFlippedByteIsFoundOrHarmless() {
         let contents = RecordSamples.contents(RecordBatch.decode(Self.good).segment)
         for index in Self.good.indices {
@@ -91,8 +91,8 @@ import Testing
         #expect(found.entries.count == RecordBatchTests.number(batches[0], at: 57, bytes: 4))
     }
 
-    /// The base is outside the checksum, so a changed one can put a batch before its neighbour. Offsets of a segment grow,
-    /// or nothing is found in it.
+    /// The base is outside the checksum, so a changed one can put a batch before its neighbour. Offsets of a segment
+    /// grow, or nothing is found in it.
     @Test func aBatchThatDoesNotFollowTheOneBeforeIsDamage() {
         let first = RecordBatch.encode(RecordSamples.segment(count: 3, from: 10))
         for base: Int64 in [0, 10, 12] {

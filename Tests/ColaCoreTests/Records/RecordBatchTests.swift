@@ -24,7 +24,8 @@ import Testing
         16 00 13 0a 00 00 04 00 01 02 61 00
         """
 
-    /// A null key and an empty one, a null header value and an empty one, a gap in the offsets, and a clock that went back.
+    /// A null key and an empty one, a null header value and an empty one, a gap in the offsets, and a clock that went
+    /// back.
     static func threeRecords() -> RecordSegment {
         var segment = RecordSegment()
         segment.append(RecordSamples.message("hello"), at: Offset(42), timestamp: Timestamp(1_795_360_000_000))

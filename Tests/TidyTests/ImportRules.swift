@@ -1,0 +1,58 @@
+/// Who may import what: the architecture as a table. A line that is missing here is a decision to be made, not a
+/// mistake to be silenced: what the core does not import it cannot depend on.
+///
+/// Source: ARCHITECTURE.md, "Code map"
+enum ImportRules {
+    /// The modules each target may import. A name that ends with `*` stands for all that begin so.
+    static let allowed: [String: Set<String>] = [
+        "ColaCore": ["CChecksum", "DequeModule", "OrderedCollections"],
+        "ColaStore": ["ColaCore", "CSQLite", "DequeModule", "OrderedCollections", "Synchronization", "Glibc"],
+        "ColaNative": ["ColaCore", "NIOCore"],
+        "ColaServer": [
+            "ColaCore", "ColaStore", "ColaNative", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule",
+            "Yams", "Synchronization", "Glibc",
+        ],
+        "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "Glibc"],
+        "ColaTesting": ["ColaCore", "ColaStore", "ColaNative"],
+        "cola": [
+            "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "NIO*", "Histogram",
+            "Logging", "Foundation",
+        ],
+    ]
+
+    static func check(_ file: TextFile) -> [Finding] {
+        guard let target = file.target else { return [] }
+        var findings: [Finding] = []
+        for (index, line) in SwiftCode(file).lines.enumerated() {
+            guard let module = importedModule(line) else { continue }
+            guard let modules = allowed[target] else {
+                return [
+                    Finding(file, index, "\(target) is in no table", because: "say in ImportRules what it may import")
+                ]
+            }
+            if !modules.contains(where: { permits($0, module) }) {
+                let list = modules.sorted().joined(separator: ", ")
+                findings.append(
+                    Finding(
+                        file, index, "\(target) must not import \(module)",
+                        because: "it may import \(list) alone; see ARCHITECTURE.md for who knows whom"))
+            }
+        }
+        return findings
+    }
+
+    private static func permits(_ pattern: String, _ module: String) -> Bool {
+        pattern.hasSuffix("*") ? module.hasPrefix(pattern.dropLast()) : module == pattern
+    }
+
+    /// The module that `line` imports, whatever stands before and after: `@preconcurrency package import struct A.B`.
+    static func importedModule(_ line: String) -> String? {
+        var words = line.split { $0 == " " || $0 == "\t" }[...]
+        let modifiers: Set = ["public", "package", "internal", "fileprivate", "private"]
+        while let word = words.first, word.hasPrefix("@") || modifiers.contains(String(word)) { words.removeFirst() }
+        guard words.popFirst() == "import", var name = words.popFirst() else { return nil }
+        let kinds: Set = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var", "actor"]
+        if kinds.contains(String(name)), let next = words.popFirst() { name = next }
+        return name.split(whereSeparator: { $0 == "." || $0 == ";" }).first.map(String.init)
+    }
+}
