@@ -1,0 +1,93 @@
+# Everything a developer runs. `make` lists the targets; each that needs tools or packages sets them up by itself.
+
+# A toolchain outside of PATH is found where `scripts/setup.sh` looks for it as well.
+export PATH := $(PATH):/opt/swift/usr/bin:$(HOME)/.local/share/swiftly/bin
+
+# SwiftPM and pip keep caches in HOME; where there is none, they get one of their own.
+ifeq ($(and $(HOME),$(wildcard $(HOME)/.)),)
+export HOME := $(CURDIR)/.build/home
+$(shell mkdir -p $(HOME))
+endif
+
+COLA := .build/release/cola
+PYTEST := $(CURDIR)/.venv/bin/python -m pytest
+FUZZ_TARGETS := $(basename $(notdir $(wildcard Fuzz/*.swift)))
+# How long `make fuzz` and `make test-long` spend on each target.
+FUZZ_SECONDS ?= 120
+# What `make bench` hands to `cola bench`.
+BENCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build check test test-long demo vectors fuzz bench format lint clean unit clients integration sanitize
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: setup ## build the server for use: .build/release/cola
+	swift build -c release --product cola
+
+check: setup lint ## the quick check while working: format, warnings as errors, Swift tests
+	swift build --build-tests
+	swift test --skip-build --disable-xctest
+
+test: ## what CI runs: format, Swift tests, release build, Python client, integration tests
+	@$(MAKE) --no-print-directory setup
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory clients
+	@$(MAKE) --no-print-directory integration
+
+test-long: ## before an issue is closed: more seeds and rounds, sanitizers, fuzzing; takes an hour or so
+	@$(MAKE) --no-print-directory setup
+	@$(MAKE) --no-print-directory lint
+	COLA_LONG=1 $(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory sanitize
+	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory clients
+	COLA_LONG=1 $(MAKE) --no-print-directory integration
+
+demo: build ## start a broker, publish real text, count its words with three consumers, check the result
+	scripts/demo.sh $(COLA)
+
+vectors: setup ## run the shared test vectors of the protocol in Swift and Python
+	swift test --disable-xctest --filter Vector
+	PYTHONPATH=clients/python $(PYTEST) clients/python/tests -k vector
+
+fuzz: setup ## fuzz every target in Fuzz/, FUZZ_SECONDS (120) each
+	@set -e; for target in $(FUZZ_TARGETS); do scripts/fuzz.sh $$target $(FUZZ_SECONDS); done
+
+bench: build ## measure this machine: the store alone, then a broker; BENCH="…" adds options of `cola bench`
+	scripts/bench.sh $(COLA) $(BENCH)
+
+format: ## format the Swift sources in place
+	swift format -i -r -p Sources Tests Fuzz
+
+lint: ## complain about Swift sources that are not formatted
+	swift format lint -r -p --strict Sources Tests Fuzz
+
+clean: ## remove everything that was built, the Python environment too
+	rm -rf .build .build-asan .build-tsan .build-fuzz .venv
+
+# Steps of the targets above.
+
+setup:
+	@scripts/setup.sh
+
+unit:
+	swift test --disable-xctest
+
+clients:
+	PYTHONPATH=clients/python $(PYTEST) clients/python/tests
+
+integration:
+	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) Tests/IntegrationTests
+
+# Their own folders, or each would build everything anew after the other. Leaks are not looked for: what lives as long as
+# the process is no error here.
+sanitize:
+	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
+		--sanitize=address --scratch-path .build-asan --filter 'ColaCoreTests|ColaStoreTests|ColaNativeTests'
+	SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
+		--sanitize=thread --scratch-path .build-tsan --filter 'ColaCoreTests|ColaStoreTests|ColaNativeTests'
