@@ -1,0 +1,3 @@
+from ._errors import *
+from ._errors import ProtocolViolation
+from ._message import Message
