@@ -1,3 +1,67 @@
-from ._errors import *
-from ._errors import ProtocolViolation
+"""Client of the Cola message broker.
+
+    import cola
+
+    with cola.connect() as client:
+        client.declare_queue("hello")
+        client.publish("hello", "world")
+        for delivery in client.consume("hello", timeout=1):
+            print(delivery.text)
+            delivery.ack()
+"""
+
+from ._client import Client, connect
+from ._consumer import Consumer, Delivery
+from ._errors import (
+    AccessRefused,
+    Blocked,
+    Busy,
+    Cancelled,
+    ColaError,
+    ConnectionLost,
+    Damaged,
+    LimitReached,
+    Mismatch,
+    NoAnswer,
+    NotFound,
+    ProtocolViolation,
+    ShuttingDown,
+    TooLarge,
+    Unauthenticated,
+    UnknownDelivery,
+    Unreachable,
+    Unroutable,
+)
 from ._message import Message
+from ._publisher import Publisher, PublishRefused, PublishReport
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessRefused",
+    "Blocked",
+    "Busy",
+    "Cancelled",
+    "Client",
+    "ColaError",
+    "ConnectionLost",
+    "Consumer",
+    "Damaged",
+    "Delivery",
+    "LimitReached",
+    "Message",
+    "Mismatch",
+    "NoAnswer",
+    "NotFound",
+    "ProtocolViolation",
+    "PublishRefused",
+    "PublishReport",
+    "Publisher",
+    "ShuttingDown",
+    "TooLarge",
+    "Unauthenticated",
+    "UnknownDelivery",
+    "Unreachable",
+    "Unroutable",
+    "connect",
+]

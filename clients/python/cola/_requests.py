@@ -11,9 +11,10 @@ from ._text import Text, escape, escape_name, to_bytes
 
 Headers = Union[Mapping[str, Text], Iterable[Tuple[Text, Text]]]
 Start = Union[str, int]
+_Option = Tuple[bytes, Union[Text, int, None]]
 
 
-def _line(verb: bytes, words: Sequence[Text], tag: Optional[int], *options: Tuple[bytes, Union[Text, int, None]]) -> bytes:
+def _line(verb: bytes, words: Sequence[Text], tag: Optional[int], *options: _Option) -> bytes:
     parts: List[bytes] = [verb]
     for word in words:
         parts.append(_word(word))
@@ -43,7 +44,7 @@ def hello(
     heartbeat: Optional[int] = None,
     need: Sequence[str] = (),
 ) -> bytes:
-    options: List[Tuple[bytes, Union[Text, int, None]]] = [(b"user", user), (b"password", password)]
+    options: List[_Option] = [(b"user", user), (b"password", password)]
     options += [(b"client", client), (b"heartbeat", heartbeat), (b"need", ",".join(need) or None)]
     return _line(b"hello", (str(version),), tag, *options)
 
@@ -108,7 +109,7 @@ def pubs(
     exchange: Optional[str] = None,
     mandatory: bool = True,
 ) -> bytes:
-    options: List[Tuple[bytes, Union[Text, int, None]]] = [(b"x", exchange), (b"mandatory", None if mandatory else "no")]
+    options: List[_Option] = [(b"x", exchange), (b"mandatory", None if mandatory else "no")]
     words = (_routing_key(routing_key), b"%d" % len(bodies))
     # The routing key is escaped already: `_line` would escape its lone `%` once more.
     line = b"pubs %b %b" % words + _line(b"", (), tag, *options)
@@ -125,7 +126,7 @@ def consume(
     credit: Optional[int] = None,
     ack: Optional[str] = None,
 ) -> bytes:
-    options: List[Tuple[bytes, Union[Text, int, None]]] = [(b"c", consumer), (b"from", start), (b"group", group)]
+    options: List[_Option] = [(b"c", consumer), (b"from", start), (b"group", group)]
     options += [(b"prefetch", prefetch), (b"credit", credit), (b"ack", ack)]
     return _line(b"consume", (name,), tag, *options)
 

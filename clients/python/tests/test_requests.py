@@ -7,6 +7,7 @@ from typing import Any, Dict
 import pytest
 
 from cola import _requests as requests
+from cola._text import Text
 from vectors import Vector, name_of, raw, vectors
 
 
@@ -68,7 +69,8 @@ def test_every_verb_of_the_specification_has_a_vector() -> None:
 
 
 def test_header_mappings_take_text_and_bytes() -> None:
-    encoded = requests.pub("q", b"x", headers={"a": "b c", "d": b"\xff"})
+    headers: Dict[str, Text] = {"a": "b c", "d": b"\xff"}
+    encoded = requests.pub("q", b"x", headers=headers)
     assert encoded == b"pub q 1 h.a=b%20c h.d=\xff\nx\n"
 
 

@@ -1,0 +1,73 @@
+"""Where the server is: ``unix:///path``, ``unix://./path`` or ``tcp://[user:password@]host[:port]``."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Optional
+from urllib.parse import unquote, urlsplit
+
+from ._errors import Unreachable
+
+DEFAULT_URL = "unix://./cola-data/cola.sock"
+DEFAULT_PORT = 7672
+
+
+class Address:
+    """A server's address, with the name and password that stand in its URL.
+
+    - Raises ValueError: the URL has another form.
+    """
+
+    def __init__(self, url: Optional[str] = None) -> None:
+        self.url = url or os.environ.get("COLA_URL") or DEFAULT_URL
+        self.path: Optional[str] = None
+        self.host, self.port = "", 0
+        self.user: Optional[str] = None
+        self.password: Optional[str] = None
+        scheme, separator, rest = self.url.partition("://")
+        if scheme == "unix" and separator and rest:
+            self.path = rest
+        elif scheme == "tcp" and separator:
+            parts = urlsplit(self.url)
+            if not parts.hostname:
+                raise ValueError(f"the URL {self.shown} names no host; write tcp://HOST:PORT")
+            self.host, self.port = parts.hostname, parts.port or DEFAULT_PORT
+            self.user = None if parts.username is None else unquote(parts.username)
+            self.password = None if parts.password is None else unquote(parts.password)
+        else:
+            raise ValueError(f"cannot read the URL {self.shown!r}; write unix:///PATH/cola.sock or tcp://HOST:PORT")
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may stand in a message: without the password."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}" if scheme == "tcp" else self.url
+
+    @property
+    def is_unix(self) -> bool:
+        return self.path is not None
+
+    def open(self, timeout: Optional[float]) -> socket.socket:
+        """A connected socket.
+
+        - Raises Unreachable: nothing answers there.
+        """
+        try:
+            if self.path is None:
+                connected = socket.create_connection((self.host, self.port), timeout)
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return connected
+            connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connected.settimeout(timeout)
+                connected.connect(self.path)
+            except BaseException:
+                connected.close()
+                raise
+            return connected
+        except OSError as problem:
+            raise Unreachable(
+                f"no server answers at {self.shown} ({problem.strerror or problem}); start one with `cola serve`, or "
+                "set COLA_URL to where it is"
+            ) from problem

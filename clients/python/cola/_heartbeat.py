@@ -1,0 +1,45 @@
+"""Signs of life from a connection that its program leaves alone for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from . import _requests as requests
+from ._connection import Connection
+from ._errors import ColaError
+
+
+class Heartbeat:
+    """A thread that beats every ``seconds`` / 2 and notices a silent server after 2 × ``seconds``.
+
+    Only where ``heartbeat`` was asked for. It also takes in what the server sent meanwhile, so that an idle program's
+    socket does not fill up with beats.
+    """
+
+    def __init__(self, connection: Connection, seconds: int) -> None:
+        self._connection = connection
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cola-heartbeat", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        connection = self._connection
+        while not self._stopped.wait(self._seconds / 4):
+            try:
+                connection.read_what_is_there()
+                if not connection.is_open:
+                    return
+                silent = time.monotonic() - connection.last_received
+                if silent > 2 * self._seconds:
+                    connection.lose(f"nothing came from {connection.name} for {silent:.0f} s")
+                    return
+                if time.monotonic() - connection.last_sent >= self._seconds / 4:
+                    connection.send_untagged(requests.simple("beat"))
+            except ColaError:
+                return  # lost; whoever uses the connection hears why
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(1)
