@@ -173,7 +173,7 @@ class Broker:
     # Inside
 
     def _stderr_path(self) -> str:
-        return str(self.folder / ("stderr-%d" % self._starts))
+        return "%s/stderr-%d" % (self.socket_folder, self._starts)  # not beside the data: that disk may be full
 
     def _ready_line(self, deadline: float) -> str:
         assert self.process is not None and self.process.stdout is not None
