@@ -1,0 +1,31 @@
+/// How a client introduces itself and what it insists on.
+public struct ClientOptions: Sendable {
+    /// Name and password, needed over TCP. Over a Unix socket the kernel says who the peer is.
+    public var user: String?
+    public var password: String?
+    /// What this program calls itself; shown in the server's list of connections.
+    public var name: String?
+    /// Seconds between signs of life, 1 to 3600; 0 is none. A peer that is silent for twice as long is given up.
+    public var heartbeatSeconds: Int
+    /// Features of the server that this program cannot do without.
+    public var need: [String]
+    /// How long to wait for a connection and the answer to `hello`. Milliseconds.
+    public var connectTimeoutMilliseconds: Int
+    /// Called on an event loop with what the server says on its own: publishers are held back, or no longer; a damaged
+    /// message was put aside. One line for people.
+    public var notice: (@Sendable (String) -> Void)?
+
+    /// Everything as it is where nothing is said.
+    public init(
+        user: String? = nil, password: String? = nil, name: String? = nil, heartbeatSeconds: Int = 0,
+        need: [String] = [], connectTimeoutMilliseconds: Int = 10_000, notice: (@Sendable (String) -> Void)? = nil
+    ) {
+        self.user = user
+        self.password = password
+        self.name = name
+        self.heartbeatSeconds = heartbeatSeconds
+        self.need = need
+        self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+        self.notice = notice
+    }
+}

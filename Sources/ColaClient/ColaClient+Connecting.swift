@@ -1,0 +1,124 @@
+internal import ColaNative
+internal import NIOCore
+internal import NIOPosix
+
+/// Connects, runs `body`, and closes the connection when it is done.
+///
+/// ```swift
+/// try await withClient(url: ColaURL("tcp://localhost:7672"), options: ClientOptions(user: "ana", password: "…")) { client in
+///     try await client.declareQueue("orders")
+///     try await client.publish("hello", to: .queue("orders"))
+/// }
+/// ```
+///
+/// - Throws: ``ColaError`` with ``ColaError/Code/unreachable`` if no server answers; what `body` throws.
+public func withClient<Result: Sendable>(
+    url: ColaURL = .default, options: ClientOptions = ClientOptions(),
+    _ body: (ColaClient) async throws -> Result
+) async throws -> Result {
+    let client = try await ColaClient.connect(url: url, options: options)
+    do {
+        let result = try await body(client)
+        await client.close()
+        return result
+    } catch {
+        await client.close()
+        throw error
+    }
+}
+
+extension ColaClient {
+    /// Connects and says `hello`. Whoever calls this calls ``close()``; ``withClient(url:options:_:)`` does both.
+    public static func connect(url: ColaURL, options: ClientOptions = ClientOptions()) async throws -> ColaClient {
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.milliseconds(Int64(options.connectTimeoutMilliseconds)))
+            .channelOption(.maxMessagesPerRead, value: 4)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let connection = Connection(url: url, channel: channel, notice: options.notice)
+                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
+                    try channel.pipeline.syncOperations.addHandler(ConnectionHolder(connection))
+                }
+            }
+        let channel: any Channel
+        do {
+            switch url.address {
+            case .unix(let path): channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
+            case .tcp(let host, let port):
+                channel = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                    .connect(host: host, port: port).get()
+            }
+        } catch {
+            throw ColaError(
+                code: .unreachable, message: "cannot reach a server at \(url): \(Self.reason(error))", isRetryable: true
+            )
+        }
+        let connection = try await channel.eventLoop.submit {
+            try channel.pipeline.syncOperations.handler(type: ConnectionHolder.self).connection
+        }.get()
+        return try await hello(connection, options)
+    }
+
+    private static func hello(_ connection: Connection, _ options: ClientOptions) async throws -> ColaClient {
+        var hello = ClientRequest.Hello()
+        hello.user = options.user
+        hello.password = options.password
+        hello.client = options.name
+        hello.heartbeat = options.heartbeatSeconds
+        hello.need = options.need
+        let channel = connection.channel
+        let url = connection.url
+        let timeout = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(options.connectTimeoutMilliseconds))) {
+            connection.fail(
+                ColaError(code: .unreachable, message: "\(url) does not answer to 'hello'", isRetryable: true))
+            channel.close(promise: nil)
+        }
+        defer { timeout.cancel() }
+        do {
+            let answer = try await connection.ask(.hello(hello), "hello").answer
+            let seconds = answer.number("heartbeat") ?? 0
+            if seconds > 0 {
+                try await channel.eventLoop.submit {
+                    try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self)
+                        .startBeats(everySeconds: min(seconds, 3600), on: channel)
+                }.get()
+            }
+            return ColaClient(connection, server: ServerInformation(answer))
+        } catch {
+            channel.close(promise: nil)
+            throw error
+        }
+    }
+
+    /// What the system said, without the type names around it.
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError: error.errnoText
+        case let error as NIOConnectionError:
+            error.connectionErrors.first.map { reason($0.error) }
+                ?? error.dnsAError.map { reason($0) } ?? error.dnsAAAAError.map { reason($0) }
+                ?? "no address of \(error.host)"
+        case is ChannelError: "\(error)".contains("connectTimeout") ? "it took too long" : "\(error)"
+        default: "\(error)"
+        }
+    }
+}
+
+extension IOError {
+    fileprivate var errnoText: String {
+        switch errnoCode {
+        case 2: "there is no such socket"
+        case 13: "permission denied"
+        case 111: "connection refused"
+        default: "\(self)"
+        }
+    }
+}
+
+/// Carries the connection from where it is made, on its event loop, to whoever connected.
+private final class ConnectionHolder: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    let connection: Connection
+    init(_ connection: Connection) { self.connection = connection }
+}
