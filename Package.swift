@@ -14,6 +14,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let ordered: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
@@ -50,7 +51,7 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", nioCore, nioPosix, logging, lifecycle, deque,
+                "ColaCore", "ColaStore", "ColaNative", nioCore, nioPosix, logging, lifecycle, signals, deque,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),

@@ -1,10 +1,11 @@
-package import ColaCore
+internal import ColaCore
 internal import ColaNative
 internal import ColaStore
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
-package import ServiceLifecycle
+internal import ServiceLifecycle
+internal import UnixSignals
 
 #if canImport(Glibc)
     internal import Glibc
@@ -15,7 +16,7 @@ package import ServiceLifecycle
 #endif
 
 /// The running broker: store, loop and listeners, started in this order and stopped in reverse.
-package struct Server: Service {
+package struct Server {
     package static let version = "0.1.0"
 
     private let settings: Settings
@@ -38,7 +39,7 @@ package struct Server: Service {
     /// Serves until a graceful shutdown is asked for.
     package func run() async throws {
         warn()
-        let store = SQLiteStore(options)
+        let store = SQLiteStore(options: options)
         // With two cores or fewer everything but the commits happens on one loop: no hop, no wake-up.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
@@ -160,5 +161,16 @@ package struct Server: Service {
             throw Failure(exitCode: error.exitCode, description: error.description)
         }
         if let path = settings.socketPath { unlink(path) }
+    }
+}
+
+extension Server: Service {
+    /// Serves until SIGTERM or SIGINT, and stops in order then.
+    package func runUntilSignal() async throws {
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
     }
 }

@@ -26,6 +26,7 @@ extension MemoryStore.Contents {
                 quarantined.append(
                     MemoryStore.Kept(
                         log: change.log, base: found.base, reason: found.reason, data: log.chunks[index].data))
+                log.chunks[index].count = found.readable
             }
         }
         if let chunk { log.chunks.insert(chunk, at: log.chunks.partitioningIndex { $0.base > chunk.base }) }
@@ -37,7 +38,7 @@ extension MemoryStore.Contents {
         for release in change.released { log.released[release.offset] = release.deliveries }
         for offset in change.releasesRemoved { log.released[offset] = nil }
         log.state = change.state
-        if let below = change.trimBelow { log.trim(below: below) }
+        if let range = change.trim { log.trim(range) }
         logs[change.log] = log
     }
 
@@ -86,7 +87,7 @@ extension MemoryStore.Contents {
 
     func read(_ request: ReadRequest) -> ReadResult {
         guard let log = logs[request.log] else { return ReadResult(request: request, chunks: [], isComplete: true) }
-        let from = max(request.from, log.state.start, log.state.floor, log.trimmedBelow)
+        let from = max(request.from, log.state.start, log.state.floor)
         var result = ReadResult(request: request, chunks: [], isComplete: true)
         var bytes = 0
         for chunk in log.chunks[log.chunks.partitioningIndex { $0.last >= from }...] {
@@ -110,11 +111,10 @@ extension MemoryStore.Contents {
 }
 
 extension MemoryStore.Log {
-    mutating func trim(below: Offset) {
-        trimmedBelow = max(trimmedBelow, below)
-        for chunk in chunks where chunk.last < below { settled[chunk.base] = nil }
-        chunks.removeAll { $0.last < below }
-        released = released.filter { $0.key >= below }
+    mutating func trim(_ range: Range<Offset>) {
+        for chunk in chunks where range.contains(chunk.base) { settled[chunk.base] = nil }
+        chunks.removeAll { range.contains($0.base) }
+        released = released.filter { !range.contains($0.key) }
     }
 }
 

@@ -40,8 +40,6 @@ extension MemoryStore {
         var chunks: [EncodedChunk] = []
         var settled: [Offset: SettledSet] = [:]
         var released: [Offset: Int] = [:]
-        /// Everything below is deleted.
-        var trimmedBelow = Offset(0)
 
         func index(of base: Offset) -> Int? {
             let index = chunks.partitioningIndex { $0.base >= base }

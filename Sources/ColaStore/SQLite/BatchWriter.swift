@@ -13,6 +13,7 @@ final class BatchWriter {
     private let removeReleased: Statement
     private let addGarbage: Statement
     private let quarantine: Statement
+    private let recount: Statement
     private let putGroupOffset: Statement
     private let putMeta: Statement
     private let getEpoch: Statement
@@ -40,14 +41,15 @@ final class BatchWriter {
         removeReleased = try connection.prepare("DELETE FROM released WHERE log = ? AND offset = ?")
         addGarbage = try connection.prepare(
             """
-            INSERT INTO garbage (log, below, whole) VALUES (?,?,?)
-            ON CONFLICT (log) DO UPDATE SET below = max(below, excluded.below), whole = max(whole, excluded.whole)
+            INSERT INTO garbage (log, first, below, whole) VALUES (?,?,?,?)
+            ON CONFLICT (log, first) DO UPDATE SET below = max(below, excluded.below), whole = max(whole, excluded.whole)
             """)
         quarantine = try connection.prepare(
             """
             INSERT OR IGNORE INTO quarantine (log, base, epoch, reason, data)
             SELECT log, base, ?3, ?4, data FROM chunk WHERE log = ?1 AND base = ?2
             """)
+        recount = try connection.prepare("UPDATE chunk SET count = ? WHERE log = ? AND base = ?")
         putGroupOffset = try connection.prepare(
             "INSERT OR REPLACE INTO group_offset (log, next, group_name) VALUES (?,?,?)")
         putMeta = try connection.prepare("UPDATE meta SET value = ?2 WHERE key = ?1")
@@ -72,7 +74,7 @@ final class BatchWriter {
             for log in logs.begun { try newState.run(log.rawValue, StateChecksum.logState(log, .empty)) }
             for log in logs.ended {
                 try removeState.run(log.rawValue)
-                try addGarbage.run(log.rawValue, 0, 1)
+                try addGarbage.run(log.rawValue, 0, .max, 1)
             }
         }
         for offset in encoded.batch.groupOffsets {
@@ -94,6 +96,7 @@ final class BatchWriter {
         for found in change.quarantined {
             quarantine.bind(4, found.reason)
             try quarantine.run(log, found.base.rawValue, epoch.rawValue)
+            try recount.run(Int64(found.readable), log, found.base.rawValue)
         }
         if let chunk { try insert(chunk, log) }
         for entry in change.settled {
@@ -116,7 +119,7 @@ final class BatchWriter {
             log, state.start.rawValue, state.next.rawValue, Int64(state.ready), Int64(state.bytes),
             state.floor.rawValue,
             state.handedOut.rawValue, StateChecksum.logState(change.log, state))
-        if let below = change.trimBelow { try addGarbage.run(log, below.rawValue, 0) }
+        if let trim = change.trim { try addGarbage.run(log, trim.lowerBound.rawValue, trim.upperBound.rawValue, 0) }
     }
 
     private func insert(_ chunk: EncodedChunk, _ log: Int64) throws {

@@ -28,14 +28,15 @@ final class ChunkReader {
         end = try connection.prepare("COMMIT")
         floor = try connection.prepare(
             """
-            SELECT max(start, floor, coalesce((SELECT below FROM garbage WHERE garbage.log = logstate.log), 0))
-            FROM logstate WHERE log = ?
+            SELECT max(start, floor) FROM logstate WHERE log = ?
             """)
         chunks = try connection.prepare(
             """
             SELECT base, last, count, data FROM chunk WHERE log = ?1
               AND base >= coalesce((SELECT base FROM chunk WHERE log = ?1 AND base <= ?2 ORDER BY base DESC LIMIT 1), ?2)
-              AND last >= ?2 AND base < ?3 ORDER BY base
+              AND last >= ?2 AND base < ?3
+              AND NOT EXISTS (SELECT 1 FROM garbage WHERE log = ?1 AND first <= base AND below > base)
+            ORDER BY base
             """)
         settled = try connection.prepare("SELECT data, crc FROM settled WHERE log = ? AND base = ?")
         released = try connection.prepare(

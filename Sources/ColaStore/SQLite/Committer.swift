@@ -69,6 +69,6 @@ final class Committer {
     }
 
     private static func leavesGarbage(_ encoded: EncodedBatch) -> Bool {
-        encoded.batch.logs.contains { $0.trimBelow != nil } || !encoded.batch.definitions.isEmpty
+        encoded.batch.logs.contains { $0.trim != nil } || !encoded.batch.definitions.isEmpty
     }
 }

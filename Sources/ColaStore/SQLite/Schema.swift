@@ -17,7 +17,7 @@ enum Schema {
           log INTEGER NOT NULL,
           base INTEGER NOT NULL CHECK (base >= 0),
           last INTEGER NOT NULL CHECK (last >= base),
-          count INTEGER NOT NULL CHECK (count > 0),
+          count INTEGER NOT NULL CHECK (count >= 0), -- records that can be read
           bytes INTEGER NOT NULL CHECK (bytes >= 0), -- of keys, values and headers, as producers handed them in
           min_ts INTEGER NOT NULL, -- milliseconds since 1970
           max_ts INTEGER NOT NULL, -- milliseconds since 1970
@@ -78,10 +78,12 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         -- What the trimmer has still to delete.
         CREATE TABLE garbage (
-          log INTEGER PRIMARY KEY,
-          below INTEGER NOT NULL CHECK (below >= 0),
-          whole INTEGER NOT NULL CHECK (whole IN (0, 1)) -- 1: the log itself is gone
-        ) STRICT;
+          log INTEGER NOT NULL,
+          first INTEGER NOT NULL CHECK (first >= 0), -- chunks that begin from here on
+          below INTEGER NOT NULL CHECK (below >= first), -- up to here
+          whole INTEGER NOT NULL CHECK (whole IN (0, 1)), -- 1: the log itself is gone
+          PRIMARY KEY (log, first)
+        ) STRICT, WITHOUT ROWID;
         -- Chunks in which damage was found, as they were.
         CREATE TABLE quarantine (
           id INTEGER PRIMARY KEY,

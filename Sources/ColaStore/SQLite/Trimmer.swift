@@ -20,21 +20,21 @@ final class Trimmer {
     private let changes: Statement
 
     init(_ connection: Connection) throws {
-        next = try connection.prepare("SELECT log, below, whole FROM garbage ORDER BY log LIMIT 1")
+        next = try connection.prepare("SELECT log, first, below, whole FROM garbage ORDER BY log, first LIMIT 1")
         chunks = try connection.prepare(
-            "SELECT id, base, bytes FROM chunk WHERE log = ?1 AND base < ?2 AND last < ?2 ORDER BY base LIMIT ?3")
+            "SELECT id, base, bytes FROM chunk WHERE log = ?1 AND base >= ?2 AND base < ?3 ORDER BY base LIMIT ?4")
         removeChunk = try connection.prepare("DELETE FROM chunk WHERE id = ?")
         removeSettled = try connection.prepare("DELETE FROM settled WHERE log = ? AND base = ?")
         func sweep(_ table: String, _ key: String, _ condition: String) throws -> Statement {
             try connection.prepare(
                 """
                 DELETE FROM \(table) WHERE log = ?1 AND \(key) IN
-                  (SELECT \(key) FROM \(table) WHERE log = ?1 AND \(condition) ORDER BY \(key) LIMIT ?3)
+                  (SELECT \(key) FROM \(table) WHERE log = ?1 AND \(condition) ORDER BY \(key) LIMIT ?4)
                 """)
         }
-        sweeps = [try sweep("released", "offset", "offset < ?2")]
-        wholeSweeps = [try sweep("settled", "base", "?2 > 0"), try sweep("group_offset", "group_name", "?2 > 0")]
-        remove = try connection.prepare("DELETE FROM garbage WHERE log = ?")
+        sweeps = [try sweep("released", "offset", "offset >= ?2 AND offset < ?3")]
+        wholeSweeps = [try sweep("settled", "base", "?2 < ?3"), try sweep("group_offset", "group_name", "?2 < ?3")]
+        remove = try connection.prepare("DELETE FROM garbage WHERE log = ? AND first = ?")
         changes = try connection.prepare("SELECT changes()")
         hasWork = true
     }
@@ -44,30 +44,31 @@ final class Trimmer {
 
     /// Deletes one slice, inside the caller's transaction.
     func slice() throws {
-        guard let (log, below, isWhole) = try nextGarbage() else {
+        guard let (log, range, isWhole) = try nextGarbage() else {
             hasWork = false
             return
         }
-        if try removeChunks(log, below) { return }
+        if try removeChunks(log, range) { return }
         for statement in isWhole ? sweeps + wholeSweeps : sweeps {
-            try statement.run(log, below, Self.rowsMax)
+            try statement.run(log, range.lowerBound, range.upperBound, Self.rowsMax)
             if try changed() == Self.rowsMax { return }
         }
-        try remove.run(log)
+        try remove.run(log, range.lowerBound)
     }
 
-    private func nextGarbage() throws -> (log: Int64, below: Int64, isWhole: Bool)? {
+    private func nextGarbage() throws -> (log: Int64, range: Range<Int64>, isWhole: Bool)? {
         defer { next.reset() }
         guard try next.step() else { return nil }
-        let isWhole = next.integer(2) != 0
-        return (next.integer(0), isWhole ? .max : next.integer(1), isWhole)
+        let first = next.integer(1)
+        return (next.integer(0), first..<max(first, next.integer(2)), next.integer(3) != 0)
     }
 
     /// - Returns: whether there may be more.
-    private func removeChunks(_ log: Int64, _ below: Int64) throws -> Bool {
+    private func removeChunks(_ log: Int64, _ range: Range<Int64>) throws -> Bool {
         chunks.bind(1, log)
-        chunks.bind(2, below)
-        chunks.bind(3, Int64(Self.chunksMax))
+        chunks.bind(2, range.lowerBound)
+        chunks.bind(3, range.upperBound)
+        chunks.bind(4, Int64(Self.chunksMax))
         var found: [(id: Int64, base: Int64)] = []
         var bytes: Int64 = 0
         do {
