@@ -1,6 +1,8 @@
 package import NIOCore
 
-/// What a client asks, and how it is written. Publishing in a loop has its own, faster way: ``PublishTemplate``.
+/// What a client asks, and how it is written: verb, words, tag, then options in the order of the specification.
+///
+/// Publishing in a loop has its own, faster way: ``PublishTemplate``.
 ///
 /// Source: `protocol/native.md` section 3
 package enum ClientRequest: Equatable, Sendable {
@@ -22,17 +24,20 @@ package enum ClientRequest: Equatable, Sendable {
     case declareTopic(String)
     /// `type` is `direct` or `fanout`.
     case declareExchange(String, type: String)
+    /// Several messages in one request and one transaction.
+    case publishBatch(routingKey: String, exchange: String?, isMandatory: Bool, bodies: [ByteBuffer])
     /// `kind` is `queue`, `topic` or `exchange`.
     case delete(kind: String, name: String)
-    case bind(exchange: String, to: String, key: String)
-    case unbind(exchange: String, from: String, key: String)
+    case bind(exchange: String, to: String, key: String?)
+    case unbind(exchange: String, from: String, key: String?)
     case purge(String)
     case consume(Consume)
     case credit(consumer: Int64, count: Int)
     case cancel(consumer: Int64)
     case acknowledge(Acknowledgement, ClosedRange<Int64>)
-    case get(String, automatic: Bool)
-    case peek(String, from: Int64, count: Int)
+    /// `ack` is `auto` or `manual`; nil leaves it to the server, which takes `auto`.
+    case get(String, ack: String?)
+    case peek(String, from: Int64?, count: Int?)
     case commit(topic: String, group: String, offset: Int64)
     /// `what` is `queues`, `topics`, `exchanges`, `bindings`, `consumers` or `connections`.
     case list(String)
@@ -53,7 +58,8 @@ package enum ClientRequest: Equatable, Sendable {
         package var name: String
         package var consumer: Int64
         package var flow: Flow?
-        package var automatic = false
+        /// `manual` or `auto`; nil leaves it to the server, which takes `manual`.
+        package var ack: String?
         /// For a topic: `first`, `last`, `next` or an offset.
         package var from: String?
         package var group: String?
@@ -64,15 +70,22 @@ package enum ClientRequest: Equatable, Sendable {
         }
     }
 
-    /// Appends the line of the request, with its LF.
+    /// Appends the line of the request with its LF, and the bodies of a batch.
     package func write(to buffer: inout ByteBuffer, tag: Int64? = nil) {
         writeVerbAndWords(to: &buffer)
-        writeOptions(to: &buffer)
         if let tag {
             buffer.writeStaticString(" t=")
             Decimal.write(tag, to: &buffer)
         }
+        writeOptions(to: &buffer)
         buffer.writeInteger(UInt8(ascii: "\n"))
+        guard case .publishBatch(_, _, _, let bodies) = self else { return }
+        for body in bodies {
+            Decimal.write(body.readableBytes, to: &buffer)
+            buffer.writeInteger(UInt8(ascii: "\n"))
+            buffer.writeImmutableBuffer(body)
+            buffer.writeInteger(UInt8(ascii: "\n"))
+        }
     }
 
     private func writeVerbAndWords(to buffer: inout ByteBuffer) {
@@ -84,6 +97,8 @@ package enum ClientRequest: Equatable, Sendable {
         case .declareQueue(let name): words("declare queue", name, to: &buffer)
         case .declareTopic(let name): words("declare topic", name, to: &buffer)
         case .declareExchange(let name, _): words("declare exchange", name, to: &buffer)
+        case .publishBatch(let routingKey, _, _, let bodies):
+            words("pubs", routingKey, "\(bodies.count)", to: &buffer)
         case .delete(let kind, let name): words("delete", kind, name, to: &buffer)
         case .bind(let exchange, let name, _): words("bind", exchange, name, to: &buffer)
         case .unbind(let exchange, let name, _): words("unbind", exchange, name, to: &buffer)
@@ -109,7 +124,10 @@ package enum ClientRequest: Equatable, Sendable {
             if hello.heartbeat > 0 { option("heartbeat", "\(hello.heartbeat)", to: &buffer) }
             if !hello.need.isEmpty { option("need", hello.need.joined(separator: ","), to: &buffer) }
         case .declareExchange(_, let type): option("type", type, to: &buffer)
-        case .bind(_, _, let key), .unbind(_, _, let key): if !key.isEmpty { option("key", key, to: &buffer) }
+        case .bind(_, _, let key), .unbind(_, _, let key): option("key", key, to: &buffer)
+        case .publishBatch(_, let exchange, let isMandatory, _):
+            option("x", exchange, to: &buffer)
+            if !isMandatory { option("mandatory", "no", to: &buffer) }
         case .consume(let consume):
             option("c", "\(consume.consumer)", to: &buffer)
             option("from", consume.from, to: &buffer)
@@ -119,11 +137,11 @@ package enum ClientRequest: Equatable, Sendable {
             case .credit(let count): option("credit", "\(count)", to: &buffer)
             case nil: break
             }
-            if consume.automatic { option("ack", "auto", to: &buffer) }
-        case .get(_, let automatic): option("ack", automatic ? "auto" : "manual", to: &buffer)
+            option("ack", consume.ack, to: &buffer)
+        case .get(_, let ack): option("ack", ack, to: &buffer)
         case .peek(_, let from, let count):
-            if from > 0 { option("from", "\(from)", to: &buffer) }
-            if count != 1 { option("count", "\(count)", to: &buffer) }
+            option("from", from.map { "\($0)" }, to: &buffer)
+            option("count", count.map { "\($0)" }, to: &buffer)
         default: break
         }
     }

@@ -32,22 +32,28 @@ package enum Decimal {
 
     /// Writes a number that is not negative.
     @inlinable package static func write(_ number: Int64, to buffer: inout ByteBuffer) {
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 19) { bytes in write(number, to: bytes) }
+    }
+
+    /// Writes a number that is not negative to the front of memory that has room for 19 digits.
+    ///
+    /// - Returns: how many digits it has.
+    @inlinable package static func write(_ number: Int64, to bytes: UnsafeMutableRawBufferPointer) -> Int {
         precondition(number >= 0, "the protocol has no negative numbers: \(number)")
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 19) { bytes in
-            var length = 1
-            var bound: Int64 = 10
-            while length < 19, number >= bound {
-                length += 1
-                bound = length < 19 ? bound &* 10 : bound
-            }
-            var rest = UInt64(number)
-            var position = length
-            while position > 0 {
-                position -= 1
-                bytes[position] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
-                rest /= 10
-            }
-            return length
+        var length = 1
+        var bound: Int64 = 10
+        while length < 19, number >= bound {
+            length += 1
+            bound = length < 19 ? bound &* 10 : bound
         }
+        precondition(bytes.count >= length, "\(length) digits do not fit in \(bytes.count) bytes")
+        var rest = UInt64(number)
+        var position = length
+        while position > 0 {
+            position -= 1
+            bytes[position] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        return length
     }
 }

@@ -5,13 +5,13 @@ package import NIOCore
 /// The texts are escaped once; for each message three pieces and two numbers are copied, in one reservation of the
 /// buffer.
 ///
-/// Shape:  `pub KEY ` SIZE ` x=… key=… h.…=… mandatory=no` ` t=`TAG LF body LF
+/// Shape:  `pub KEY ` SIZE ` t=`TAG ` x=… key=… h.…=… mandatory=no` LF body LF
 /// Source: `protocol/native.md` section 3.3
 package struct PublishTemplate: Equatable, Sendable {
     /// Up to the size, with the space before it.
-    @usableFromInline let prefix: ByteBuffer
-    /// What follows the size, up to the tag.
-    @usableFromInline let suffix: ByteBuffer
+    private let prefix: [UInt8]
+    /// What follows the tag, up to the end of the line.
+    private let suffix: [UInt8]
 
     package init(
         routingKey: String, exchange: String? = nil, key: [UInt8]? = nil,
@@ -37,25 +37,36 @@ package struct PublishTemplate: Equatable, Sendable {
             Escape.write(header.value[...], to: &suffix, as: .optionValue)
         }
         if !isMandatory { suffix.writeStaticString(" mandatory=no") }
-        self.prefix = prefix
-        self.suffix = suffix
+        self.prefix = Array(prefix.readableBytesView)
+        self.suffix = Array(suffix.readableBytesView)
     }
 
     /// Appends the request with its body.
     package func write(body: UnsafeRawBufferPointer, tag: Int64? = nil, to buffer: inout ByteBuffer) {
-        // 19 digits twice, ` t=`, two LFs.
-        let most = prefix.readableBytes + suffix.readableBytes + body.count + 48
-        buffer.reserveCapacity(minimumWritableBytes: most)
-        buffer.writeImmutableBuffer(prefix)
-        Decimal.write(body.count, to: &buffer)
-        if suffix.readableBytes > 0 { buffer.writeImmutableBuffer(suffix) }
-        if let tag {
-            buffer.writeStaticString(" t=")
-            Decimal.write(tag, to: &buffer)
+        // Two numbers of up to 19 digits, ` t=`, two LFs.
+        let most = prefix.count + suffix.count + body.count + 43
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { room in
+            var end = 0
+            func append(_ bytes: UnsafeRawBufferPointer) {
+                UnsafeMutableRawBufferPointer(rebasing: room[end...]).copyMemory(from: bytes)
+                end += bytes.count
+            }
+            prefix.withUnsafeBytes(append)
+            end += Decimal.write(Int64(body.count), to: UnsafeMutableRawBufferPointer(rebasing: room[end...]))
+            if let tag {
+                room[end] = UInt8(ascii: " ")
+                room[end + 1] = UInt8(ascii: "t")
+                room[end + 2] = UInt8(ascii: "=")
+                end += 3
+                end += Decimal.write(tag, to: UnsafeMutableRawBufferPointer(rebasing: room[end...]))
+            }
+            suffix.withUnsafeBytes(append)
+            room[end] = 0x0A
+            end += 1
+            append(body)
+            room[end] = 0x0A
+            return end + 1
         }
-        buffer.writeInteger(UInt8(ascii: "\n"))
-        buffer.writeBytes(body)
-        buffer.writeInteger(UInt8(ascii: "\n"))
     }
 
     package func write(body: ByteBuffer, tag: Int64? = nil, to buffer: inout ByteBuffer) {

@@ -7,7 +7,7 @@ internal import Synchronization
 /// Everything that the server confirms is on its disk when the call returns. Any number of tasks may use one client at the
 /// same time; what each asks is answered in the order it was asked. A client does not connect again by itself: when the
 /// connection is lost every call throws ``ColaError`` with ``ColaError/Code/connectionLost``, which says what was in flight.
-public final class ColaClient: Sendable {
+public final class Client: Sendable {
     private let connection: Connection
     /// What the server said about itself.
     public let server: ServerInformation
@@ -56,13 +56,13 @@ public final class ColaClient: Sendable {
 
     /// From now on the exchange leads messages with the routing key to the queue or topic.
     public func bind(exchange: String, to name: String, routingKey: String = "") async throws {
-        let request = ClientRequest.bind(exchange: exchange, to: name, key: routingKey)
+        let request = ClientRequest.bind(exchange: exchange, to: name, key: routingKey.isEmpty ? nil : routingKey)
         _ = try await connection.ask(request, "bind of '\(exchange)' to '\(name)'")
     }
 
     /// Takes a binding back.
     public func unbind(exchange: String, from name: String, routingKey: String = "") async throws {
-        let request = ClientRequest.unbind(exchange: exchange, from: name, key: routingKey)
+        let request = ClientRequest.unbind(exchange: exchange, from: name, key: routingKey.isEmpty ? nil : routingKey)
         _ = try await connection.ask(request, "unbind of '\(exchange)' from '\(name)'")
     }
 
@@ -114,7 +114,7 @@ public final class ColaClient: Sendable {
 
     /// When a message counts as acknowledged.
     public enum Acknowledgement: Sendable {
-        /// When ``ColaClient/ack(_:)`` says so.
+        /// When ``Client/ack(_:)`` says so.
         case manual
         /// When it is sent; if the connection is lost on the way, so is the message.
         case automatic
@@ -133,7 +133,7 @@ public final class ColaClient: Sendable {
         }
         var consume = ClientRequest.Consume(name: name, consumer: deliveries.consumer)
         consume.flow = isAutomatic ? .credit(prefetch) : .prefetch(prefetch)
-        consume.automatic = isAutomatic
+        consume.ack = isAutomatic ? "auto" : nil
         consume.from = from
         do {
             _ = try await connection.ask(.consume(consume), "consume of '\(name)'")
@@ -169,7 +169,7 @@ public final class ColaClient: Sendable {
 
     /// One message, now, or nil if none waits.
     public func get(_ queue: String, acknowledgement: Acknowledgement = .manual) async throws -> Delivery? {
-        let request = ClientRequest.get(queue, automatic: acknowledgement == .automatic)
+        let request = ClientRequest.get(queue, ack: acknowledgement == .automatic ? "auto" : "manual")
         let answer = try await connection.ask(request, "get from '\(queue)'").answer
         guard let number = answer.number("delivery"), let offset = answer.number("offset"), let body = answer.body
         else { return nil }

@@ -14,9 +14,9 @@ internal import NIOPosix
 /// - Throws: ``ColaError`` with ``ColaError/Code/unreachable`` if no server answers; what `body` throws.
 public func withClient<Result: Sendable>(
     url: ColaURL = .default, options: ClientOptions = ClientOptions(),
-    _ body: (ColaClient) async throws -> Result
+    _ body: (Client) async throws -> Result
 ) async throws -> Result {
-    let client = try await ColaClient.connect(url: url, options: options)
+    let client = try await Client.connect(url: url, options: options)
     do {
         let result = try await body(client)
         await client.close()
@@ -27,9 +27,9 @@ public func withClient<Result: Sendable>(
     }
 }
 
-extension ColaClient {
+extension Client {
     /// Connects and says `hello`. Whoever calls this calls ``close()``; ``withClient(url:options:_:)`` does both.
-    public static func connect(url: ColaURL, options: ClientOptions = ClientOptions()) async throws -> ColaClient {
+    public static func connect(url: ColaURL, options: ClientOptions = ClientOptions()) async throws -> Client {
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.milliseconds(Int64(options.connectTimeoutMilliseconds)))
             .channelOption(.maxMessagesPerRead, value: 4)
@@ -60,7 +60,7 @@ extension ColaClient {
         return try await hello(connection, options)
     }
 
-    private static func hello(_ connection: Connection, _ options: ClientOptions) async throws -> ColaClient {
+    private static func hello(_ connection: Connection, _ options: ClientOptions) async throws -> Client {
         var hello = ClientRequest.Hello()
         hello.user = options.user
         hello.password = options.password
@@ -84,7 +84,7 @@ extension ColaClient {
                         .startBeats(everySeconds: min(seconds, 3600), on: channel)
                 }.get()
             }
-            return ColaClient(connection, server: ServerInformation(answer))
+            return Client(connection, server: ServerInformation(answer))
         } catch {
             channel.close(promise: nil)
             throw error

@@ -1,0 +1,45 @@
+import ArgumentParser
+import ColaClient
+
+/// Which broker a command talks to, and as whom. The same for every command.
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The broker: unix:///path/cola.sock or tcp://host:port. (default: COLA_URL, else ./cola-data/cola.sock)",
+            valueName: "url"))
+    var url: String?
+
+    @Option(
+        name: .long,
+        help: "Name to log in with over TCP. (default: COLA_USER, else guest). Over a Unix socket it is not needed.")
+    var user: String?
+
+    @Option(
+        name: .long,
+        help: "Password for --user. Others can see it in the list of processes: COLA_PASSWORD is better.")
+    var password: String?
+
+    func resolvedURL() throws -> ColaURL {
+        guard let text = url ?? environment("COLA_URL") else { return .default }
+        return try ColaURL(text)
+    }
+
+    /// Connects, runs `body`, and closes.
+    func withBroker<Result: Sendable>(
+        timeoutMilliseconds: Int = 10_000, _ body: (Client) async throws -> Result
+    ) async throws -> Result {
+        let url = try resolvedURL()
+        var options = ClientOptions(name: "cola", connectTimeoutMilliseconds: timeoutMilliseconds)
+        options.user = user ?? environment("COLA_USER")
+        options.password = password ?? environment("COLA_PASSWORD")
+        if case .tcp = url.address {
+            options.heartbeatSeconds = 30  // a broker that is gone without a word is noticed within a minute
+            if options.user == nil { (options.user, options.password) = ("guest", options.password ?? "guest") }
+        } else if options.user == nil {
+            options.password = nil
+        }
+        options.notice = { Output.note($0) }
+        return try await withClient(url: url, options: options, body)
+    }
+}

@@ -1,0 +1,143 @@
+import ArgumentParser
+import ColaClient
+
+/// `cola consume`
+struct Consume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Consume messages and print them.",
+        discussion: """
+            Prints the body of each message and a line feed, and acknowledges a message only after it was written out. \
+            Stops when the queue is drained; with --count after so many messages, waiting for them; with --follow never.
+
+              cola consume --queue hello
+              cola consume --queue hello --follow | while read -r line; do echo "got $line"; done
+              cola consume --queue hello --count 10 --idle-timeout 30 --json
+              cola consume --queue events --from first
+
+            A topic counts as drained when nothing has come for half a second. Look at messages without taking them \
+            with `cola peek`.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Option(name: .shortAndLong, help: "The queue or topic.")
+    var queue: String
+
+    @Option(name: .shortAndLong, help: "Stop after so many messages.")
+    var count: Int?
+
+    @Flag(name: .shortAndLong, help: "Wait for more when the queue is drained.")
+    var follow = false
+
+    @Option(name: .long, help: ArgumentHelp("Stop when nothing has come for so long.", valueName: "seconds"))
+    var idleTimeout: Double?
+
+    @Option(name: .long, help: "How many messages may be here unacknowledged.")
+    var prefetch = 100
+
+    @Flag(name: .long, help: "Print one JSON object a message, with its offset, key and headers.")
+    var json = false
+
+    @Flag(name: .long, help: "Acknowledge nothing: all of it goes back to the queue at the end, marked as redelivered.")
+    var noAck = false
+
+    @Option(name: .long, help: "Where to begin in a topic: first, last, next or an offset.")
+    var from: String?
+
+    func validate() throws {
+        if let count, count < 1 { throw ValidationError("--count is 1 or more") }
+        if let idleTimeout, !(0...1e9 ~= idleTimeout) { throw ValidationError("--idle-timeout is 0 or more seconds") }
+        guard (1...65_535).contains(prefetch) else { throw ValidationError("--prefetch is 1 to 65535") }
+        if let from, !["first", "last", "next"].contains(from), Int64(from).map({ $0 < 0 }) ?? true {
+            throw ValidationError("--from is first, last, next or an offset, not '\(from)'")
+        }
+        if noAck, let count, count > 65_535 { throw ValidationError("--no-ack holds at most 65535 messages") }
+    }
+
+    func run() async throws {
+        try await connection.withBroker { client in
+            // What is not acknowledged stays within the prefetch, so without acknowledgements it bounds everything.
+            let room = noAck ? 65_535 : prefetch
+            let deliveries = try await client.consume(queue, prefetch: min(room, count ?? room), from: from)
+            var printer = DeliveryPrinter(client: client, format: json ? .json : .body, isAcknowledging: !noAck)
+            do {
+                try await printAll(deliveries, client, &printer)
+                try await printer.settle()
+            } catch is Output.BrokenPipe {
+                // Whoever read has seen enough. What was written is acknowledged, the rest goes back.
+                try? await client.settled()
+            }
+        }
+    }
+
+    private func printAll(_ deliveries: Deliveries, _ client: Client, _ printer: inout DeliveryPrinter) async throws {
+        var idleSince = monotonicNanoseconds()
+        while printer.count < count ?? (noAck ? 65_535 : .max) {
+            if !deliveries.isReady { try printer.flush() }
+            switch try await deliveries.next(within: waitMilliseconds(idleSince: idleSince)) {
+            case .delivery(let delivery):
+                try printer.print(delivery)
+                if !deliveries.isReady { idleSince = monotonicNanoseconds() }
+            case .ended: return
+            case .idle:
+                if let idleTimeout, Double(monotonicNanoseconds() - idleSince) >= idleTimeout * 1e9 { return }
+                guard !follow, count == nil else { continue }
+                guard let last = try await probe(client, idleSince: idleSince) else { return }
+                if case .delivery(let delivery) = last { try printer.print(delivery) }
+            }
+        }
+    }
+
+    /// Asks whether the queue is drained, which only the server knows: nil if it is, else what `get` brought.
+    private func probe(_ client: Client, idleSince: Int64) async throws -> Deliveries.Next? {
+        do {
+            return try await client.get(queue).map { .delivery($0) }
+        } catch let error as ColaError where error.code == .mismatch {
+            // A topic: reading takes nothing away, so it is never empty.
+            return monotonicNanoseconds() - idleSince > 500_000_000 ? nil : .idle
+        }
+    }
+
+    private func waitMilliseconds(idleSince: Int64) -> Int64? {
+        if !follow, count == nil { return 20 }
+        guard let idleTimeout else { return nil }
+        let left = idleTimeout * 1000 - Double(monotonicNanoseconds() - idleSince) / 1e6
+        return Int64(max(1, left.rounded(.up)))
+    }
+}
+
+/// Writes deliveries out and acknowledges those that the kernel has taken, a run of them at a time.
+private struct DeliveryPrinter {
+    let client: Client
+    let format: MessageFormat
+    let isAcknowledging: Bool
+    private(set) var count = 0
+    private var output = Output.standard()
+    private var unacknowledged: ClosedRange<Int64>?
+
+    init(client: Client, format: MessageFormat, isAcknowledging: Bool) {
+        self.client = client
+        self.format = format
+        self.isAcknowledging = isAcknowledging
+    }
+
+    mutating func print(_ delivery: Delivery) throws {
+        count += 1
+        output.append { format.append(delivery.message, to: &$0) }
+        // One connection and one reader: what comes in between is of nobody else.
+        unacknowledged = (unacknowledged?.lowerBound ?? delivery.number)...delivery.number
+        if output.pending.count >= 65_536 { try flush() }
+    }
+
+    mutating func flush() throws {
+        guard let written = unacknowledged else { return }
+        try output.flush()
+        unacknowledged = nil
+        if isAcknowledging { try client.ack(through: written) }
+    }
+
+    mutating func settle() async throws {
+        try flush()
+        if isAcknowledging { try await client.settled() }
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import ColaClient
+import ColaStore
+
+/// Any error as one line for a person, and the exit code for a script.
+///
+/// Source: sysexits.h; design of the command line
+struct Failure: Error {
+    /// The exit codes, by what whoever runs the command can do about it.
+    enum Kind: Int32 {
+        case refused = 1
+        case usage = 64
+        case badData = 65
+        case noInput = 66
+        case unavailable = 69
+        case internalError = 70
+        case inputOutput = 74
+        case tryAgain = 75
+        case notPermitted = 77
+    }
+
+    let kind: Kind
+    let message: String
+
+    init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    init(_ error: ColaError) {
+        switch error.code {
+        case .unreachable:
+            self.init(
+                .unavailable,
+                error.message + "; start one with `cola serve`, or name another with --url or COLA_URL")
+        case .unauthenticated:
+            self.init(.notPermitted, error.message + "; give a name with --user and its password with COLA_PASSWORD")
+        case .accessRefused: self.init(.notPermitted, error.message)
+        case .protocolViolation: self.init(.internalError, error.message)
+        default: self.init(error.isRetryable ? .tryAgain : .refused, error.message)
+        }
+    }
+
+    /// Ends the process the way the error asks for. Help and version are not failures.
+    static func exit(with error: any Error) -> Never {
+        switch error {
+        case is Output.BrokenPipe: exitProcess(0)
+        case let error as Failure: end(error)
+        case let error as ColaError: end(Failure(error))
+        case let error as ColaURL.Malformed: end(Failure(.usage, error.description))
+        case let error as StoreError:
+            Output.note(error.description)
+            exitProcess(error.exitCode)
+        case let error as Output.Failed: end(Failure(.inputOutput, error.description))
+        default: break
+        }
+        if Cola.exitCode(for: error) == .validationFailure {
+            // The parser knows which command it was; its own text runs over several lines.
+            let usage = Cola.fullMessage(for: error).split(separator: "\n").last { $0.contains("--help' for more") }
+            let hint = usage.map { "; " + $0.trimmingPrefix { $0 == " " } } ?? ""
+            end(Failure(.usage, Cola.message(for: error) + hint))
+        }
+        if error is CleanExit || error is ExitCode || Cola.exitCode(for: error) == .success {
+            Cola.exit(withError: error)
+        }
+        end(Failure(.internalError, "\(error)"))
+    }
+
+    private static func end(_ failure: Failure) -> Never {
+        Output.note(failure.message)
+        exitProcess(failure.kind.rawValue)
+    }
+}

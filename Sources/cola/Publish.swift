@@ -1,0 +1,134 @@
+import ArgumentParser
+import ColaClient
+import NIOCore
+
+/// `cola publish`
+struct Publish: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Publish messages.",
+        discussion: """
+            Each BODY is one message. Without any, each --file is one, or standard input is. It ends when the broker has \
+            everything on its disk, and prints how many messages that were.
+
+              cola publish --queue hello 'first message' 'second message'
+              cola publish --queue hello --declare < picture.png
+              tail -f app.log | cola publish --queue log --each-line
+              cola publish --queue texts --paragraphs --file a.txt --file b.txt
+              cola publish --exchange news --key sport --header lang=en 'goal!'
+
+            With --each-line or --paragraphs the input is cut into messages: each line without its line feed, or each \
+            run of lines between blank lines.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Option(name: .shortAndLong, help: "Publish to the queue or topic of this name.")
+    var queue: String?
+
+    @Option(name: .long, help: "Publish to this exchange instead.")
+    var exchange: String?
+
+    @Option(name: .long, help: "The routing key for --exchange.")
+    var key: String?
+
+    @Option(name: .long, help: ArgumentHelp("A header for every message; may be repeated.", valueName: "name=value"))
+    var header: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("Read this file, - is standard input; may be repeated.", valueName: "path"))
+    var file: [String] = []
+
+    @Flag(name: .long, help: "Each line of the input is a message.")
+    var eachLine = false
+
+    @Flag(name: .long, help: "Each paragraph of the input is a message.")
+    var paragraphs = false
+
+    @Option(name: .long, help: "How many messages may be on their way unconfirmed.")
+    var window = 1000
+
+    @Flag(name: .long, help: "Make the queue first, if there is none of the name.")
+    var declare = false
+
+    @Argument(help: "The messages.")
+    var body: [String] = []
+
+    func validate() throws {
+        guard (queue == nil) != (exchange == nil) else {
+            throw ValidationError("say where to: --queue NAME or --exchange NAME, one of them")
+        }
+        if key != nil, exchange == nil {
+            throw ValidationError("--key goes with --exchange; a queue has no routing key")
+        }
+        if declare, queue == nil { throw ValidationError("--declare goes with --queue") }
+        if eachLine, paragraphs { throw ValidationError("--each-line and --paragraphs exclude each other") }
+        if !body.isEmpty, !file.isEmpty || eachLine || paragraphs {
+            throw ValidationError("messages as arguments exclude --file, --each-line and --paragraphs")
+        }
+        guard (1...1_000_000).contains(window) else { throw ValidationError("--window is 1 to 1000000") }
+        _ = try headers()
+        if body.isEmpty, file.isEmpty, Terminal.isStandardInput {
+            throw ValidationError("nothing to publish: give messages as arguments, --file, or a pipe")
+        }
+        _ = try? connection.resolvedURL()
+    }
+
+    func run() async throws {
+        let destination = queue.map { Destination.queue($0) } ?? .exchange(exchange ?? "", routingKey: key ?? "")
+        let headers = try headers()
+        let count = try await connection.withBroker { client in
+            if declare, let queue { try await client.declareQueue(queue) }
+            return try await client.withPublisher(to: destination, window: window, headers: headers) { publisher in
+                do {
+                    try await publishAll(with: publisher, bodyBytesMax: client.server.bodyBytesMax ?? 16 << 20)
+                } catch let error as ColaError {
+                    throw explained(error, confirmed: publisher.confirmedCount)
+                }
+                return publisher.confirmedCount
+            }
+        }
+        try Output.print("published \(count)")
+    }
+
+    private func publishAll(with publisher: Publisher, bodyBytesMax: Int) async throws {
+        let paths = file.isEmpty ? ["-"] : file
+        var source = MessageSource(
+            body.isEmpty ? .files(paths) : .arguments(body),
+            cut: eachLine ? .lines : paragraphs ? .paragraphs : .none, messageBytesMax: bodyBytesMax)
+        let total = body.isEmpty ? MessageSource.size(of: paths) : nil
+        let progress = ProgressBar()
+        let drawing = Task { await progress.draw() }
+        do {
+            var published = 0
+            while let message = try source.next() {
+                try await publisher.publish(message)
+                published += 1
+                if published.isMultiple(of: 64) || !source.isBuffered {
+                    progress.update(done: source.bytesRead, of: total, "\(published) published")
+                }
+            }
+            try await publisher.confirmAll()
+        } catch {
+            drawing.cancel()
+            await drawing.value
+            throw error
+        }
+        drawing.cancel()
+        await drawing.value
+    }
+
+    private func headers() throws -> [Header] {
+        try header.map { text in
+            guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+                throw ValidationError("'\(text)' is not a header; write --header NAME=VALUE")
+            }
+            return Header(String(text[..<equals]), String(text[text.index(after: equals)...]))
+        }
+    }
+
+    /// A script that tries again wants to know what is there already.
+    private func explained(_ error: ColaError, confirmed: Int) -> ColaError {
+        var error = error
+        if confirmed > 0 { error.message += "; \(confirmed) messages before were confirmed" }
+        return error
+    }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import ColaServer
+import Foundation
+
+/// `cola serve`: runs the broker until SIGTERM.
+///
+/// Its options come from the table of settings (`Setting.all`), which the environment and the configuration file share; so
+/// they are not declared here.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Run the broker.",
+        discussion: "cola serve --help lists every setting, its environment variable and its default.")
+
+    @Argument(parsing: .captureForPassthrough, help: ArgumentHelp("Settings: --NAME VALUE.", valueName: "setting"))
+    var arguments: [String] = []
+
+    func run() async throws {
+        if arguments.contains("--help") || arguments.contains("-h") { return try Output.print(Setting.help) }
+        if arguments.contains("--version") { return try Output.print(Server.version) }
+        let settings: Settings
+        do {
+            settings = try Settings(
+                arguments: arguments, environment: ProcessInfo.processInfo.environment, read: readIfPresent)
+        } catch let wrong as Settings.Wrong {
+            throw Failure(exitCode: 64, text: wrong.description)
+        }
+        let server = Server(settings: settings) { line in try? Output.print(line) }
+        do {
+            try await server.runUntilSignal()
+        } catch let failure as Server.Failure {
+            throw Failure(exitCode: failure.exitCode, text: failure.description)
+        }
+    }
+
+    private func readIfPresent(_ path: String) throws -> String? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        do {
+            return try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw Settings.Wrong(description: "cannot read settings from \(path): \(error.localizedDescription)")
+        }
+    }
+}

@@ -1,4 +1,0 @@
-import ArgumentParser
-import NIOPosix
-
-print("stub")
