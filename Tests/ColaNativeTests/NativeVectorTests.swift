@@ -5,6 +5,9 @@ import Testing
 
 /// The shared vectors, as far as they concern a client: what it must write, what it must understand, what it must refuse.
 @Suite struct NativeVectorTests {
+    /// A vector of a kind that this test was not taught.
+    private struct Unknown: Error { let what: String }
+
     private struct Vectors {
         let file: [String: Any]
 
@@ -155,7 +158,7 @@ import Testing
         case "commit":
             return .commit(topic: name, group: text(fields["group"]) ?? "", offset: number(fields["offset"]) ?? 0)
         case "list": return .list(text(fields["of"]) ?? "")
-        default: throw ClientDecoder.Malformed(reason: "the test does not know the verb \(verb)")
+        default: throw Unknown(what: verb)
         }
     }
 
@@ -186,7 +189,7 @@ import Testing
         case "blocked": return .blocked(sentence: sentence)
         case "unblocked": return .unblocked
         case "beat": return .beat
-        default: throw ClientDecoder.Malformed(reason: "the test does not know \(fields)")
+        default: throw Unknown(what: "\(fields)")
         }
     }
 }
