@@ -22,13 +22,13 @@ struct Serve: AsyncParsableCommand {
             settings = try Settings(
                 arguments: arguments, environment: ProcessInfo.processInfo.environment, read: readIfPresent)
         } catch let wrong as Settings.Wrong {
-            throw Failure(exitCode: 64, text: wrong.description)
+            throw Failure(.usage, wrong.description)
         }
         let server = Server(settings: settings) { line in try? Output.print(line) }
         do {
             try await server.runUntilSignal()
         } catch let failure as Server.Failure {
-            throw Failure(exitCode: failure.exitCode, text: failure.description)
+            throw Failure(Failure.Kind(rawValue: failure.exitCode) ?? .internalError, failure.description)
         }
     }
 

@@ -401,7 +401,7 @@ extension NativeSession {
             close(code: code, sentence: sentence)
             return
         }
-        if tag.isTag { request(.refuse(refusal), tag) }
+        request(.refuse(refusal), tag)
         request(.refuse(refusal), .closing)
         state = .draining
     }

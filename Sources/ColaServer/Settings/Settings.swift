@@ -27,6 +27,8 @@ package struct Settings: Sendable {
     /// What is wrong with a setting, and where it came from.
     package struct Wrong: Error, CustomStringConvertible {
         package var description: String
+
+        package init(description: String) { self.description = description }
     }
 
     /// - Parameters:
