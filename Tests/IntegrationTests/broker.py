@@ -28,7 +28,7 @@ def binary() -> str:
 
 
 def new_folder() -> pathlib.Path:
-    """A fresh folder on a real disk (a power loss means nothing on tmpfs): under `COLA_TEST_TMP`, else `.build-test`."""
+    """A fresh folder on a real disk (power loss means nothing on tmpfs): in `COLA_TEST_TMP`, else `.build-test`."""
     parent = pathlib.Path(os.environ.get("COLA_TEST_TMP") or REPOSITORY / ".build-test").absolute()
     parent.mkdir(parents=True, exist_ok=True)
     return pathlib.Path(tempfile.mkdtemp(dir=str(parent)))
@@ -53,7 +53,9 @@ class Broker:
     The socket lies in a short folder of its own, because the path of a Unix socket has at most 107 bytes.
     """
 
-    def __init__(self, folder: pathlib.Path, arguments: Sequence[str] = (), environment: Optional[Dict[str, str]] = None):
+    def __init__(
+        self, folder: pathlib.Path, arguments: Sequence[str] = (), environment: Optional[Dict[str, str]] = None
+    ):
         self.folder = folder
         self.data = folder / "data"
         self.arguments = list(arguments)
@@ -100,7 +102,7 @@ class Broker:
             output, _ = process.communicate(timeout=deadline)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError("the server runs although it should have refused to start; %s" % self.stderr()) from None
+            raise AssertionError("the server runs, but should have refused to start; %s" % self.stderr()) from None
         assert b"cola ready" not in output, "it said that it was ready: %r" % output
         return Exit(process.returncode, self.stderr(), time.monotonic() - begun)
 
@@ -192,7 +194,7 @@ class Broker:
         if not first.wait(max(0.0, deadline - time.monotonic())) or not lines:
             ended = self.process.poll()
             self.kill()
-            raise AssertionError("the server was not ready in time (exit code %s); its stderr: %s" % (ended, self.stderr()))
+            raise AssertionError("not ready in time (exit code %s); its stderr: %s" % (ended, self.stderr()))
         return lines[0]
 
 

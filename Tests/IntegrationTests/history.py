@@ -83,7 +83,7 @@ class Verdict:
 
 
 def body(key: Key, size: int) -> bytes:
-    """The bytes of a message: its key and length, then padding that depends on its number. Never under the head's size."""
+    """The bytes of a message: its key and length, then padding that depends on its number. At least its head."""
     head = ("%s %s %d %d|" % (key.producer, key.target, key.number, size)).encode()
     begin = key.number * 7919 % PADDING_OFFSETS
     return head + PADDING[begin:begin + max(0, size - len(head))]

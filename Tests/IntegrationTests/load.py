@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import collections
 import random
+import socket
 import threading
 import time
 from typing import Callable, Deque, Dict, List, Optional, Tuple
@@ -17,7 +18,8 @@ EXCHANGE = "fan"
 FANOUT = ["f0", "f1", "f2"]
 ROUTES: Dict[str, List[str]] = {**{name: [name] for name in QUEUES}, BATCH_QUEUE: [BATCH_QUEUE], EXCHANGE: FANOUT}
 ALL_QUEUES = QUEUES + [BATCH_QUEUE] + FANOUT
-BROKEN = (ConnectionError, OSError, native.Closed)
+HUNG = (socket.timeout, TimeoutError)  # one and the same from Python 3.10 on, and each an OSError
+BROKEN = OSError
 
 
 def body_size(random_source: random.Random) -> int:
@@ -139,6 +141,8 @@ class Producer:
                 url = self.load.broker.tcp if self.name == "p2" and self.load.broker.tcp else self.load.broker.unix
                 with native.Connection(url) as connection:
                     self._publish(connection)
+            except HUNG as timeout:
+                raise AssertionError("the server hangs: %s" % timeout) from timeout
             except BROKEN:
                 time.sleep(0.02)
             except native.Refused as refusal:
@@ -193,7 +197,7 @@ class Producer:
     def _settle(self, answer: native.Answer, waiting: Deque[Tuple[int, List[Message]]]) -> None:
         assert answer.first is not None and answer.last is not None, "an answer without the tag of its request"
         for tag in range(answer.first, answer.last + 1):
-            assert waiting and waiting[0][0] == tag, "answer to %d, but the next one due is %s" % (tag, list(waiting)[:1])
+            assert waiting and waiting[0][0] == tag, "answer to %d, due is %s" % (tag, list(waiting)[:1])
             messages = waiting.popleft()[1]
             if answer.ok:
                 self.history.confirmed(messages)
@@ -224,6 +228,8 @@ class Consumer:
                 url = self.load.broker.tcp if self.number == 1 and self.load.broker.tcp else self.load.broker.unix
                 with native.Connection(url) as connection:
                     self._consume(connection)
+            except HUNG as timeout:
+                raise AssertionError("the server hangs: %s" % timeout) from timeout
             except BROKEN:
                 time.sleep(0.02)
             except native.Refused as refusal:
@@ -263,8 +269,10 @@ class Consumer:
                     pings.append(acked)
                     acked = []
 
-    def _settle(self, connection: native.Connection, held: Dict[int, Tuple[str, Message]]) -> List[Tuple[str, Message]]:
-        """Settles all that is held: some nacks, then the rest one by one or as ranges. Returns what was acknowledged."""
+    def _settle(
+        self, connection: native.Connection, held: Dict[int, Tuple[str, Message]]
+    ) -> List[Tuple[str, Message]]:
+        """Settles all that is held: some nacks, then the rest one by one or as a range. Returns what it acked."""
         lines = []
         acked = dict(held)
         for delivery in held:

@@ -85,7 +85,7 @@ def small_disk(tmp_path):
 
 
 def test_full_disk(small_disk, new_broker):
-    """Publishers are held back, nothing confirmed is lost, consuming makes room, and publishing goes on without a restart."""
+    """Publishers are held back, nothing confirmed is lost, consuming makes room, then publishing goes on."""
     broker = new_broker(folder=small_disk)
     broker.start()
     body = b"x" * 100_000
@@ -291,7 +291,8 @@ def test_damaged_middle(broker):
             received.append(delivery.body)
         assert set(received) <= set(bodies), "bytes were delivered that nobody sent"
         quarantined = connection.ok("stat").json()["quarantined"]
-        told = [aside for aside in connection.asides if isinstance(aside, native.ConsumerError) and aside.code == "damaged"]
+        told = [aside for aside in connection.asides
+                if isinstance(aside, native.ConsumerError) and aside.code == "damaged"]
         if len(received) < len(bodies):
             assert process_ended or (quarantined > 0 and told), "%d messages vanished without a word" % (
                 len(bodies) - len(received))

@@ -1,4 +1,4 @@
-"""The checker on itself: each kind of violation is found in a synthetic history, and none in a good one. No server needed."""
+"""The checker on itself: it finds each kind of violation, and none in a good history. Needs no server."""
 from __future__ import annotations
 
 import pytest

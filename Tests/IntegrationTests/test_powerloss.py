@@ -57,7 +57,7 @@ def test_power_loss_on_the_first_start(new_broker):
 
 
 def test_relaxed_durability_loses_messages(new_broker):
-    """The negative control: a broker that may confirm before the sync loses confirmed messages here, else the rig is blind."""
+    """The negative control: a broker that confirms before it syncs loses messages here, else the rig is blind."""
     tries = 6
     for turn in range(tries):
         broker = new_broker("--durability", "relaxed")

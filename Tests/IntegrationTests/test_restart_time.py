@@ -35,6 +35,11 @@ def test_ready_soon_with_a_million_waiting(broker):
         assert connection.ok("declare queue backlog").options["ready"] == str(batches * BATCH)
         connection.ok("consume backlog c=1 prefetch=1000")
         assert [message.body for message in connection.collect(1000)] == [b"%016d" % index for index in range(1000)]
+    spent = broker.cpu_seconds()
+    time.sleep(2)
+    spent = broker.cpu_seconds() - spent
+    print("idle: %.2f s of CPU in 2 s" % spent)
+    assert spent < 0.2, "it works although nobody asks it to"
     assert seconds < PROMISED_SECONDS * time_factor()
     assert before < RESIDENT_BYTES_MAX
     assert after < RESIDENT_BYTES_MAX
