@@ -233,7 +233,9 @@ class Client:
 
     def peek(self, name: str, start: Optional[int] = None, count: int = 1) -> List[Message]:
         """Up to ``count`` messages at or above the offset ``start``, without taking them."""
-        return self._call(f"peek {name!r}", lambda tag: requests.peek(name, tag, start, count)).messages
+        return self._connection.call(
+            f"peek {name!r}", lambda tag: requests.peek(name, tag, start, count), self.timeout, is_peek=True
+        ).messages
 
     def commit(self, name: str, group: str, offset: int) -> None:
         """Sets the offset that the group will read next in a topic."""

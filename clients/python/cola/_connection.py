@@ -38,8 +38,6 @@ class Answered(Protocol):
 
     def refused(self, error: ColaError) -> None: ...
 
-    def peeked(self, message: Message) -> None: ...
-
     def describe(self, count: int) -> str:
         """The last ``count`` requests that were not answered, for a person."""
         ...
@@ -69,12 +67,13 @@ class _Run:
 
 
 class Call:
-    """One request and its answer."""
+    """One request and its answer; for ``peek`` with the messages that come before it."""
 
-    __slots__ = ("label", "ok", "error", "messages")
+    __slots__ = ("label", "is_peek", "ok", "error", "messages")
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, is_peek: bool = False) -> None:
         self.label = label
+        self.is_peek = is_peek
         self.ok: Optional[Ok] = None
         self.error: Optional[ColaError] = None
         self.messages: List[Message] = []
@@ -84,9 +83,6 @@ class Call:
 
     def refused(self, error: ColaError) -> None:
         self.error = error
-
-    def peeked(self, message: Message) -> None:
-        self.messages.append(message)
 
     def describe(self, count: int) -> str:
         return self.label
@@ -130,12 +126,14 @@ class Connection:
 
     # Requests
 
-    def call(self, label: str, make: Callable[[int], bytes], timeout: Optional[float]) -> Call:
+    def call(
+        self, label: str, make: Callable[[int], bytes], timeout: Optional[float], is_peek: bool = False
+    ) -> Call:
         """Sends the request that ``make`` encodes for its tag, and waits for the answer.
 
         - Raises ColaError: the server refused. NoAnswer: not answered in time. ConnectionLost.
         """
-        call = Call(label)
+        call = Call(label, is_peek)
         deadline = deadline_of(timeout)
         with self._lock:
             self._enqueue_tagged(make, call)
@@ -211,13 +209,13 @@ class Connection:
         """``nack`` or ``reject``; written at once."""
         self.send_untagged(requests.settle(verb, first, last), settled=last - first + 1)
 
-    def send_untagged(self, data: bytes, settled: int = 0) -> None:
+    def send_untagged(self, data: bytes, settled: int = 0, timeout: Optional[float] = None) -> None:
         """Writes what is answered only if it fails; see ``ack_problem``."""
         with self._lock:
             self._check_open()
             self._held -= settled
             self._enqueue(data)
-        self.flush(None)
+        self.flush(deadline_of(timeout))
 
     def hold(self) -> None:
         """A message came in an answer, and is to be acknowledged."""
@@ -253,9 +251,10 @@ class Connection:
     def wait(self, done: Callable[[], bool], deadline: Optional[float]) -> bool:
         """Writes what is to be written, then reads until ``done``, which is called with the lock held.
 
-        - Returns: False if the deadline came first.
+        - Returns: False if the deadline came first; what has come by then was read.
         - Raises ConnectionLost: it ended before ``done``.
         """
+        has_read = False
         while True:
             self.flush(deadline)
             with self._lock:
@@ -263,12 +262,12 @@ class Connection:
                     return True
                 self._check_open()
                 left = _left(deadline)
-                if left == 0.0:
+                if left == 0.0 and (has_read or self._reading):
                     return False
                 if self._reading:
                     self._changed.wait(left)
                     continue
-                self._reading = True
+                self._reading = has_read = True
             try:
                 self._receive(left)
             finally:
@@ -299,6 +298,10 @@ class Connection:
             sent = 0
             try:
                 sent = self._write(data, deadline)
+            except BaseException:
+                # Ctrl-C: how much of it was sent is not known, so nothing can follow.
+                self._lose("the program was interrupted while it wrote")
+                raise
             finally:
                 with self._lock:
                     if sent < len(data):
@@ -369,34 +372,32 @@ class Connection:
 
     def _receive(self, timeout: Optional[float]) -> None:
         """Reads once, as the one thread that may. A connection that ended is noted, not raised."""
-        room = self._decoder.room()
+        if not self._take_in() and timeout != 0.0 and self._poll(True, False, timeout):
+            self._take_in()
+
+    def _take_in(self) -> bool:
+        """Reads what is there and hands it over; false if nothing is."""
         try:
-            try:
-                count = self._socket.recv_into(room)
-            except BlockingIOError:
-                if timeout == 0.0 or not self._poll(True, False, timeout):
-                    return
-                count = self._socket.recv_into(room)
-        except BlockingIOError:
-            return
-        except (OSError, ValueError) as problem:
-            self._lose(f"the connection to {self.name} broke ({getattr(problem, 'strerror', None) or problem})")
-            return
-        if count == 0:
-            self._lose(f"{self.name} closed the connection")
-            return
-        self.last_received = time.monotonic()
-        try:
+            count = self._socket.recv_into(self._decoder.room())
+            if count == 0:
+                self._lose(f"{self.name} closed the connection")
+                return True
+            self.last_received = time.monotonic()
             events = self._decoder.received(count)
             with self._lock:
                 for event in events:
                     self._dispatch(event)
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError) as problem:
+            self._lose(f"the connection to {self.name} broke ({getattr(problem, 'strerror', None) or problem})")
         except ProtocolViolation as problem:
             self._lose(f"{self.name} does not speak the protocol: {problem.sentence}")
         except BaseException:
             # Ctrl-C between two events: some are handed over and some are not, so nothing can be relied on.
             self._lose("the program was interrupted while it read")
             raise
+        return True
 
     def read_what_is_there(self) -> None:
         """Takes in what has come, without waiting, unless another thread is reading."""
@@ -422,8 +423,8 @@ class Connection:
             if receiver is not None:
                 self._held += receiver.holds
                 receiver.arrived(event)
-            elif event.consumer == 0 and self._waiting:
-                self._waiting[0].owner.peeked(event)
+            elif event.consumer == 0:
+                self._dispatch_peeked(event)
         elif isinstance(event, Ok):
             self._dispatch_ok(event)
         elif isinstance(event, Err):
@@ -442,6 +443,13 @@ class Connection:
             self.blocked = None
         elif event.kind == "bye":
             self._bye = event
+
+    def _dispatch_peeked(self, message: Message) -> None:
+        # Not simply to what waits first: messages may come before the answers to requests that are older.
+        for run in self._waiting:
+            if isinstance(run.owner, Call) and run.owner.is_peek:
+                run.owner.messages.append(message)
+                return
 
     def _dispatch_ok(self, ok: Ok) -> None:
         if ok.tag is None:

@@ -7,7 +7,7 @@ import time
 
 from . import _requests as requests
 from ._connection import Connection
-from ._errors import ColaError
+from ._errors import ColaError, NoAnswer
 
 
 class Heartbeat:
@@ -36,7 +36,9 @@ class Heartbeat:
                     connection.lose(f"nothing came from {connection.name} for {silent:.0f} s")
                     return
                 if time.monotonic() - connection.last_sent >= self._seconds / 4:
-                    connection.send_untagged(requests.simple("beat"))
+                    connection.send_untagged(requests.simple("beat"), timeout=0)
+            except NoAnswer:
+                continue  # the server reads nothing: it has enough to read, or is found silent above
             except ColaError:
                 return  # lost; whoever uses the connection hears why
 

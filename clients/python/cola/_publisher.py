@@ -8,7 +8,6 @@ from . import _requests as requests
 from ._answers import Ok
 from ._connection import Connection, deadline_of
 from ._errors import ColaError, NoAnswer, TooLarge
-from ._message import Message
 from ._requests import Headers
 from ._text import Text, to_bytes
 
@@ -161,9 +160,6 @@ class Publisher:
     def refused(self, error: ColaError) -> None:
         self._refused[self._answered] = error
         self._answered += 1
-
-    def peeked(self, message: Message) -> None:
-        raise AssertionError("a publisher peeks at nothing")
 
     def describe(self, count: int) -> str:
         last = self._answered + count - 1

@@ -146,6 +146,20 @@ def test_get_and_peek(tmp_path: Path) -> None:
         assert (second.offset, second.body, second.headers) == (11, b"y", {"a": "b"})
 
 
+def test_peeked_messages_may_come_before_older_answers(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.expect(b"pub q 1 t=2\nx\npeek q t=3 count=1\n")
+        peer.send(b"msg 0 0 9 1\nx\nok t=2\nok t=3 count=1\n")
+        peer.take_leave()
+
+    with FakeServer(tmp_path, script) as server, server.connect() as client:
+        with client.publisher() as publisher:
+            publisher.publish("q", "x")
+            (message,) = client.peek("q")
+        assert (message.offset, message.body) == (9, b"x")
+
+
 def test_a_refusal_is_an_error_with_its_code(tmp_path: Path) -> None:
     def script(peer: Peer) -> None:
         peer.welcome()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import List
 
@@ -127,6 +128,22 @@ def test_the_iteration_ends_with_its_timeout_and_goes_on_when_asked(tmp_path: Pa
         second = consumer.get(timeout=5)
         assert second is not None and second.body == b"02"
         consumer.ack([*first, second])
+
+
+def test_a_look_without_waiting_sees_what_has_come(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.line()
+        peer.send(b"ok t=2\n")
+        deliver(peer, 1, 1)
+        peer.take_leave()
+
+    with FakeServer(tmp_path, script) as server, server.connect() as client:
+        consumer = client.consume("q")
+        end = time.monotonic() + 5
+        while (delivery := consumer.get(timeout=0)) is None:
+            assert time.monotonic() < end
+        assert delivery.body == b"01"
 
 
 def test_a_deleted_queue_ends_its_consumer_only(tmp_path: Path) -> None:
