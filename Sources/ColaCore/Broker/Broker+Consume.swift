@@ -101,19 +101,24 @@ extension Broker {
         of channel: Channel, from first: DeliveryTag, through last: DeliveryTag, _ settlement: Settlement, at now: Now
     ) -> Int {
         let wasFull = channel.isFull
+        var isChange = false
         let ended = channel.endLeases(first, last) { lease in
             lease.consumer.leaseEnded()
             switch lease.consumer.source {
             case .queue(let queue):
                 end(lease, of: queue, settlement)
+                isChange = true
                 queue.enqueue(lease.consumer)
             case .topic: wake(lease.consumer)
             }
         }
         guard ended > 0 else { return 0 }
         if wasFull { wakeConsumers(of: channel) }
-        didChange(channel)
-        commitSoon(at: now)
+        // Reading a topic takes nothing away, so there is nothing to write down.
+        if isChange {
+            didChange(channel)
+            commitSoon(at: now)
+        }
         return ended
     }
 
@@ -142,8 +147,11 @@ extension Broker {
     // MARK: Group offsets
 
     func commitOffset(topic name: String, group: String, next: Offset, _ id: RequestID, for channel: Channel) {
-        guard case .topic(let topic) = router.destinations[name] else {
-            return refuse(channel, id, .notFound(.topic, name: name))
+        let topic: Topic
+        switch router.destinations[name] {
+        case .topic(let found): topic = found
+        case .queue: return refuse(channel, id, .mismatch("'\(name)' is a queue: it has no offsets to commit"))
+        case nil: return refuse(channel, id, .notFound(.topic, name: name))
         }
         guard next <= topic.log.next else {
             return refuse(channel, id, .offsetOutOfRange(topic: name, offset: next, next: topic.log.next))

@@ -68,8 +68,11 @@ extension Broker {
     }
 
     func deleteQueue(_ name: String, _ id: RequestID, for channel: Channel, at now: Now) {
-        guard case .queue(let queue) = router.destinations[name] else {
-            return refuse(channel, id, .notFound(.queue, name: name))
+        let queue: Queue
+        switch router.destinations[name] {
+        case .queue(let found): queue = found
+        case .topic: return refuse(channel, id, .mismatch("'\(name)' is a topic; delete it with delete topic"))
+        case nil: return refuse(channel, id, .notFound(.queue, name: name))
         }
         for consumer in queue.consumers { end(consumer, because: .deleted(.queue, name: name)) }
         queue.isDeleted = true
@@ -80,8 +83,11 @@ extension Broker {
     }
 
     func deleteTopic(_ name: String, _ id: RequestID, for channel: Channel) {
-        guard case .topic(let topic) = router.destinations[name] else {
-            return refuse(channel, id, .notFound(.topic, name: name))
+        let topic: Topic
+        switch router.destinations[name] {
+        case .topic(let found): topic = found
+        case .queue: return refuse(channel, id, .mismatch("'\(name)' is a queue; delete it with delete queue"))
+        case nil: return refuse(channel, id, .notFound(.topic, name: name))
         }
         for reader in topic.readers { end(reader, because: .deleted(.topic, name: name)) }
         topic.isDeleted = true
@@ -117,11 +123,10 @@ extension Broker {
     }
 
     func unbind(_ binding: BindingDefinition, _ id: RequestID, for channel: Channel) {
-        guard router.remove(binding) else {
-            let name = "from '\(binding.source)' to '\(binding.destination)' with key '\(binding.routingKey)'"
-            return refuse(channel, id, .notFound(.binding, name: name))
+        guard router.exchanges[binding.source] != nil else {
+            return refuse(channel, id, .notFound(.exchange, name: binding.source))
         }
-        change(.remove(.binding(binding)), by: channel)
+        if router.remove(binding) { change(.remove(.binding(binding)), by: channel) }
         respond(channel, id, .done)
     }
 

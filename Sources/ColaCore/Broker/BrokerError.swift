@@ -21,7 +21,6 @@ package enum BrokerError: Error, Equatable, Sendable {
         case topic
         case queueOrTopic = "queue or topic"
         case exchange
-        case binding
     }
 }
 
@@ -57,7 +56,6 @@ extension BrokerError: CustomStringConvertible {
     /// One line: what happened, to what, and what to do about it.
     package var description: String {
         switch self {
-        case .notFound(.binding, let name): "there is no binding \(name)"
         case .notFound(.queueOrTopic, let name):
             "no queue or topic is named '\(name)'; make it with `cola declare queue \(name)`"
         case .notFound(let kind, let name):

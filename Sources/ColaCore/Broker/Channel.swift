@@ -78,6 +78,16 @@ final class Channel {
         return tag
     }
 
+    /// The topic that the first of these deliveries is of; nil if it is of a queue, or there is none.
+    func topicOfFirstLease(from first: DeliveryTag, through last: DeliveryTag) -> String? {
+        guard last >= firstLease, first <= last, !leases.isEmpty else { return nil }
+        let begin = first <= firstLease ? 0 : Int(clamping: first.rawValue - firstLease.rawValue)
+        let end = min(leases.count - 1, Int(clamping: last.rawValue - firstLease.rawValue))
+        guard begin <= end, let lease = leases[begin...end].lazy.compactMap({ $0 }).first else { return nil }
+        if case .topic(let topic) = lease.consumer.source { return topic.name }
+        return nil
+    }
+
     /// Ends the leases from `first` to `last` and hands each to `body`.
     ///
     /// - Returns: how many there were.

@@ -27,6 +27,7 @@ extension NativeSession {
 
     private mutating func answer(_ id: RequestID, _ reply: Reply) {
         switch id {
+        case .hello: answerHello()
         case .quit:
             write(.done, for: quitTag ?? .untagged)
             flushTags()

@@ -27,7 +27,6 @@ extension NativeSession {
             refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
             return body
         }
-        defer { hasBegun = true }
         do throws(RequestReader.Malformed) {
             return try perform(verb, &reader, of: burst, from: start, body: body)
         } catch {
@@ -125,14 +124,13 @@ extension NativeSession {
             let sentence = "this server speaks version 1 of the native protocol, not \(version)"
             return refuseAndClose(code: "unsupported_version", sentence: sentence, reader.tag)
         }
-        guard !hasBegun else {
-            throw RequestReader.Malformed("hello must be the first request of a connection")
-        }
+        guard !hasSaidHello else { throw RequestReader.Malformed("hello was said before on this connection") }
         let missing = need.split(separator: ",").first { !Configuration.features.contains(String($0)) }
         if let missing {
             let sentence = "this server does not know the feature '\(missing)', but \(Configuration.features.joined(separator: ","))"
             return write(.refusedBySession(BrokerRefusal(code: "unsupported_feature", sentence: sentence)), for: reader.tag)
         }
+        let wasAttached = isAttached
         if user != nil || identity == nil {
             guard let admitted = access.admit(user: user ?? "guest", password: password ?? "", from: peer) else {
                 let sentence = "wrong name or password, or the user may not come from \(peer.description)"
@@ -141,10 +139,20 @@ extension NativeSession {
             identity = admitted
         }
         guard let identity else { return }
+        hasSaidHello = true
         state = .open
         heartbeatMilliseconds = heartbeat * 1_000
         commands.append(.attach(channel, info(of: identity, client: client)))
-        writeTagged("ok", reader.tag)
+        pendingHello = (reader.tag, heartbeat)
+        // Answers come in order: one who was known before hello may have asked for other things first.
+        if wasAttached { request(.barrier, .hello) } else { answerHello() }
+    }
+
+    mutating func answerHello() {
+        guard let (tag, heartbeat) = pendingHello, let identity else { return }
+        pendingHello = nil
+        flushTags()
+        writeTagged("ok", tag)
         output.writeString(
             " version=1 server=\(configuration.server) user=\(escaped(identity.user))"
                 + " admin=\(identity.isAdministrator ? "yes" : "no") heartbeat=\(heartbeat)"
@@ -249,7 +257,6 @@ extension NativeSession {
                 code: "unauthenticated", sentence: "say who you are first: hello 1 user=NAME password=PASSWORD", .untagged)
             return body
         }
-        hasBegun = true
         // Without a length there is no telling where the next line begins.
         guard scanner.count >= 3, let size = scanner.number(2, in: bytes) else {
             refuseAndClose(code: "syntax", sentence: "pub needs a routing key and the size of its body: pub NAME SIZE")

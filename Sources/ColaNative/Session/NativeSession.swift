@@ -45,8 +45,9 @@ package struct NativeSession {
     /// Up to where `input` was searched for the end of its line.
     var searched = 0
     var scanner = LineScanner()
-    /// Whether a request came before: `hello` must be the first.
-    var hasBegun = false
+    /// What a `hello` asked for that is still to be answered.
+    var pendingHello: (tag: RequestID, heartbeat: Int64)?
+    var hasSaidHello = false
     var quitTag: RequestID?
     /// The routing key of the last publish, as received and as text.
     var lastKeyBytes: [UInt8] = []
@@ -230,6 +231,8 @@ extension RequestID {
     static let untagged = RequestID(.max - 1)
     /// A refusal after which the connection is closed.
     static let closing = RequestID(.max - 2)
+    /// `hello` of a peer that was known before it said so.
+    static let hello = RequestID(.max - 5)
     /// `quit`.
     static let quit = RequestID(.max - 3)
 
