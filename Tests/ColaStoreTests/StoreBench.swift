@@ -50,6 +50,18 @@ final class StoreBench {
         try Connection(path: options.directory.database, access: .readWrite)
     }
 
+    /// The chunks that were kept aside.
+    func quarantined() throws -> [(log: LogID, base: Offset)] {
+        switch kind {
+        case .memory: return disk.contents.read { $0.quarantined.map { ($0.log, $0.base) } }
+        case .sqlite:
+            let select = try connection().prepare("SELECT log, base FROM quarantine ORDER BY id")
+            var found: [(log: LogID, base: Offset)] = []
+            while try select.step() { found.append((LogID(select.integer(0)), Offset(select.integer(1)))) }
+            return found
+        }
+    }
+
     /// Changes one byte of a stored chunk, counted from its end.
     func damage(_ log: LogID, _ base: Offset, fromEnd: Int = 1) throws {
         switch kind {
@@ -140,11 +152,7 @@ extension RecordSegment {
     }
 
     static func body(_ offset: Int64, _ count: Int) -> [UInt8] {
-        var random = UInt64(bitPattern: offset)
-        return (0..<count).map { _ in
-            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return UInt8(truncatingIfNeeded: random >> 56)
-        }
+        [UInt8](repeating: UInt8(truncatingIfNeeded: offset &* 31 &+ 7), count: count)
     }
 
     var offsets: [Int64] { entries.map(\.offset.rawValue) }

@@ -82,7 +82,9 @@ extension MemoryStore.Contents {
             bindings: bindings.sorted {
                 ($0.source, $0.destination, $0.routingKey) < ($1.source, $1.destination, $1.routingKey)
             },
-            groupOffsets: groupOffsets.sorted { ($0.log, $0.group) < ($1.log, $1.group) }, nextLog: nextLog)
+            groupOffsets: groupOffsets.filter { logs[$0.log] != nil }.sorted {
+                ($0.log, $0.group) < ($1.log, $1.group)
+            }, nextLog: nextLog)
     }
 
     func read(_ request: ReadRequest) -> ReadResult {

@@ -38,9 +38,10 @@ package final class MemoryStore: Store {
 
     package func open(events: StoreEvents) throws(StoreError) -> Recovery {
         let isNew = pending.change { pending in
-            defer { pending.phase = .open }
+            guard pending.phase == .new else { return false }
+            pending.phase = .open
             pending.events = events
-            return pending.phase == .new
+            return true
         }
         guard isNew else { throw .unexpected(operation: "open the store", code: 0, reason: "it was opened before") }
         let recovery = disk.contents.change { contents -> Recovery? in

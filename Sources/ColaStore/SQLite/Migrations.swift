@@ -43,6 +43,12 @@ struct Migrations {
 
     private func backUp(_ connection: Connection, version: Int64) throws {
         let copy = freePath { "\(path).version-\(version).backup-\($0)" }
+        // SQLite makes no file for a connection that was opened without leave to make one.
+        let descriptor = open(copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw StoreError.inputOutput(operation: "make \(copy)", reason: systemReason(errno))
+        }
+        Glibc.close(descriptor)
         let attach = try connection.prepare("ATTACH ? AS backup")
         attach.bind(1, copy)
         try attach.runToEnd()

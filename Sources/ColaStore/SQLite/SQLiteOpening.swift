@@ -28,6 +28,7 @@ struct SQLiteOpening {
             }
             try Settings.apply(to: connection, relaxedDurability: options.relaxedDurability)
             try migrations.run(on: connection)
+            if options.pagesMax > 0 { try connection.execute("PRAGMA max_page_count=\(options.pagesMax)") }
             let recovery = try beginEpoch(connection)
             let committer = try Committer(connection, epoch: recovery.epoch, gate: gate)
             let reader = try ChunkReader(Connection(path: path, access: .readOnly), gate: gate)

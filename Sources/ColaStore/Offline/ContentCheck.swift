@@ -1,0 +1,166 @@
+internal import ColaCore
+
+/// Holds the rows of the tables against one another, and decodes every chunk.
+final class ContentCheck {
+    private let connection: Connection
+
+    private struct Log {
+        var state: LogState
+        /// No record below it counts.
+        var floor: Offset
+        var ready = 0
+        var bytes = 0
+        var last: Offset?
+        var isDamaged = false
+    }
+
+    private var logs: [LogID: Log] = [:]
+    /// Logs of which the trimmer has still to delete everything.
+    private var ended: Set<LogID> = []
+
+    init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    func run(_ report: inout StoreCheck.Report) throws {
+        guard try connection.integer("SELECT count(*) FROM sqlite_schema") > 0 else {
+            report.add(.note, "cola.db holds nothing yet")
+            return
+        }
+        try readStates(&report)
+        try checkDefinitions(&report)
+        try checkChunks(&report)
+        try checkOrphans(&report)
+        for (id, log) in logs.sorted(by: { $0.key < $1.key }) where !log.isDamaged {
+            report.totals.ready += log.ready
+            if log.ready != log.state.ready || log.bytes != log.state.bytes {
+                report.add(
+                    .damage,
+                    "log \(id): its state speaks of \(log.state.ready) messages of \(log.state.bytes) bytes, its chunks hold "
+                        + "\(log.ready) of \(log.bytes)")
+            }
+        }
+    }
+
+    private func readStates(_ report: inout StoreCheck.Report) throws {
+        try rows("SELECT log FROM garbage WHERE whole = 1") { ended.insert(LogID($0.integer(0))) }
+        var below: [LogID: Offset] = [:]
+        try rows("SELECT log, below FROM garbage WHERE whole = 0") {
+            below[LogID($0.integer(0))] = Offset($0.integer(1))
+        }
+        try rows("SELECT log, start, next, ready, bytes, floor, clean, crc FROM logstate") { row in
+            let id = LogID(row.integer(0))
+            let state = LogState(
+                start: Offset(row.integer(1)), next: Offset(row.integer(2)), ready: Int(row.integer(3)),
+                bytes: Int(row.integer(4)), floor: Offset(row.integer(5)), handedOut: Offset(row.integer(6)))
+            if StateChecksum.logState(id, state) != row.integer(7) {
+                report.add(.damage, "log \(id): the checksum of its state does not match")
+            }
+            if state.floor > state.next || state.start > state.next || state.handedOut > state.next {
+                report.add(.damage, "log \(id): its state is beyond its end, offset \(state.next)")
+            }
+            logs[id] = Log(state: state, floor: max(state.start, state.floor, below[id] ?? Offset(0)))
+        }
+        report.totals.logs = logs.count
+    }
+
+    private func checkDefinitions(_ report: inout StoreCheck.Report) throws {
+        report.totals.queues = Int(try connection.integer("SELECT count(*) FROM queue"))
+        report.totals.topics = Int(try connection.integer("SELECT count(DISTINCT name) FROM topic"))
+        let nextLog = try connection.integer("SELECT value FROM meta WHERE key = 'next_log'")
+        var defined: Set<LogID> = []
+        try rows("SELECT name, log FROM queue UNION ALL SELECT name, log FROM topic") { row in
+            let log = LogID(row.integer(1))
+            if !defined.insert(log).inserted {
+                report.add(.damage, "log \(log) belongs to two queues or topics, one of them \(row.text(0))")
+            }
+            if logs[log] == nil { report.add(.damage, "\(row.text(0)): the state of its log \(log) is missing") }
+            if log.rawValue >= nextLog {
+                report.add(.damage, "log \(log) exists, but the next one would be \(nextLog)")
+            }
+        }
+        for log in logs.keys.sorted() where !defined.contains(log) {
+            report.add(.warning, "log \(log) belongs to no queue or topic")
+        }
+    }
+
+    private func checkChunks(_ report: inout StoreCheck.Report) throws {
+        let settled = try connection.prepare("SELECT data, crc FROM settled WHERE log = ? AND base = ?")
+        var strangers: Set<LogID> = []
+        try rows("SELECT log, base, last, count, data FROM chunk ORDER BY log, base") { row in
+            let id = LogID(row.integer(0))
+            let base = Offset(row.integer(1))
+            report.totals.chunks += 1
+            guard var log = logs[id] else {
+                if !ended.contains(id), strangers.insert(id).inserted {
+                    report.add(.warning, "log \(id) has chunks, but no state")
+                }
+                return
+            }
+            settled.bind(1, id.rawValue)
+            settled.bind(2, base.rawValue)
+            defer { settled.reset() }
+            var set = SettledSet()
+            if try settled.step() {
+                let data = settled.blob(0)
+                if StateChecksum.settled(id, base, data) == settled.integer(1), let stored = SettledSet(encoded: data) {
+                    set = stored
+                } else {
+                    report.add(.damage, "log \(id): what is settled of the chunk at offset \(base) cannot be read")
+                    log.isDamaged = true
+                }
+            }
+            let chunk = StoredChunk(
+                base: base, last: Offset(row.integer(2)), count: Int(row.integer(3)), data: row.blob(4), settled: set,
+                released: [])
+            check(chunk, id, &log, &report)
+            logs[id] = log
+        }
+    }
+
+    private func check(_ chunk: StoredChunk, _ id: LogID, _ log: inout Log, _ report: inout StoreCheck.Report) {
+        report.totals.records += chunk.segment.entries.count
+        for damage in chunk.damage {
+            report.add(.damage, "log \(id), chunk at offset \(chunk.base): \(damage)")
+            log.isDamaged = true
+        }
+        if let last = log.last, chunk.base <= last {
+            report.add(.damage, "log \(id): the chunk at offset \(chunk.base) begins before the one before it ends")
+        }
+        if chunk.last >= log.state.next {
+            report.add(
+                .damage, "log \(id): the chunk at offset \(chunk.base) reaches beyond the log's end, \(log.state.next)")
+        }
+        log.last = chunk.last
+        for entry in chunk.segment.entries
+        where entry.offset >= log.floor && !chunk.settled.contains(entry.offset.distance(from: chunk.base)) {
+            log.ready += 1
+            log.bytes += entry.key.range.count + entry.value.range.count + entry.headers.range.count
+        }
+    }
+
+    private func checkOrphans(_ report: inout StoreCheck.Report) throws {
+        let settled = "SELECT log, base FROM settled WHERE (log, base) NOT IN (SELECT log, base FROM chunk)"
+        try orphans(settled, &report) { "log \($0): something is settled of a chunk at offset \($1) that is not there" }
+        let released = "SELECT log, offset FROM released WHERE log NOT IN (SELECT log FROM logstate)"
+        try orphans(released, &report) { "log \($0) has no state, but a message at offset \($1) that came back" }
+        let offsets = "SELECT log, next FROM group_offset WHERE log NOT IN (SELECT log FROM logstate)"
+        try orphans(offsets, &report) { "log \($0) has no state, but a group that reads it at offset \($1)" }
+        let quarantined = try connection.integer("SELECT count(*) FROM quarantine")
+        if quarantined > 0 { report.add(.note, "\(quarantined) damaged chunks are kept in the table quarantine") }
+    }
+
+    private func orphans(
+        _ sql: String, _ report: inout StoreCheck.Report, _ sentence: (_ log: LogID, _ value: Int64) -> String
+    ) throws {
+        try rows(sql) { row in
+            let log = LogID(row.integer(0))
+            if !ended.contains(log) { report.add(.warning, sentence(log, row.integer(1))) }
+        }
+    }
+
+    private func rows(_ sql: String, _ read: (Statement) throws -> Void) throws {
+        let select = try connection.prepare(sql)
+        while try select.step() { try read(select) }
+    }
+}

@@ -1,0 +1,22 @@
+import Testing
+
+@testable import ColaStore
+
+@Suite(.timeLimit(.minutes(1)))
+struct StorageLoopTests {
+    @Test func itLeavesASoundDirectoryOfBoundedSize() throws {
+        let bench = try StoreBench(.sqlite)
+        var loop = StorageLoop(directory: bench.folder, chunkBytes: 64 << 10, messageBytes: 1024, commits: 60)
+        loop.keptBytes = 1 << 20
+        loop.relaxedDurability = true
+        let report = try loop.run()
+        #expect(report.messages == 60 * 64)
+        #expect(report.payloadBytes == 60 * 64 * 1024)
+        #expect(report.p50Microseconds > 0 && report.p99Microseconds >= report.p50Microseconds)
+        #expect(report.cpuSeconds > 0)
+        let check = try StoreCheck(directory: bench.folder).run()
+        #expect(check.isSound, "\(check.findings)")
+        #expect(check.totals.chunks == 16)
+        #expect(check.totals.ready == 16 * 64)
+    }
+}
