@@ -192,8 +192,9 @@ class Client:
             prefetch = 100
         number = next(self._consumer_numbers)
         together = max(1, (prefetch or credit or 4) // 4) if ack_every is None else ack_every
+        is_topic = start is not None or group is not None
         consumer = Consumer(
-            self._connection, name, number, ack == "manual", group, timeout, together, self.timeout
+            self._connection, name, number, ack == "manual", is_topic, group, timeout, together, self.timeout
         )
         self._connection.add_receiver(number, consumer)
         try:

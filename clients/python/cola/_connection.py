@@ -127,16 +127,23 @@ class Connection:
     # Requests
 
     def call(
-        self, label: str, make: Callable[[int], bytes], timeout: Optional[float], is_peek: bool = False
+        self,
+        label: str,
+        make: Callable[[int], bytes],
+        timeout: Optional[float],
+        is_peek: bool = False,
+        settled: int = 0,
     ) -> Call:
         """Sends the request that ``make`` encodes for its tag, and waits for the answer.
 
+        - settled: how many deliveries it settles.
         - Raises ColaError: the server refused. NoAnswer: not answered in time. ConnectionLost.
         """
         call = Call(label, is_peek)
         deadline = deadline_of(timeout)
         with self._lock:
             self._enqueue_tagged(make, call)
+            self._held -= settled
         if not self.wait(lambda: call.is_done, deadline):
             held = f"; the server holds publishers back: {self.blocked}" if self.blocked else ""
             raise NoAnswer(

@@ -76,6 +76,7 @@ class Consumer(Iterator[Delivery]):
         name: str,
         number: int,
         is_manual: bool,
+        is_topic: bool,
         group: Optional[str],
         timeout: Optional[float],
         ack_every: int,
@@ -87,6 +88,7 @@ class Consumer(Iterator[Delivery]):
         self.timeout = timeout
         self._connection = connection
         self._is_manual = is_manual
+        self._is_topic = is_topic  # False also where it is not known
         self._ack_every = ack_every
         self._unwritten_acks = 0
         self._request_timeout = request_timeout
@@ -214,7 +216,27 @@ class Consumer(Iterator[Delivery]):
         self._ready.clear()
         if self._is_manual and connection.is_open:
             for first, last in _ranges([delivery.delivery for delivery in unseen]):
-                connection.settle("nack", first, last)
+                self._give_back(first, last)
+
+    def _give_back(self, first: int, last: int) -> None:
+        """Of a queue: back to their places. A topic's records never left it, and only count as held until an ack."""
+        if not self._is_topic:
+            try:
+                self._connection.call(
+                    f"nack {first}-{last}",
+                    lambda tag: requests.settle("nack", first, last, tag),
+                    self._request_timeout,
+                    settled=last - first + 1,
+                )
+                return
+            except ConnectionLost:
+                return
+            except ColaError as problem:
+                if problem.code == "unknown_delivery":  # the queue was deleted meanwhile
+                    return
+                if problem.code != "mismatch":
+                    raise
+        self._connection.ack(first, last)
 
     def __enter__(self) -> Consumer:
         return self

@@ -197,7 +197,9 @@ def test_closing_gives_back_what_was_not_looked_at(tmp_path: Path) -> None:
         peer.expect(b"cancel 1 t=3\n")
         deliver(peer, 5, 6)
         peer.send(b"ok t=3\n")
-        peer.expect(b"nack 2-6\nack 1\n")
+        peer.expect(b"nack 2-6 t=4\n")
+        peer.send(b"ok t=4\n")
+        peer.expect(b"ack 1\n")
         peer.take_leave()
 
     with FakeServer(tmp_path, script) as server, server.connect() as client:
@@ -205,6 +207,26 @@ def test_closing_gives_back_what_was_not_looked_at(tmp_path: Path) -> None:
             first = next(consumer)
         first.ack()
         assert consumer.get(timeout=1) is None
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_closing_a_topics_consumer_gives_room(tmp_path: Path, is_known: bool) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.line()
+        peer.send(b"ok t=2\n")
+        deliver(peer, 1, 3)
+        peer.expect(b"cancel 1 t=3\n")
+        peer.send(b"ok t=3\n")
+        if not is_known:
+            peer.expect(b"nack 2-3 t=4\n")
+            peer.send(b"err t=4 mismatch final 'e' is a topic; only ack\n")
+        peer.expect(b"ack 2-3\n")
+        peer.take_leave()
+
+    with FakeServer(tmp_path, script) as server, server.connect() as client:
+        with client.consume("e", start="first" if is_known else None) as consumer:
+            next(consumer)
 
 
 def test_a_lost_connection_ends_the_iteration_with_an_error(tmp_path: Path) -> None:

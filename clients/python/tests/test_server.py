@@ -25,7 +25,7 @@ from vectors import Vector, name_of, raw, vectors
 URL = os.environ.get("COLA_TEST_URL")
 pytestmark = pytest.mark.skipif(URL is None, reason="COLA_TEST_URL names no server to test against")
 
-LIMIT = 20.0
+LIMIT = 10.0
 _numbers = itertools.count(1)
 
 
@@ -236,6 +236,21 @@ def test_reading_a_topic_goes_on_past_the_prefetch(client: cola.Client, topic: s
     assert read == [b"%d" % number for number in range(1000)]
 
 
+def test_a_record_of_a_topic_cannot_be_given_back(client: cola.Client, topic: str) -> None:
+    client.publish(topic, "a")
+    consumer = client.consume(topic, start="first")
+    take(consumer).nack()
+    with pytest.raises(cola.Mismatch):
+        consumer.get(timeout=LIMIT)
+
+
+def test_an_answer_does_not_wait_for_a_topics_acks(client: cola.Client, topic: str) -> None:
+    """They change nothing on the disk, so there is nothing to wait for."""
+    client.publish(topic, "a")
+    take(client.consume(topic, start="first", ack_every=1)).ack()
+    client.ping()
+
+
 def test_a_deleted_queue_cancels_its_consumers(client: cola.Client, queue: str) -> None:
     consumer = client.consume(queue)
     with cola.connect(URL, timeout=LIMIT) as other:
@@ -328,8 +343,11 @@ def test_refusals(vector: Vector, bytewise: bool) -> None:
         else:
             connection.send(data)
         refusal = connection.event()
-        assert isinstance(refusal, Err), f"not refused: {refusal}"
-        assert (refusal.code, refusal.retry, refusal.tag) == (vector["code"], False, vector.get("t")), refusal.sentence
+        assert isinstance(refusal, Err), f"no err line, but {getattr(refusal, 'kind', 'ok')}"
+        assert (refusal.code, refusal.retry) == (vector["code"], False), refusal.sentence
+        # Of a line that is not of its form, the tag may be readable or not.
+        if "t" in vector:
+            assert refusal.tag == vector["t"]
         assert refusal.sentence, "no sentence"
         if vector["closes"]:
             bye = connection.event()
