@@ -150,7 +150,7 @@ final class BrokerLoop {
         var current: (any Connection)?
         for effect in batch {
             switch effect {
-            case .reply(let id, _, _), .deliver(let id, _, _), .cancelled(let id, _, _):
+            case .reply(let id, _, _), .deliver(let id, _, _), .consumerFailed(let id, _, _):
                 if current?.id != id { current = connections[id] }
                 guard let current else { continue }
                 current.handle(effect)

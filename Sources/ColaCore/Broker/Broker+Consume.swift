@@ -90,7 +90,7 @@ extension Broker {
         guard let channel = consumer.channel else { return }
         channel.consumers.removeAll { $0 === consumer }
         remove(consumer)
-        effects.append(.cancelled(channel.id, consumer.tag, error))
+        effects.append(.consumerFailed(channel.id, consumer.tag, error))
     }
 
     // MARK: Settling

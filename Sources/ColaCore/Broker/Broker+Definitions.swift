@@ -171,7 +171,7 @@ extension Broker {
             log.isTouched = false
         }
         for chunk in log.window where chunk.isCommitted {
-            cacheBytes -= chunk.segment.byteCount
+            cacheBytes -= chunk.segment.allocatedBytes
             cachedChunks -= 1
         }
     }

@@ -84,6 +84,7 @@ extension Broker {
 
     private func note(_ chunk: StoredChunk, of queue: Queue) {
         guard let quarantine = quarantine(chunk, of: queue.log) else { return }
+        for consumer in queue.consumers { tell(consumer, quarantine, in: queue.name) }
         queue.quarantined.append(quarantine)
         touch(queue)
         isCommitWanted = true
@@ -91,9 +92,16 @@ extension Broker {
 
     private func note(_ chunk: StoredChunk, of topic: Topic) {
         guard let quarantine = quarantine(chunk, of: topic.log) else { return }
+        for reader in topic.readers { tell(reader, quarantine, in: topic.name) }
         topic.quarantined.append(quarantine)
         touch(topic)
         isCommitWanted = true
+    }
+
+    private func tell(_ consumer: Consumer, _ quarantine: Quarantine, in name: String) {
+        guard let channel = consumer.channel else { return }
+        let error = BrokerError.damaged(name: name, base: quarantine.base)
+        effects.append(.consumerFailed(channel.id, consumer.tag, error))
     }
 
     private func quarantine(_ chunk: StoredChunk, of log: Log) -> Quarantine? {
@@ -113,7 +121,7 @@ extension Broker {
             base: chunk.base, last: chunk.last, segment: chunk.segment, settled: chunk.settled,
             released: chunk.released, isCommitted: true)
         guard log.insert(cached) else { return }
-        didCache(log.id, chunk.base, bytes: chunk.segment.byteCount)
+        didCache(log.id, chunk.base, bytes: chunk.segment.allocatedBytes)
     }
 
     func didCache(_ log: LogID, _ base: Offset, bytes: Int) {

@@ -15,6 +15,7 @@ package enum BrokerError: Error, Equatable, Sendable {
     case deleted(Kind, name: String)
     case offsetOutOfRange(topic: String, offset: Offset, next: Offset)
     case storage(String)
+    case damaged(name: String, base: Offset)
 
     package enum Kind: String, Sendable {
         case queue
@@ -38,6 +39,7 @@ extension BrokerError {
         case .limit: "limit"
         case .deleted: "cancelled"
         case .storage: "storage"
+        case .damaged: "damaged"
         }
     }
 
@@ -46,7 +48,7 @@ extension BrokerError {
         switch self {
         case .storage: true
         case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
-            .consumerInUse, .unknownDelivery, .limit, .deleted:
+            .consumerInUse, .unknownDelivery, .limit, .deleted, .damaged:
             false
         }
     }
@@ -79,6 +81,8 @@ extension BrokerError: CustomStringConvertible {
         case .deleted(let kind, let name): "the \(kind.rawValue) '\(name)' was deleted"
         case .offsetOutOfRange(let topic, let offset, let next):
             "offset \(offset) is beyond the end of topic '\(topic)', whose next offset is \(next)"
+        case .damaged(let name, let base):
+            "stored messages of '\(name)' from offset \(base) on failed their check and were put aside; see `cola check`"
         case .storage(let reason): "the store could not read: \(reason); try again"
         }
     }

@@ -4,8 +4,8 @@ package enum Effect: Sendable {
     /// The answer to a request.
     case reply(ChannelID, RequestID, Reply)
     case deliver(ChannelID, ConsumerTag, Delivery)
-    /// A consumer was ended by the broker.
-    case cancelled(ChannelID, ConsumerTag, BrokerError)
+    /// Something befell a consumer: it was ended by the broker, or messages that it would have got are damaged.
+    case consumerFailed(ChannelID, ConsumerTag, BrokerError)
     /// Publishers are held back (why), or are not any more (nil). For every channel.
     case blocked(String?)
     /// Nothing more is delivered to the channel until ``Command/windowOpened(_:)`` says that its socket has taken this.

@@ -81,7 +81,7 @@ final class Log {
         while index >= 0, !window[index].isCommitted {
             if window[index].last < end {
                 window[index].isCommitted = true
-                committed.append((window[index].base, window[index].segment.byteCount))
+                committed.append((window[index].base, window[index].segment.allocatedBytes))
             }
             index -= 1
         }
@@ -134,6 +134,6 @@ final class Log {
     func evict(base: Offset) -> Int? {
         let index = windowIndex(endingAtOrAfter: base)
         guard index < window.count, window[index].base == base, window[index].isCommitted else { return nil }
-        return window.remove(at: index).segment.byteCount
+        return window.remove(at: index).segment.allocatedBytes
     }
 }

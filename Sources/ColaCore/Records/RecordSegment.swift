@@ -49,6 +49,9 @@ package struct RecordSegment: Equatable, Sendable {
     /// What it takes in memory. Bytes.
     package var byteCount: Int { data.count + entries.count * MemoryLayout<Entry>.stride }
 
+    /// The same with what its arrays hold in advance. Bytes.
+    package var allocatedBytes: Int { data.capacity + entries.capacity * MemoryLayout<Entry>.stride }
+
     package mutating func reserve(bytes: Int, entries count: Int) {
         data.reserveCapacity(bytes)
         entries.reserveCapacity(count)

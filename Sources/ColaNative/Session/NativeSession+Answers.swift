@@ -9,7 +9,7 @@ extension NativeSession {
         switch effect {
         case .reply(_, let id, let reply): answer(id, reply)
         case .deliver(_, let consumer, let delivery): write(delivery, to: consumer)
-        case .cancelled(_, let consumer, let error):
+        case .consumerFailed(_, let consumer, let error):
             flushTags()
             output.writeString("err c=\(consumer) \(error.code) \(error.isRetryable ? "retry" : "final") ")
             output.writeString(Self.oneLine(error.description))

@@ -12,6 +12,11 @@ extension NativeSession {
         _ bytes: UnsafeRawBufferPointer, of burst: [UInt8], from start: Int, to end: Int, body: Int
     ) -> Int? {
         guard scanner.split(bytes, from: start, to: end) else {
+            if bytes[start..<end].starts(with: "pub".utf8) {
+                // A body follows whose length nobody knows.
+                refuseAndClose(code: "syntax", sentence: "pub needs a routing key and the size of its body: pub NAME SIZE")
+                return body
+            }
             return refuse("syntax", "a line is a verb in lower case, then words and options with one space between them", body)
         }
         if scanner.field(0, is: "pub", in: bytes) { return readPublish(bytes, of: burst, from: start, body: body) }
