@@ -63,11 +63,7 @@ as_root() {
 }
 
 # sudo may ask for a password only where somebody can give it.
-may_apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
-}
-
-install() {
+may_install() {
     has apt-get || return 1
     [[ $(id -u) == 0 ]] || { has sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; }
 }
@@ -77,15 +73,18 @@ apt_install() {
 }
 
 install() {
-    # strace lets some tests break the disk under the server; they are left out where it is not there.
-    local optional=()
-    has strace || optional=(strace)
-    say "installing ${missing[*]} ${optional[*]:-}"
+    say "installing $*"
     as_root apt-get update -qq >&2
-    apt_install "${missing[@]}"
-    if ((${#optional[@]})); then
-        apt_install "${optional[@]}" ||
-            say "could not install ${optional[*]}; the tests that need it are left out"
+    apt_install "$@"
+}
+
+# With strace some tests break the disk under the server; they are left out where it is not there. Asked for once only.
+optional() {
+    local refused=.venv/strace-unavailable
+    if has strace || [[ -e $refused ]] || ! may_install; then return; fi
+    if ! install strace; then
+        say "could not install strace; the tests that need it are left out"
+        touch "$refused"
     fi
 }
 
@@ -105,7 +104,7 @@ find_swift
 wanted
 if ((${#missing[@]})); then
     if may_install; then
-        install
+        install "${missing[@]}"
         wanted
     fi
     if ((${#missing[@]})); then
@@ -119,3 +118,4 @@ if ! swift --version >/dev/null 2>&1; then
     exit 69
 fi
 python_environment
+optional
