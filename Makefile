@@ -79,7 +79,7 @@ unit:
 	swift test --disable-xctest
 
 clients:
-	PYTHONPATH=clients/python $(PYTEST) clients/python/tests
+	PYTHONPATH=clients/python scripts/with-server.sh $(COLA) $(PYTEST) clients/python/tests
 
 integration:
 	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) Tests/IntegrationTests

@@ -11,7 +11,7 @@ struct Repository {
 
     /// Folders that hold what was built, fetched or stored, at any depth.
     private static let skipped: Set = [
-        ".git", "__pycache__", ".pytest_cache", ".mypy_cache", "cola-data", "node_modules",
+        ".git", "__pycache__", ".pytest_cache", ".mypy_cache", "cola-data", "node_modules", "build",
     ]
 
     /// The text files whose path begins with `prefix` and ends with one of `extensions` (any if empty), sorted by path.

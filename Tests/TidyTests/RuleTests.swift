@@ -24,6 +24,7 @@ import Testing
 
     @Test(arguments: [
         ("ColaCore", "Foundation"), ("ColaCore", "NIOCore"), ("ColaCore", "CSQLite"), ("ColaCore", "Synchronization"),
+        ("ColaCore", "Glibc"), ("ColaTesting", "Musl"), ("ColaNative", "Foundation"),
         ("ColaStore", "NIOCore"), ("ColaStore", "CChecksum"), ("ColaNative", "NIOPosix"), ("ColaNative", "ColaStore"),
         ("ColaServer", "ArgumentParser"), ("ColaServer", "CSQLite"), ("ColaServer", "ColaTesting"),
         ("ColaClient", "ColaServer"), ("ColaClient", "ColaStore"), ("cola", "CSQLite"), ("cola", "ColaTesting"),
@@ -37,7 +38,7 @@ import Testing
 
     @Test(arguments: [
         ("ColaCore", "CChecksum"), ("ColaStore", "CSQLite"), ("ColaNative", "NIOCore"), ("cola", "NIOPosix"),
-        ("cola", "NIOConcurrencyHelpers"), ("ColaServer", "Yams"),
+        ("cola", "NIOConcurrencyHelpers"), ("ColaServer", "Yams"), ("ColaStore", "Glibc"), ("ColaNative", "Musl"),
     ])
     func anAllowedImportIsNot(target: String, module: String) {
         #expect(ImportRules.check(file("Sources/\(target)/File.swift", "import \(module)")).isEmpty)
