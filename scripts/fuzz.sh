@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=${1:-}
 seconds=${2:-60}
 if [[ -z $target || ! -f Fuzz/$target.swift ]]; then
-    echo "usage: scripts/fuzz.sh TARGET [SECONDS], where TARGET is one of:" Fuzz/*.swift >&2
+    echo "usage: scripts/fuzz.sh TARGET [SECONDS], where TARGET is one of:" $(basename -s .swift -a Fuzz/*.swift) >&2
     exit 64
 fi
 command -v swift >/dev/null || PATH=$PATH:/opt/swift/usr/bin
