@@ -26,14 +26,14 @@ extension StoreError: CustomStringConvertible {
             "cannot use \(path): \(reason); give the user this server runs as the right to read and write it, or "
                 + "choose another directory with --data-dir"
         case .newerSchema(let path, let found, let known):
-            "\(path) was written by a newer cola (schema \(found), this one knows \(known)); upgrade cola. Nothing "
-                + "was changed"
+            "\(path) was written by a newer cola (schema \(found), this one knows \(known)); upgrade cola. "
+                + "Nothing was changed"
         case .damaged(let path, let reason):
             "\(path) is damaged: \(reason). Nothing was changed. Look at it with `cola check`; to start with what "
                 + "can be read (a copy of the file is kept first), use --accept-damage"
         case .inputOutput(let operation, let reason):
-            "the disk failed to \(operation): \(reason). What was confirmed is safe if the disk is; look at the "
-                + "kernel log, then start the server again"
+            "the disk failed to \(operation): \(reason). What was confirmed is safe if the disk is; look at the kernel "
+                + "log, then start the server again"
         case .noRoom(let path, let reason):
             "no room left for \(path): \(reason); free some disk space and start the server again"
         case .unexpected(let operation, let code, let reason):

@@ -4,7 +4,8 @@ extension StoredChunk {
     /// Decodes what was stored for a chunk, and holds it against what its row says.
     init(base: Offset, last: Offset, count: Int, data: [UInt8], settled: SettledSet, released: [Release]) {
         var (segment, damage) = RecordBatch.decode(data)
-        // A batch's checksum does not cover its base offset: records must not come back under other offsets than theirs.
+        // A batch's checksum does not cover its base offset: records must not come back under other offsets than
+        // theirs.
         let isInPlace =
             segment.entries.allSatisfy { $0.offset >= base && $0.offset <= last }
             && zip(segment.entries, segment.entries.dropFirst()).allSatisfy { $0.offset < $1.offset }

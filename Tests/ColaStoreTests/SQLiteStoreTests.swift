@@ -254,7 +254,8 @@ struct SQLiteStoreTests {
         #expect(try connection.integer("PRAGMA user_version") == Int64(Schema.steps.count) + 1)
     }
 
-    /// A released schema is never changed: every fixture, opened, has the schema of a new file and what was stored in it.
+    /// A released schema is never changed: every fixture, opened, has the schema of a new file and what was stored in
+    /// it.
     @Test(arguments: ["version-1"])
     func everyReleasedSchemaBecomesTheNewest(fixture: String) throws {
         let old = try StoreBench(.sqlite)

@@ -90,6 +90,27 @@ struct WriteAheadLogTests {
         #expect(try load(path) == bytes, "a refusal changes nothing")
     }
 
+    /// Where a frame's header lies across two sectors, its first half can be what an earlier run left there: the mark
+    /// of a commit in the middle of the torn transaction.
+    @Test func halfAnOldHeaderIsNoWitness() throws {
+        let (bench, _) = try killed(commits: 3)
+        let path = bench.options.directory.log
+        let open = try bench.open()
+        let lost = try #require(try WriteAheadLog.walk(path: path)).end
+        try open.commit(.appending(15..<16, number: 1, bodyBytes: 2_500_000))
+        open.kill()
+        let whole = try load(path)
+        // The first eight bytes of its header are in front of the border.
+        let starts = stride(from: headerBytes, to: whole.count - 2 * frameBytes, by: frameBytes)
+        let start = try #require(starts.first { $0 > lost + frameBytes && $0 % 512 == 504 })
+        var bytes = whole
+        bytes[start + 7] = 9
+        try store(bytes, path)
+        let walk = try #require(try WriteAheadLog.walk(path: path))
+        #expect(walk.damage == nil)
+        #expect(walk.end == lost)
+    }
+
     @Test func acceptedDamageIsCopiedAndThenCut() throws {
         let (bench, ends) = try killed(commits: 6)
         let path = bench.options.directory.log
@@ -128,8 +149,8 @@ struct WriteAheadLogTests {
         #expect(throws: StoreError.self) { try bench.open() }
     }
 
-    /// Power losses, one upon the other: each sector of what was not synced survives with a probability of one half. None of
-    /// it may look like damage, and nothing that was synced may be missing.
+    /// Power losses, one upon the other: each sector of what was not synced survives with a probability of one half.
+    /// None of it may look like damage, and nothing that was synced may be missing.
     @Test(arguments: 1...6 as ClosedRange<UInt64>, [512, 4096])
     func powerLossIsNeverTakenForDamage(seed: UInt64, blockBytes: Int) throws {
         var random = SplitMix64(seed: seed)

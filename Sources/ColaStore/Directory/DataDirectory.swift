@@ -40,7 +40,8 @@ package struct DataDirectory: Sendable {
         }
     }
 
-    /// Makes the database's file if it is missing, readable for its owner alone; SQLite gives its other files the same mode.
+    /// Makes the database's file if it is missing, readable for its owner alone; SQLite gives its other files the same
+    /// mode.
     func createDatabaseFile() throws(StoreError) {
         let descriptor = open(database, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw refusal("open cola.db", errno) }

@@ -2,7 +2,8 @@ internal import Glibc
 
 /// Keeps a data directory to one process, for as long as the process lives.
 ///
-/// `flock` goes with the process however it ends, so there is never a stale lock; the pid inside is only for the message.
+/// `flock` goes with the process however it ends, so there is never a stale lock; the pid inside is only for the
+/// message.
 final class DirectoryLock: Sendable {
     private let descriptor: Int32
 

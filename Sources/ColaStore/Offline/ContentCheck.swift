@@ -36,8 +36,8 @@ final class ContentCheck {
             if log.ready != log.state.ready || log.bytes != log.state.bytes {
                 report.add(
                     .damage,
-                    "log \(id): its state speaks of \(log.state.ready) messages of \(log.state.bytes) bytes, its chunks hold "
-                        + "\(log.ready) of \(log.bytes)")
+                    "log \(id): its state speaks of \(log.state.ready) messages of \(log.state.bytes) bytes, "
+                        + "its chunks hold \(log.ready) of \(log.bytes)")
             }
         }
     }

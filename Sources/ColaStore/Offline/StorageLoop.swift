@@ -3,8 +3,9 @@ internal import Glibc
 
 /// What the store alone can do on this machine: one commit after the other, with nothing around it.
 ///
-/// The same commit code, schema, settings and record bytes as a server's, so that a server's figures have something to be
-/// held against. Each commit appends a chunk, writes the log's state, and removes the chunk that lies `keptBytes` behind.
+/// The same commit code, schema, settings and record bytes as a server's, so that a server's figures have something to
+/// be held against. Each commit appends a chunk, writes the log's state, and removes the chunk that lies `keptBytes`
+/// behind.
 package struct StorageLoop: Sendable {
     package struct Report: Sendable {
         package var commits: Int

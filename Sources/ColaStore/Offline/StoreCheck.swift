@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Looks through a data directory that no server has open, and says what is wrong with it. Changes nothing.
 ///
-/// Every page, every record batch and every state row is read and held against the others, so it takes as long as reading
-/// the whole file.
+/// Every page, every record batch and every state row is read and held against the others, so it takes as long as
+/// reading the whole file.
 package struct StoreCheck: Sendable {
     package struct Finding: Equatable, Sendable {
         package enum Severity: String, Sendable {
@@ -49,7 +49,8 @@ package struct StoreCheck: Sendable {
         self.directory = DataDirectory(path: directory)
     }
 
-    /// - Throws: `inUse` if a server has the directory open; `notPermitted` if it is none or cannot be read. What is wrong
+    /// - Throws: `inUse` if a server has the directory open; `notPermitted` if it is none or cannot be read. What is
+    /// wrong
     ///   with its contents is in the report.
     package func run() throws(StoreError) -> Report {
         guard access(directory.database, R_OK) == 0 else { throw directory.refusal("read cola.db", errno) }
@@ -84,8 +85,8 @@ package struct StoreCheck: Sendable {
             let path = "file:\(Self.escaped(directory.database))?immutable=1"
             return try Connection(path: path, access: .readOnly, isURI: true)
         }
-        // An exclusive connection keeps the log's index in memory instead of in a `-shm` file, and no lock is taken on the
-        // file itself: we hold the directory's.
+        // An exclusive connection keeps the log's index in memory instead of in a `-shm` file, and no lock is taken on
+        // the file itself: we hold the directory's.
         let connection = try Connection(path: directory.database, access: .readOnly, fileSystem: "unix-none")
         try connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         return connection
@@ -105,8 +106,8 @@ package struct StoreCheck: Sendable {
         if walk.frames > 0 {
             report.add(
                 .note,
-                "the server was not stopped in order: the write-ahead log holds \(walk.commits) commits, which its next "
-                    + "start takes over")
+                "the server was not stopped in order: the write-ahead log holds \(walk.commits) commits, "
+                    + "which its next start takes over")
         }
     }
 

@@ -31,7 +31,10 @@ final class BatchWriter {
               bytes = excluded.bytes, floor = excluded.floor, clean = excluded.clean, crc = excluded.crc
             """)
         newState = try connection.prepare(
-            "INSERT OR IGNORE INTO logstate (log, start, next, ready, bytes, floor, clean, crc) VALUES (?,0,0,0,0,0,0,?)"
+            """
+            INSERT OR IGNORE INTO logstate (log, start, next, ready, bytes, floor, clean, crc)
+            VALUES (?,0,0,0,0,0,0,?)
+            """
         )
         removeState = try connection.prepare("DELETE FROM logstate WHERE log = ?")
         removeChunk = try connection.prepare("DELETE FROM chunk WHERE log = ? AND base = ?")

@@ -68,7 +68,8 @@ final class Checkpointer {
         var inLog: Int32 = 0
         var done: Int32 = 0
         let code = sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, &inLog, &done)
-        // Busy: someone else reads, a person with the sqlite3 shell perhaps. What could be moved was; the rest comes later.
+        // Busy: someone else reads, a person with the sqlite3 shell perhaps. What could be moved was; the rest comes
+        // later.
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw connection.failure("checkpoint", code) }
         if inLog >= 0 { frames.pointee = inLog }
         framesDone = max(0, done)

@@ -33,7 +33,8 @@ final class ChunkReader {
         chunks = try connection.prepare(
             """
             SELECT base, last, count, data FROM chunk WHERE log = ?1
-              AND base >= coalesce((SELECT base FROM chunk WHERE log = ?1 AND base <= ?2 ORDER BY base DESC LIMIT 1), ?2)
+              AND base >= coalesce(
+                (SELECT base FROM chunk WHERE log = ?1 AND base <= ?2 ORDER BY base DESC LIMIT 1), ?2)
               AND last >= ?2 AND base < ?3
               AND NOT EXISTS (SELECT 1 FROM garbage WHERE log = ?1 AND first <= base AND below > base)
             ORDER BY base
@@ -92,7 +93,8 @@ final class ChunkReader {
         defer { settled.reset() }
         guard try settled.step() else { return SettledSet() }
         let data = settled.blob(0)
-        // Where the set cannot be believed nothing is settled: a message that comes again is better than one that never does.
+        // Where the set cannot be believed nothing is settled: a message that comes again is better than one that never
+        // does.
         guard StateChecksum.settled(log, base, data) == settled.integer(1) else { return SettledSet() }
         return SettledSet(encoded: data) ?? SettledSet()
     }

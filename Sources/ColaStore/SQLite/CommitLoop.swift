@@ -4,7 +4,8 @@ internal import Glibc
 /// What the commit thread does for the whole of its life: takes what was submitted, commits it, and tidies up when
 /// nobody waits.
 ///
-/// All that gathered while the last commit synced goes into one transaction: the batch forms by itself, without a timer.
+/// All that gathered while the last commit synced goes into one transaction: the batch forms by itself, without a
+/// timer.
 final class CommitLoop: @unchecked Sendable {
     // Unchecked: made by the thread that opens the store, then used by the commit thread alone.
     private let committer: Committer

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Brings a database to the newest schema, in one transaction.
 ///
-/// Before an existing file is changed, all its tables but `chunk` are copied to a file beside it: they are small, and they
-/// are what a wrong step could spoil.
+/// Before an existing file is changed, all its tables but `chunk` are copied to a file beside it: they are small, and
+/// they are what a wrong step could spoil.
 struct Migrations {
     let path: String
     /// As ``Schema/steps``.

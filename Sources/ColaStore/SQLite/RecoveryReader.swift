@@ -78,8 +78,8 @@ struct RecoveryReader {
         return states
     }
 
-    /// The state that the chunks of a log speak for. What was settled of them is believed, what they no longer hold is not
-    /// known: nothing that could be read before is lost, some of it may come once more.
+    /// The state that the chunks of a log speak for. What was settled of them is believed, what they no longer hold is
+    /// not known: nothing that could be read before is lost, some of it may come once more.
     private func rebuild(_ log: LogID) throws -> LogState {
         var state = LogState.empty
         let select = try connection.prepare("SELECT base, last, count, bytes FROM chunk WHERE log = ? ORDER BY base")

@@ -3,8 +3,8 @@ internal import Glibc
 
 /// The embedded store: one SQLite database in a data directory.
 ///
-/// Two threads of its own, each with a connection of its own: the commit thread writes, checkpoints and trims; the reader
-/// thread reads. Nothing on the way of a message needs Foundation, Dispatch or a task.
+/// Two threads of its own, each with a connection of its own: the commit thread writes, checkpoints and trims; the
+/// reader thread reads. Nothing on the way of a message needs Foundation, Dispatch or a task.
 ///
 /// Source: design, section 3
 package final class SQLiteStore: Store {

@@ -23,6 +23,8 @@ enum Settings {
     }
 
     private static func set(_ name: String, to value: Int64, on connection: Connection) throws {
+        // Some write to the file even where they change nothing.
+        if try connection.integer("PRAGMA \(name)") == value { return }
         try connection.execute("PRAGMA \(name)=\(value)")
         let found = try connection.integer("PRAGMA \(name)")
         guard found == value else { throw refused(name, wanted: "\(value)", found: "\(found)") }

@@ -4,14 +4,14 @@ internal import Glibc
 ///
 /// SQLite ends a log silently at the first frame that does not check. That is right for the tail that a power loss left
 /// behind: every commit is synced before the next one's frames are written, so only frames of the last transaction can
-/// be missing or torn. A bad frame in front of a *later* transaction's frame was synced once: it is damage, and to go on
-/// would drop confirmed messages without a word. Damage in the very last transaction looks like a torn tail; nothing in
-/// the file could tell them apart.
+/// be missing or torn. A bad frame in front of a *later* transaction's frame was synced once: it is damage, and to go
+/// on would drop confirmed messages without a word. Damage in the very last transaction looks like a torn tail; nothing
+/// in the file could tell them apart.
 ///
-/// What can stand behind a torn tail: frames of an earlier run through the file (other salts), and, in a log that was not
-/// cut, frames of a transaction that was lost in an earlier crash. So the owner cuts the log with ``Walk/end`` at each
-/// start. A disk writes whole sectors: a frame's header that crosses a sector's border can be half new, half old, and is
-/// then no witness.
+/// What can stand behind a torn tail: frames of an earlier run through the file (other salts), and frames of a lost
+/// transaction of this run, which no later one's sums follow from. A disk writes whole sectors: a frame's header that
+/// crosses a sector's border can be half new, half old, and is then no witness. What follows ``Walk/end`` is cut off at
+/// each start, so that a damage that was accepted once is not met again.
 ///
 /// Source: SQLite, "Database File Format", section 4
 enum WriteAheadLog {
@@ -142,8 +142,8 @@ enum WriteAheadLog {
                     if isGood, let previous, index > bad, endsTransaction(previous) {
                         let byte = headerBytes + bad * frameBytes
                         result.damage =
-                            "frame \(bad + 1) of its write-ahead log (byte \(byte) of \(path)) does not check, but a later "
-                            + "transaction follows it at frame \(index + 1)"
+                            "frame \(bad + 1) of its write-ahead log (byte \(byte) of \(path)) does not check, "
+                            + "but a later transaction follows it at frame \(index + 1)"
                         return result
                     }
                 }
@@ -153,8 +153,8 @@ enum WriteAheadLog {
             return result
         }
 
-        /// Whether a frame behind the first bad one certainly ended a transaction of this run, given that the next frame's
-        /// sum follows from its own.
+        /// Whether a frame behind the first bad one certainly ended a transaction of this run, given that the next
+        /// frame's sum follows from its own.
         private func endsTransaction(_ frame: Frame) -> Bool {
             frame.databasePages != 0 && frame.salts == salts && (frame.isChained || frame.isInOneSector)
         }
