@@ -18,7 +18,8 @@ FUZZ_SECONDS ?= 120
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check test test-long demo vectors fuzz bench format lint clean unit clients integration sanitize
+.PHONY: help setup build check test test-long demo vectors fuzz bench format lint clean
+.PHONY: unit clients integration sanitize
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -84,7 +85,8 @@ clients:
 integration:
 	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) Tests/IntegrationTests
 
-# Their own folders, or each would build everything anew after the other. Leaks are not looked for: what lives as long as
+# Their own folders, or each would build everything anew after the other. Leaks are not looked for: what lives as
+# long as
 # the process is no error here.
 sanitize:
 	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \

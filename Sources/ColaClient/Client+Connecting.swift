@@ -5,8 +5,8 @@ internal import NIOPosix
 /// Connects, runs `body`, and closes the connection when it is done.
 ///
 /// ```swift
-/// try await withClient(url: ColaURL("tcp://localhost:7672"), options: ClientOptions(user: "ana", password: "…")) { client in
-///     try await client.declareQueue("orders")
+/// try await withClient(url: ColaURL("tcp://localhost:7672"), options: ClientOptions(user: "ana", password: "…")) {
+///     client in try await client.declareQueue("orders")
 ///     try await client.publish("hello", to: .queue("orders"))
 /// }
 /// ```

@@ -4,9 +4,10 @@ internal import Synchronization
 
 /// A connection to a Cola server.
 ///
-/// Everything that the server confirms is on its disk when the call returns. Any number of tasks may use one client at the
-/// same time; what each asks is answered in the order it was asked. A client does not connect again by itself: when the
-/// connection is lost every call throws ``ColaError`` with ``ColaError/Code/connectionLost``, which says what was in flight.
+/// Everything that the server confirms is on its disk when the call returns. Any number of tasks may use one client at
+/// the same time; what each asks is answered in the order it was asked. A client does not connect again by itself: when
+/// the connection is lost every call throws ``ColaError`` with ``ColaError/Code/connectionLost``, which says what was
+/// in flight.
 public final class Client: Sendable {
     private let connection: Connection
     /// What the server said about itself.

@@ -1,7 +1,7 @@
 /// What a server refused, or why it could not be asked.
 ///
-/// `code` is open: a newer server may have codes this library has no name for. `isRetryable` says whether the same request,
-/// unchanged, can succeed later.
+/// `code` is open: a newer server may have codes this library has no name for. `isRetryable` says whether the same
+/// request, unchanged, can succeed later.
 public struct ColaError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A stable name of a kind of error. The server's are those of the native protocol, section 7.
     public struct Code: RawRepresentable, Hashable, Sendable, CustomStringConvertible {

@@ -23,7 +23,8 @@ public struct ColaURL: Hashable, Sendable, CustomStringConvertible {
     /// A URL for the address.
     public init(_ address: Address) { self.address = address }
 
-    /// Reads `unix:///path`, `tcp://host:port`, `tcp://host` or `tcp://[::1]:port`. A path may be relative: `unix:cola.sock`.
+    /// Reads `unix:///path`, `tcp://host:port`, `tcp://host` or `tcp://[::1]:port`. A path may be relative:
+    /// `unix:cola.sock`.
     public init(_ text: String) throws(Malformed) {
         if text.hasPrefix("unix:") {
             var path = text.dropFirst("unix:".count)

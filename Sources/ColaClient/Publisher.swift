@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// Publishes many messages to one place without waiting for each: up to a window of them are on their way unconfirmed.
 ///
-/// ``publish(_:)`` returns when there is room in the window, and ``confirmAll()`` when everything is on the server's disk.
-/// The first refusal is thrown by whichever of them comes next, and from then on by all.
+/// ``publish(_:)`` returns when there is room in the window, and ``confirmAll()`` when everything is on the server's
+/// disk. The first refusal is thrown by whichever of them comes next, and from then on by all.
 public final class Publisher: Sendable {
     private struct State: Sendable {
         var inFlight = 0

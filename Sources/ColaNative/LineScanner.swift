@@ -9,8 +9,9 @@
 /// Finds one line in received bytes and splits it at its spaces, without allocating and without making any text.
 ///
 /// It knows the form of a line and no verb: how many of the fields are words is the verb's business, since a word may
-/// hold an `=` of its own. So a reader takes as many fields as its verb has words, then the rest as options. The scanner is
-/// kept and used again; its table grows to the longest line met, which the limit of a line bounds. Any bytes are safe.
+/// hold an `=` of its own. So a reader takes as many fields as its verb has words, then the rest as options. The
+/// scanner is kept and used again; its table grows to the longest line met, which the limit of a line bounds. Any bytes
+/// are safe.
 ///
 /// Shape:  `fields[0]` is the verb; all positions are offsets in the buffer that was split
 /// Source: `protocol/native.md` section 2
@@ -73,8 +74,8 @@ package struct LineScanner: Sendable {
     ///
     /// The caller passes over empty lines (`start == end`); here they are no line.
     ///
-    /// - Returns: false if it is not a line: no verb, two spaces in a row, one at either end, or a control byte. Whether
-    ///   escapes are well formed is seen when they are decoded.
+    /// - Returns: false if it is not a line: no verb, two spaces in a row, one at either end, or a control byte.
+    ///   Whether escapes are well formed is seen when they are decoded.
     package mutating func split(_ bytes: UnsafeRawBufferPointer, from start: Int, to end: Int) -> Bool {
         count = 0
         guard start >= 0, start < end, end <= bytes.count else { return false }

@@ -2,7 +2,8 @@ package import NIOCore
 
 /// One thing a server says: an answer, a delivery, or one of the few lines it sends on its own.
 ///
-/// Options that this version does not know are kept in answers and passed over in deliveries: a newer server may say more.
+/// Options that this version does not know are kept in answers and passed over in deliveries: a newer server may say
+/// more.
 ///
 /// Source: `protocol/native.md` section 3
 package enum ServerLine: Equatable, Sendable {

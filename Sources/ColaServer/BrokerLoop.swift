@@ -4,10 +4,11 @@ internal import DequeModule
 internal import Logging
 internal import NIOCore
 
-/// The turn: take commands, apply them, give the batch to the store, release what may go, sleep until the next deadline.
+/// The turn: take commands, apply them, give the batch to the store, release what may go, sleep until the next
+/// deadline.
 ///
-/// It owns the broker and runs on one event loop, on which all connections live as well, so nothing of a message crosses
-/// a thread but the batch on its way to the disk. Nothing else sees the broker.
+/// It owns the broker and runs on one event loop, on which all connections live as well, so nothing of a message
+/// crosses a thread but the batch on its way to the disk. Nothing else sees the broker.
 final class BrokerLoop {
     let eventLoop: any EventLoop
     private let broker: Broker
@@ -29,7 +30,8 @@ final class BrokerLoop {
     private var isStopping = false
     private(set) var blocked: String?
 
-    /// With one batch on its way, the next is not cut before it has this size: commits are the better the larger they are.
+    /// With one batch on its way, the next is not cut before it has this size: commits are the better the larger they
+    /// are.
     private static let worthwhileBatchBytes = 256 * 1024
 
     init(eventLoop: any EventLoop, recovery: Recovery, limits: Limits, store: any Store, logger: Logger) {

@@ -69,7 +69,9 @@ package struct Server {
             logger.warning("durability=relaxed: a power failure may lose messages that were confirmed")
         }
         if getuid() == 0 { logger.warning("running as root; a user of its own is safer") }
-        if let native = settings.native, settings.account == nil, !["127.0.0.1", "::1", "localhost"].contains(native.host) {
+        if let native = settings.native, settings.account == nil,
+            !["127.0.0.1", "::1", "localhost"].contains(native.host)
+        {
             logger.warning("nobody can log in from another machine: set default-user and default-pass")
         }
     }
@@ -125,7 +127,8 @@ package struct Server {
         var configuration = NativeSession.Configuration(server: "Cola/\(Self.version)")
         configuration.bodyBytesMax = settings.bodyBytesMax
         let listener = NativeListener(
-            loop: loop, configuration: configuration, access: Access(account: settings.account, serverUser: Int(getuid())),
+            loop: loop, configuration: configuration,
+            access: Access(account: settings.account, serverUser: Int(getuid())),
             connectionsMax: settings.connectionsMax)
         var channels: [any Channel] = []
         var words = ["cola ready"]

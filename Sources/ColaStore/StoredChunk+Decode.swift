@@ -23,11 +23,6 @@ extension StoredChunk {
 
     /// Sound batches, but not those that belong in the chunk.
     private static func misplaced(_ offsets: ClosedRange<Offset>) -> RecordBatch.Damage {
-        // Only the decoder makes these, so take one of its own and fill it in.
-        var damage = RecordBatch.decode([0]).damage[0]
-        damage.reason = .badRecord
-        damage.position = 0
-        damage.offsets = offsets
-        return damage
+        RecordBatch.Damage(reason: .badRecord, position: 0, offsets: offsets)
     }
 }

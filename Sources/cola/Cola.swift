@@ -2,8 +2,8 @@ import ArgumentParser
 
 /// `cola`: the broker and everything that talks to it, in one executable.
 ///
-/// Results go to standard output, everything else to standard error; an error is one line that says what to do next, and
-/// the exit code says what kind it was (``Failure``).
+/// Results go to standard output, everything else to standard error; an error is one line that says what to do next,
+/// and the exit code says what kind it was (``Failure``).
 @main struct Cola: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cola",
@@ -18,7 +18,8 @@ import ArgumentParser
 
             Commands reach the broker at --url or COLA_URL, else through ./cola-data/cola.sock.
 
-            Exit codes: 0 done, 1 refused by the broker, 64 wrong usage, 69 no broker reached, 70 a bug or a failed disk, \
+            Exit codes: 0 done, 1 refused by the broker, 64 wrong usage, 69 no broker reached, \
+            70 a bug or a failed disk, \
             75 may succeed if tried again, 77 not permitted.
             """,
         subcommands: [

@@ -4,8 +4,8 @@ import Foundation
 
 /// `cola serve`: runs the broker until SIGTERM.
 ///
-/// Its options come from the table of settings (`Setting.all`), which the environment and the configuration file share; so
-/// they are not declared here.
+/// Its options come from the table of settings (`Setting.all`), which the environment and the configuration file share;
+/// so they are not declared here.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Run the broker.",

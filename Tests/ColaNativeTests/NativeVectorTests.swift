@@ -3,7 +3,8 @@ import Foundation
 import NIOCore
 import Testing
 
-/// The shared vectors, as far as they concern a client: what it must write, what it must understand, what it must refuse.
+/// The shared vectors, as far as they concern a client: what it must write, what it must understand, what it must
+/// refuse.
 @Suite struct NativeVectorTests {
     /// A vector of a kind that this test was not taught.
     private struct Unknown: Error { let what: String }

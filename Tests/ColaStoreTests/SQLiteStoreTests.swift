@@ -146,7 +146,7 @@ struct SQLiteStoreTests {
         var change = LogChange(log: LogID(1), state: .all(below: 600, from: 500))
         change.settled = [ChunkSettlement(base: Offset(100), settled: settled)]
         change.released = [Release(offset: Offset(101), deliveries: 1), Release(offset: Offset(550), deliveries: 1)]
-        change.trimBelow = Offset(500)
+        change.trim = Offset(0)..<Offset(500)
         var batch = Batch(number: BatchNumber(number + 1), logs: [change])
         batch.groupOffsets = [GroupOffset(group: "g", log: LogID(2), next: Offset(1))]
         batch.definitions = [.remove(.queue(QueueDefinition(name: "q2", log: LogID(2))))]

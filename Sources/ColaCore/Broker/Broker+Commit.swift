@@ -92,7 +92,8 @@ extension Broker {
         }
     }
 
-    /// Prepares for a stop in order: everyone is gone, what they held goes back, and what was handed out is written down.
+    /// Prepares for a stop in order: everyone is gone, what they held goes back, and what was handed out is written
+    /// down.
     ///
     /// The caller cuts once more and closes the store.
     package func stop(at now: Now) {

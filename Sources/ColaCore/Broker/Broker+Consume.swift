@@ -17,7 +17,8 @@ extension Broker {
         case .queue(let queue):
             guard consume.position == nil, consume.group == nil else {
                 return refuse(
-                    channel, id, .mismatch("'\(consume.name)' is a queue: it has no position to read from and no groups"))
+                    channel, id,
+                    .mismatch("'\(consume.name)' is a queue: it has no position to read from and no groups"))
             }
             let consumer = Consumer(consume, source: .queue(queue), channel: channel)
             channel.consumers.append(consumer)
@@ -59,7 +60,8 @@ extension Broker {
         guard let consumer = channel.consumer(tag) else { return refuse(channel, id, .consumerNotFound(tag)) }
         guard consumer.prefetch == nil else {
             return refuse(
-                channel, id, .mismatch("consumer \(tag) was begun with prefetch; credit is given back by its acknowledgements"))
+                channel, id,
+                .mismatch("consumer \(tag) was begun with prefetch; credit is given back by its acknowledgements"))
         }
         consumer.grant(count)
         wake(consumer)

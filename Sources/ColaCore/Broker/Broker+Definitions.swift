@@ -25,7 +25,8 @@ extension Broker {
     func declareQueue(_ name: String, _ id: RequestID, for channel: Channel) {
         switch router.destinations[name] {
         case .queue(let queue): respond(channel, id, .declared(messages: queue.ready))
-        case .topic: refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
+        case .topic:
+            refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
         case nil:
             guard checkNewName(name, id, for: channel) else { return }
             let definition = QueueDefinition(name: name, log: takeLogID())
@@ -38,7 +39,8 @@ extension Broker {
     func declareTopic(_ name: String, _ id: RequestID, for channel: Channel) {
         switch router.destinations[name] {
         case .topic(let topic): respond(channel, id, .declared(messages: topic.log.messages))
-        case .queue: refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
+        case .queue:
+            refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
         case nil:
             guard checkNewName(name, id, for: channel) else { return }
             let definition = TopicDefinition(name: name, partitions: [takeLogID()])

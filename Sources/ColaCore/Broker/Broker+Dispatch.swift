@@ -91,12 +91,13 @@ extension Broker {
         guard fresh <= queue.log.window[index].base || !queue.cursor.hasEntered(fresh) else { return }
         let chunk = queue.log.window[index]
         queue.cursor.enter(
-            base: chunk.base, last: chunk.last, segment: chunk.segment, settled: chunk.settled, released: chunk.released)
+            base: chunk.base, last: chunk.last, segment: chunk.segment, settled: chunk.settled, released: chunk.released
+        )
         touchIfFinished(queue)
     }
 
-    /// The first record of the chunk at or above `fresh` that is not settled; the cursor moves on past the chunk if there
-    /// is none.
+    /// The first record of the chunk at or above `fresh` that is not settled; the cursor moves on past the chunk if
+    /// there is none.
     private func freshEntry(of queue: Queue, in chunk: Int) -> Int? {
         let fresh = queue.cursor.fresh
         var entry = queue.log.window[chunk].segment.index(atOrAfter: fresh)
@@ -208,7 +209,9 @@ extension Broker {
             guard !channel.isFull else {
                 return refuse(
                     channel, id,
-                    .limit(what: "unacknowledged messages on a connection", limit: channel.leasesMax, setting: "unacked-max"))
+                    .limit(
+                        what: "unacknowledged messages on a connection", limit: channel.leasesMax,
+                        setting: "unacked-max"))
             }
             if queue.reading == nil, let found = next(of: queue) {
                 hand(found, of: queue, answering: id, isAutoAck: isAutoAck, to: channel, at: now)

@@ -50,7 +50,8 @@ extension Broker {
         case .publish(let publish): self.publish(publish, id, from: channel, at: now)
         case .settle(let first, let last, let settlement):
             if settlement != .acknowledge, let name = channel.topicOfFirstLease(from: first, through: last) {
-                let sentence = "delivery \(first) is of topic '\(name)', which keeps its messages: acknowledge it, or seek"
+                let sentence =
+                    "delivery \(first) is of topic '\(name)', which keeps its messages: acknowledge it, or seek"
                 return refuse(channel, id, .mismatch(sentence))
             }
             let ended = endLeases(of: channel, from: first, through: last, settlement, at: now)

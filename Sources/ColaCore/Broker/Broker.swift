@@ -3,11 +3,13 @@ internal import OrderedCollections
 
 /// The broker: queues and topics, who is connected, and every rule between them, as one deterministic machine.
 ///
-/// It does no I/O, reads no clock and draws no random numbers: everything it needs arrives in a ``Command``, everything it
-/// wants done leaves as an ``Effect`` or in the ``Batch`` that ``cut(at:)`` hands out. Equal inputs give equal outputs.
+/// It does no I/O, reads no clock and draws no random numbers: everything it needs arrives in a ``Command``, everything
+/// it wants done leaves as an ``Effect`` or in the ``Batch`` that ``cut(at:)`` hands out. Equal inputs give equal
+/// outputs.
 ///
-/// An effect that must not be seen before something is on the disk stays inside until the store has reported the commit;
-/// so its owner needs no rule about what may leave when. It never undoes: a batch that was cut commits, or the process ends.
+/// An effect that must not be seen before something is on the disk stays inside until the store has reported the
+/// commit; so its owner needs no rule about what may leave when. It never undoes: a batch that was cut commits, or the
+/// process ends.
 package final class Broker {
     package let limits: Limits
     let epoch: Epoch

@@ -69,7 +69,8 @@ extension BrokerError: CustomStringConvertible {
         case .unroutable("", let key):
             "no queue or topic is named '\(key)'; make it with `cola declare queue \(key)`"
         case .unroutable(let exchange, let key):
-            "exchange '\(exchange)' leads nowhere for routing key '\(key)'; bind a queue to it, or publish with mandatory=no"
+            "exchange '\(exchange)' leads nowhere for routing key '\(key)'; bind a queue to it, or publish with "
+                + "mandatory=no"
         case .consumerInUse(let tag): "this connection already has a consumer \(tag); choose another number"
         case .consumerNotFound(let tag): "this connection has no consumer \(tag)"
         case .unknownDelivery(let first, let last):
@@ -82,7 +83,8 @@ extension BrokerError: CustomStringConvertible {
         case .offsetOutOfRange(let topic, let offset, let next):
             "offset \(offset) is beyond the end of topic '\(topic)', whose next offset is \(next)"
         case .damaged(let name, let base):
-            "stored messages of '\(name)' from offset \(base) on failed their check and were put aside; see `cola check`"
+            "stored messages of '\(name)' from offset \(base) on failed their check and were put aside; see "
+                + "`cola check`"
         case .storage(let reason): "the store could not read: \(reason); try again"
         }
     }

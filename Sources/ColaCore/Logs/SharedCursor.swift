@@ -5,7 +5,8 @@ internal import OrderedCollections
 ///
 /// Everything below the floor is settled; everything at or above `fresh` was never handed out in this life. Between the
 /// two lie the spans: the chunks that consumers have been given messages of, each with the set of what is settled. So
-/// memory follows what is in flight, never the backlog. A message that comes back keeps its offset, and with it its place.
+/// memory follows what is in flight, never the backlog. A message that comes back keeps its offset, and with it its
+/// place.
 ///
 /// It knows offsets only: bodies are the log's, consumers the queue's. It does no I/O and reads no clock.
 package struct SharedCursor {
@@ -31,7 +32,8 @@ package struct SharedCursor {
     package private(set) var released: [Release] = []
 
     private var spans: Deque<Span> = []
-    /// How often messages have come back that are neither settled nor in `released`: leased ones and ones yet to be read.
+    /// How often messages have come back that are neither settled nor in `released`: leased ones and ones yet to be
+    /// read.
     private var deliveries: [Offset: Int] = [:]
     /// Below this a message may have been handed out by the process before this one.
     private var recoveredBelow: Offset

@@ -164,6 +164,12 @@ extension RecordBatch {
         /// The offsets it would have held, as far as its header can be believed.
         package var offsets: ClosedRange<Offset>?
 
+        package init(reason: Reason, position: Int, offsets: ClosedRange<Offset>?) {
+            self.reason = reason
+            self.position = position
+            self.offsets = offsets
+        }
+
         package var description: String { "record batch at byte \(position): \(reason.rawValue)" }
     }
 

@@ -2,7 +2,8 @@ internal import OrderedCollections
 
 /// Where messages go: the names of queues and topics, the exchanges, and what is bound to them.
 ///
-/// Routing is a pure function of (exchange, routing key); the last answer is kept, as producers rarely change their mind.
+/// Routing is a pure function of (exchange, routing key); the last answer is kept, as producers rarely change their
+/// mind.
 final class Router {
     /// What a name stands for.
     enum Destination {

@@ -40,7 +40,8 @@ package struct LogChange: Sendable {
     package var settled: [ChunkSettlement] = []
     /// The bases of chunks that are not needed any more; what is stored as settled of them goes as well.
     package var removedChunks: [Offset] = []
-    /// Chunks that begin in this range go, in slices, some time after the commit: a purge. Readers are never shown them.
+    /// Chunks that begin in this range go, in slices, some time after the commit: a purge. Readers are never shown
+    /// them.
     package var trim: Range<Offset>?
     /// How often messages that came back had been delivered; each replaces what was stored for its offset.
     package var released: [Release] = []

@@ -14,15 +14,18 @@ extension NativeSession {
         guard scanner.split(bytes, from: start, to: end) else {
             if bytes[start..<end].starts(with: "pub".utf8) {
                 // A body follows whose length nobody knows.
-                refuseAndClose(code: "syntax", sentence: "pub needs a routing key and the size of its body: pub NAME SIZE")
+                refuseAndClose(
+                    code: "syntax", sentence: "pub needs a routing key and the size of its body: pub NAME SIZE")
                 return body
             }
-            return refuse("syntax", "a line is a verb in lower case, then words and options with one space between them", body)
+            return refuse(
+                "syntax", "a line is a verb in lower case, then words and options with one space between them", body)
         }
         if scanner.field(0, is: "pub", in: bytes) { return readPublish(bytes, of: burst, from: start, body: body) }
         var reader = RequestReader(scanner: scanner, bytes: bytes)
         guard let verb = Verb(rawValue: reader.verb) else {
-            return refuse("unknown_command", "there is no command '\(reader.verb)'; protocol/native.md has them all", body)
+            return refuse(
+                "unknown_command", "there is no command '\(reader.verb)'; protocol/native.md has them all", body)
         }
         guard reader.readTag() else {
             return refuse("syntax", "t= must be a number from 0 to \(Int64.max)", body)
@@ -109,8 +112,6 @@ extension NativeSession {
         return body
     }
 
-
-
     mutating func request(_ request: Request, _ tag: RequestID) {
         commands.append(.request(channel, tag, request))
     }
@@ -132,8 +133,11 @@ extension NativeSession {
         guard !hasSaidHello else { throw RequestReader.Malformed("hello was said before on this connection") }
         let missing = need.split(separator: ",").first { !Configuration.features.contains(String($0)) }
         if let missing {
-            let sentence = "this server does not know the feature '\(missing)', but \(Configuration.features.joined(separator: ","))"
-            return write(.refusedBySession(BrokerRefusal(code: "unsupported_feature", sentence: sentence)), for: reader.tag)
+            let sentence =
+                "this server does not know the feature '\(missing)', but "
+                + Configuration.features.joined(separator: ",")
+            return write(
+                .refusedBySession(BrokerRefusal(code: "unsupported_feature", sentence: sentence)), for: reader.tag)
         }
         let wasAttached = isAttached
         if user != nil || identity == nil {
@@ -189,7 +193,8 @@ extension NativeSession {
             try reader.end()
             request(.declareTopic(name: name), reader.tag)
         case (.declare, "exchange"):
-            guard let type = try reader.choice("type", ["direct": ExchangeDefinition.Kind.direct, "fanout": .fanout]) else {
+            guard let type = try reader.choice("type", ["direct": ExchangeDefinition.Kind.direct, "fanout": .fanout])
+            else {
                 throw RequestReader.Malformed("an exchange needs type=direct or type=fanout")
             }
             try reader.end()
@@ -259,7 +264,8 @@ extension NativeSession {
     ) -> Int? {
         guard state.isOpen else {
             refuseAndClose(
-                code: "unauthenticated", sentence: "say who you are first: hello 1 user=NAME password=PASSWORD", .untagged)
+                code: "unauthenticated", sentence: "say who you are first: hello 1 user=NAME password=PASSWORD",
+                .untagged)
             return body
         }
         // Without a length there is no telling where the next line begins.
@@ -358,11 +364,13 @@ extension NativeSession {
                 inputNeeded = bytes.count - start + 1
                 return nil
             case .tooLong:
-                refuseAndClose(code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
+                refuseAndClose(
+                    code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
                 return bytes.count
             case .found(let end, let next):
                 guard let size = Decimal.parse(UnsafeRawBufferPointer(rebasing: bytes[position..<end])) else {
-                    refuseAndClose(code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
+                    refuseAndClose(
+                        code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
                     return bytes.count
                 }
                 let (sum, overflow) = total.addingReportingOverflow(Int(size))
@@ -375,7 +383,8 @@ extension NativeSession {
                     return nil
                 }
                 guard bytes[next + Int(size)] == 0x0A else {
-                    refuseAndClose(code: "body_end", sentence: "a body of \(size) bytes must be followed by a line feed")
+                    refuseAndClose(
+                        code: "body_end", sentence: "a body of \(size) bytes must be followed by a line feed")
                     return bytes.count
                 }
                 values.append(burst[next..<next + Int(size)])
@@ -392,8 +401,8 @@ extension NativeSession {
 
     private mutating func refuseBody(of size: Int, start: Int) -> Int {
         let sentence =
-            "a body of \(size) bytes is over the limit of \(configuration.bodyBytesMax) (setting body-max); send it in parts, "
-            + "or raise the limit"
+            "a body of \(size) bytes is over the limit of \(configuration.bodyBytesMax) (setting body-max); "
+            + "send it in parts, or raise the limit"
         refuseAndClose(code: "too_large", sentence: sentence)
         return start
     }

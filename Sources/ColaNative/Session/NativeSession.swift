@@ -4,8 +4,8 @@ package import NIOCore
 /// The server's side of one native connection, without the socket: bytes in, commands out; effects in, bytes out.
 ///
 /// The owner feeds what was received, takes `commands` to the broker, hands back the effects that name the session's
-/// channel, and writes `output`. Nothing is answered out of turn: what the session refuses by itself travels through the
-/// broker as well, so that it comes behind the answers to what was asked before.
+/// channel, and writes `output`. Nothing is answered out of turn: what the session refuses by itself travels through
+/// the broker as well, so that it comes behind the answers to what was asked before.
 ///
 /// Source: `protocol/native.md`
 package struct NativeSession {
@@ -136,7 +136,8 @@ package struct NativeSession {
     /// There are too many connections for this one.
     package mutating func refuseConnection(limit: Int) {
         commands = []
-        close(code: "busy", sentence: "there are \(limit) connections already (setting connections-max); try again later")
+        close(
+            code: "busy", sentence: "there are \(limit) connections already (setting connections-max); try again later")
     }
 
     /// Says good-bye now, whatever is outstanding.

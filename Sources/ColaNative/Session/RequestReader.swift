@@ -1,8 +1,10 @@
 internal import ColaCore
 
-/// Takes the words and options of one line apart, in the order in which a verb asks for them, and sees that none is left.
+/// Takes the words and options of one line apart, in the order in which a verb asks for them, and sees that none is
+/// left.
 ///
-/// Words must be asked for before options. `end` refuses what nobody asked for, so that a misspelt option is not overlooked.
+/// Words must be asked for before options. `end` refuses what nobody asked for, so that a misspelt option is not
+/// overlooked.
 struct RequestReader {
     /// What is wrong with a line, for people.
     struct Malformed: Error {

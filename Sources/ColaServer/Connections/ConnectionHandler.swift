@@ -1,9 +1,11 @@
 internal import ColaCore
 internal import NIOCore
 
-/// One connection: its socket's events to its session, the session's commands to the broker loop, its output to the socket.
+/// One connection: its socket's events to its session, the session's commands to the broker loop, its output to the
+/// socket.
 ///
-/// The only place in which callbacks of the network library appear, whatever the protocol. It runs on the broker's loop.
+/// The only place in which callbacks of the network library appear, whatever the protocol. It runs on the broker's
+/// loop.
 final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -114,8 +116,8 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         reportIfWritable()
     }
 
-    /// Sends what is written, then ends our half; the rest of what the peer sends is read and dropped for a moment, for a
-    /// socket closed with unread bytes takes its last words with it.
+    /// Sends what is written, then ends our half; the rest of what the peer sends is read and dropped for a moment, for
+    /// a socket closed with unread bytes takes its last words with it.
     private func close() {
         guard !isClosing, let context else { return }
         isClosing = true

@@ -25,7 +25,8 @@ struct NativeListener: Sendable {
         } catch {
             throw Server.Failure(
                 exitCode: 69,
-                description: "cannot listen on \(address.host):\(address.port): \(Self.reason(error)); stop what uses it, or "
+                description:
+                    "cannot listen on \(address.host):\(address.port): \(Self.reason(error)); stop what uses it, or "
                     + "choose another with --native HOST:PORT (port 0 picks a free one)")
         }
     }
@@ -44,7 +45,8 @@ struct NativeListener: Sendable {
         } catch {
             throw Server.Failure(
                 exitCode: 69,
-                description: "cannot listen on the Unix socket \(path): \(Self.reason(error)); its path may have about 100 "
+                description:
+                    "cannot listen on the Unix socket \(path): \(Self.reason(error)); its path may have about 100 "
                     + "bytes; choose another with --socket PATH")
         }
     }
@@ -55,11 +57,13 @@ struct NativeListener: Sendable {
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw Server.Failure(
-                exitCode: 69, description: "\(path) is there and is not a socket; choose another path with --socket PATH")
+                exitCode: 69,
+                description: "\(path) is there and is not a socket; choose another path with --socket PATH")
         }
         guard !isListening(path) else {
             throw Server.Failure(
-                exitCode: 69, description: "another server listens on \(path); stop it, or choose another path with --socket")
+                exitCode: 69,
+                description: "another server listens on \(path); stop it, or choose another path with --socket")
         }
         unlink(path)
     }

@@ -1,7 +1,7 @@
 /// One thing that can be set: as `--name VALUE`, as `COLA_NAME`, or as `name:` in `cola.yaml`.
 ///
-/// The table ``all`` is the only place where a setting is described; parsing, `cola serve --help` and the reference come
-/// from it.
+/// The table ``all`` is the only place where a setting is described; parsing, `cola serve --help` and the reference
+/// come from it.
 package struct Setting: Sendable {
     package enum Kind: Sendable {
         case text
@@ -58,7 +58,9 @@ extension Setting {
             help: "HTTP API and web page; not in this version yet."),
         Setting(
             name: "default-user", kind: .text, defaultValue: nil, placeholder: "NAME",
-            help: "The user who may come in over TCP, with default-pass, from anywhere. Without it: guest, from loopback."),
+            help:
+                "The user who may come in over TCP, with default-pass, from anywhere. Without it: guest, from loopback."
+        ),
         Setting(
             name: "default-pass", kind: .text, defaultValue: nil, placeholder: "PASSWORD",
             help: "That user's password. Better set as COLA_DEFAULT_PASS: other users can see command lines."),
@@ -103,8 +105,8 @@ extension Setting {
     package static var help: String {
         var lines = [
             "OVERVIEW: Run the broker.", "",
-            "Queues and topics are kept in the data directory. When connections are accepted, one line that begins with",
-            "`cola ready` is printed, with every address. SIGTERM stops the server in order.", "",
+            "Queues and topics are kept in the data directory. When connections are accepted, one line that begins",
+            "with `cola ready` is printed, with every address. SIGTERM stops the server in order.", "",
             "USAGE: cola serve [--NAME VALUE]...", "",
             "Each setting can also be given as an environment variable (--data-dir: COLA_DATA_DIR) or in cola.yaml",
             "(data-dir: ...). The command line goes before the environment, and the environment before the file.", "",

@@ -32,13 +32,15 @@ struct SettingReader {
         case .number(let range):
             guard let number = Int64(text), range.contains(number) else {
                 throw Settings.Wrong(
-                    description: "\(origin) is '\(text)'; it must be a number from \(range.lowerBound) to \(range.upperBound)")
+                    description:
+                        "\(origin) is '\(text)'; it must be a number from \(range.lowerBound) to \(range.upperBound)")
             }
             return number
         case .bytes(let range):
             guard let number = Self.bytes(text), range.contains(number) else {
                 throw Settings.Wrong(
-                    description: "\(origin) is '\(text)'; it must be a size from \(range.lowerBound) to \(range.upperBound) "
+                    description:
+                        "\(origin) is '\(text)'; it must be a size from \(range.lowerBound) to \(range.upperBound) "
                         + "bytes, such as 512K, 16M or 1G")
             }
             return number
@@ -81,7 +83,10 @@ struct SettingReader {
         let (_, value, origin) = find(name)
         guard value == "off" else {
             throw Settings.Wrong(
-                description: "\(origin) is '\(value ?? "")', but this version of cola has no \(name) listener yet: it may only be off")
+                description:
+                    "\(origin) is '\(value ?? "")', but this version of cola has no \(name) listener yet: "
+                    + "it may only be off"
+            )
         }
     }
 }

@@ -49,7 +49,9 @@ package struct Settings: Sendable {
             throw Wrong(description: "there is no file \(path) to read settings from")
         }
         for setting in Setting.all {
-            if let value = environment[setting.environmentName] { given[setting.name] = (value, setting.environmentName) }
+            if let value = environment[setting.environmentName] {
+                given[setting.name] = (value, setting.environmentName)
+            }
             if let value = flags[setting.name] { given[setting.name] = (value, "--\(setting.name)") }
         }
         var reader = SettingReader(given: given)
@@ -90,7 +92,8 @@ package struct Settings: Sendable {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("--") else {
-                throw Wrong(description: "'\(argument)' is no setting; cola serve takes --NAME VALUE, see cola serve --help")
+                throw Wrong(
+                    description: "'\(argument)' is no setting; cola serve takes --NAME VALUE, see cola serve --help")
             }
             let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])

@@ -8,6 +8,8 @@ final class ContentCheck {
         var state: LogState
         /// No record below it counts.
         var floor: Offset
+        /// Chunks that begin here were purged; the trimmer has still to delete them.
+        var purged: [Range<Offset>]
         var ready = 0
         var bytes = 0
         var last: Offset?
@@ -44,9 +46,10 @@ final class ContentCheck {
 
     private func readStates(_ report: inout StoreCheck.Report) throws {
         try rows("SELECT log FROM garbage WHERE whole = 1") { ended.insert(LogID($0.integer(0))) }
-        var below: [LogID: Offset] = [:]
-        try rows("SELECT log, below FROM garbage WHERE whole = 0") {
-            below[LogID($0.integer(0))] = Offset($0.integer(1))
+        var purged: [LogID: [Range<Offset>]] = [:]
+        try rows("SELECT log, first, below FROM garbage WHERE whole = 0") {
+            purged[LogID($0.integer(0)), default: []].append(
+                Offset($0.integer(1))..<max(Offset($0.integer(1)), Offset($0.integer(2))))
         }
         try rows("SELECT log, start, next, ready, bytes, floor, clean, crc FROM logstate") { row in
             let id = LogID(row.integer(0))
@@ -59,7 +62,7 @@ final class ContentCheck {
             if state.floor > state.next || state.start > state.next || state.handedOut > state.next {
                 report.add(.damage, "log \(id): its state is beyond its end, offset \(state.next)")
             }
-            logs[id] = Log(state: state, floor: max(state.start, state.floor, below[id] ?? Offset(0)))
+            logs[id] = Log(state: state, floor: max(state.start, state.floor), purged: purged[id] ?? [])
         }
         report.totals.logs = logs.count
     }
@@ -132,6 +135,7 @@ final class ContentCheck {
                 .damage, "log \(id): the chunk at offset \(chunk.base) reaches beyond the log's end, \(log.state.next)")
         }
         log.last = chunk.last
+        guard !log.purged.contains(where: { $0.contains(chunk.base) }) else { return }
         for entry in chunk.segment.entries
         where entry.offset >= log.floor && !chunk.settled.contains(entry.offset.distance(from: chunk.base)) {
             log.ready += 1

@@ -45,7 +45,8 @@ final class BatchWriter {
         addGarbage = try connection.prepare(
             """
             INSERT INTO garbage (log, first, below, whole) VALUES (?,?,?,?)
-            ON CONFLICT (log, first) DO UPDATE SET below = max(below, excluded.below), whole = max(whole, excluded.whole)
+            ON CONFLICT (log, first) DO UPDATE SET below = max(below, excluded.below),
+              whole = max(whole, excluded.whole)
             """)
         quarantine = try connection.prepare(
             """

@@ -18,6 +18,7 @@ struct SQLiteOpening {
 
     func run() throws(StoreError) -> Opened {
         let walk = try checkedLog()
+        try putAsideWhatIsNoDatabase()
         try options.directory.createDatabaseFile()
         return try StoreError.converting(path: path) {
             let connection = try Connection(path: path, access: .readWrite)
@@ -65,6 +66,29 @@ struct SQLiteOpening {
         try FileCopy.copy(options.directory.log, to: copy + "-wal")
         options.directory.sync()
         return walk
+    }
+
+    /// Of a file that does not even begin as a database does nothing can be read: told to go on, a start keeps it under
+    /// another name and begins with an empty one.
+    private func putAsideWhatIsNoDatabase() throws(StoreError) {
+        guard options.acceptDamage, !databaseIsEmpty, !beginsAsDatabase else { return }
+        let aside = freePath { "\(path).damaged-\($0)" }
+        guard rename(path, aside) == 0 else {
+            throw .inputOutput(operation: "rename \(path) to \(aside)", reason: String(cString: strerror(errno)))
+        }
+        // Its log would be taken for that of the new file.
+        rename(options.directory.log, aside + "-wal")
+        options.directory.sync()
+    }
+
+    /// Source: SQLite, "Database File Format", section 1.3, "The Database Header"
+    private var beginsAsDatabase: Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return true }  // why it cannot be read, opening it will say
+        defer { close(descriptor) }
+        var header = [UInt8](repeating: 0, count: 16)
+        let count = read(descriptor, &header, header.count)
+        return count < header.count || header == Array("SQLite format 3\0".utf8)
     }
 
     private var databaseIsEmpty: Bool {

@@ -10,7 +10,8 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure a broker under load.",
         discussion: """
-            Without --url it starts a broker of its own on a temporary folder, measures it, and removes everything. Each \
+            Without --url it starts a broker of its own on a temporary folder, measures it, and removes everything. \
+            Each \
             producer publishes with a window of unconfirmed messages; each consumer acknowledges what it takes.
 
               cola bench

@@ -5,9 +5,9 @@ import NIOCore
 
 /// One connection that publishes as fast as its window or its rate lets it, and times every confirm.
 ///
-/// The first eight bytes of a body say when it was due, in nanoseconds of the monotonic clock, so that a consumer can time it.
-/// With a rate a message counts from when it was due, not from when this thread got round to it: a stall of the broker
-/// then shows in every message that it held up.
+/// The first eight bytes of a body say when it was due, in nanoseconds of the monotonic clock, so that a consumer can
+/// time it. With a rate a message counts from when it was due, not from when this thread got round to it: a stall of
+/// the broker then shows in every message that it held up.
 struct BenchProducer: ~Copyable {
     let plan: BenchPlan
     let number: Int

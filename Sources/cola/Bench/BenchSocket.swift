@@ -10,8 +10,8 @@ import NIOCore
     import Darwin
 #endif
 
-/// A plain socket and its two buffers, for one thread that sends, receives and waits: the load generator shares the machine's
-/// cores with the broker, so it uses no event loop, task or lock per message.
+/// A plain socket and its two buffers, for one thread that sends, receives and waits: the load generator shares the
+/// machine's cores with the broker, so it uses no event loop, task or lock per message.
 struct BenchSocket: ~Copyable {
     let descriptor: Int32
     /// What is still to be sent.
@@ -100,7 +100,8 @@ struct BenchSocket: ~Copyable {
 
     /// Sleeps until something can be received, or sent if something is to be; or so long.
     ///
-    /// `poll` counts milliseconds, too coarse for a rate; `pselect` counts nanoseconds, but only up to descriptor 1,023.
+    /// `poll` counts milliseconds, too coarse for a rate; `pselect` counts nanoseconds, but only up to descriptor
+    /// 1,023.
     func wait(nanoseconds: Int64) {
         guard nanoseconds > 0 else { return }
         let isSending = output.readableBytes > 0

@@ -9,8 +9,8 @@ import NIOCore
     import Darwin
 #endif
 
-/// A server of one thread that parses, counts and answers, and keeps nothing: what it is measured with is the ceiling of the
-/// load generator and of the sockets of this machine.
+/// A server of one thread that parses, counts and answers, and keeps nothing: what it is measured with is the ceiling
+/// of the load generator and of the sockets of this machine.
 ///
 /// Every queue is a number of messages; what is delivered has the body that was published last. It knows what the load
 /// sends and no more, and anyone may connect who can reach its folder.

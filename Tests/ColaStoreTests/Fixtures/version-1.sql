@@ -6,7 +6,7 @@ CREATE TABLE chunk (
   log INTEGER NOT NULL,
   base INTEGER NOT NULL CHECK (base >= 0),
   last INTEGER NOT NULL CHECK (last >= base),
-  count INTEGER NOT NULL CHECK (count > 0),
+  count INTEGER NOT NULL CHECK (count >= 0), -- records that can be read
   bytes INTEGER NOT NULL CHECK (bytes >= 0), -- of keys, values and headers, as producers handed them in
   min_ts INTEGER NOT NULL, -- milliseconds since 1970
   max_ts INTEGER NOT NULL, -- milliseconds since 1970
@@ -69,10 +69,12 @@ CREATE TABLE group_offset (
   PRIMARY KEY (log, group_name)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE garbage (
-  log INTEGER PRIMARY KEY,
-  below INTEGER NOT NULL CHECK (below >= 0),
-  whole INTEGER NOT NULL CHECK (whole IN (0, 1)) -- 1: the log itself is gone
-) STRICT;
+  log INTEGER NOT NULL,
+  first INTEGER NOT NULL CHECK (first >= 0), -- chunks that begin from here on
+  below INTEGER NOT NULL CHECK (below >= first), -- up to here
+  whole INTEGER NOT NULL CHECK (whole IN (0, 1)), -- 1: the log itself is gone
+  PRIMARY KEY (log, first)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE quarantine (
   id INTEGER PRIMARY KEY,
   log INTEGER NOT NULL,
