@@ -18,12 +18,16 @@ public final class Client: Sendable {
         self.server = server
     }
 
-    /// Says goodbye and closes. Unacknowledged deliveries go back to their queues.
+    /// Says goodbye and closes; a server that does not answer for five seconds is left without one. Unacknowledged
+    /// deliveries go back to their queues.
     public func close() async {
-        guard connection.channel.isActive else { return }
+        let channel = connection.channel
+        guard channel.isActive else { return }
+        let timeout = channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+        defer { timeout.cancel() }
         _ = try? await connection.ask(.quit, "quit")
         connection.fail(ColaError(code: .closed, message: "the client was closed", isRetryable: false))
-        try? await connection.channel.close().get()
+        try? await channel.close().get()
     }
 
     // MARK: Definitions
