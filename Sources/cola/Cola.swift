@@ -24,7 +24,7 @@ import ArgumentParser
             """,
         subcommands: [
             Serve.self, Health.self, Publish.self, Consume.self, Peek.self, Queues.self, Declare.self, Delete.self,
-            Bind.self, Unbind.self, Purge.self, Bench.self,
+            Bind.self, Unbind.self, Purge.self, Check.self, Bench.self,
         ])
 
     static func main() async {

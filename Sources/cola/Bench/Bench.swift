@@ -19,6 +19,7 @@ struct Bench: AsyncParsableCommand {
               cola bench --rate 1000 --seconds 30          latency at a fixed rate
               cola bench --consumers 0 --count 1000000     publishing alone
               cola bench --drain --count 1000000           publish all, then consume all
+              cola bench --storage --size 16               the store alone, without broker and sockets
 
             confirm is the time from when a message was due to its confirm, delivery to its arrival at a consumer. CPU \
             is user and system time of the whole process, shared out over the messages.
@@ -75,6 +76,12 @@ struct Bench: AsyncParsableCommand {
         help: ArgumentHelp("An option for the broker of its own, such as durability=relaxed.", valueName: "name=value"))
     var serveOptions: [String] = []
 
+    @Flag(name: .long, help: "Measure the store alone: --size, --chunk, --seconds and --dir count, nothing else.")
+    var storage = false
+
+    @Option(name: .long, help: "With --storage: bytes of bodies in one commit.")
+    var chunk = 262_144
+
     @Flag(name: .long, help: ArgumentHelp("Measure against a server that stores nothing.", visibility: .hidden))
     var null = false
 
@@ -95,12 +102,14 @@ struct Bench: AsyncParsableCommand {
         guard (1...prefetch).contains(ackBatch) else { throw ValidationError("--ack-batch is 1 to --prefetch") }
         if producers == 0, url == nil { throw ValidationError("without producers there must be a broker with --url") }
         if drain, producers == 0 || consumers == 0 { throw ValidationError("--drain needs producers and consumers") }
+        guard (1...(64 << 20)).contains(chunk) else { throw ValidationError("--chunk is 1 to 67108864 bytes") }
         for option in serveOptions where !option.contains("=") {
             throw ValidationError("'\(option)' is not an option; write --serve-option NAME=VALUE")
         }
     }
 
     func run() async throws {
+        if storage { return try measureStorage() }
         if null { return try await runAgainstNull() }
         if let url { return try await measure(ColaURL(url), broker: nil) }
         let folder = try TemporaryFolder(in: dir)
@@ -112,6 +121,14 @@ struct Bench: AsyncParsableCommand {
         let broker = try ServedBroker(folder: folder.path, arguments: arguments)
         defer { broker.stop() }
         try await measure(broker.url, broker: broker.process)
+    }
+
+    private func measureStorage() throws {
+        let folder = try TemporaryFolder(in: dir)
+        defer { folder.remove() }
+        let bench = StorageBench(folder: folder.path, messageBytes: size, chunkBytes: chunk, seconds: seconds)
+        let report = try bench.run()
+        try Output.print(json ? StorageBench.json(report, size: size, chunk: chunk) : StorageBench.text(report))
     }
 
     private func runAgainstNull() async throws {
