@@ -128,16 +128,23 @@ public final class Client: Sendable {
     /// Begins to consume a queue, or to read a topic.
     /// - Parameters:
     ///   - prefetch: how many may be here and unacknowledged, 1 to 65,535.
+    ///   - limit: how many messages to take in all, and not one more; nil is no limit. The server then counts what it
+    ///     sends and not what is acknowledged: `prefetch` is how many come ahead of whoever takes them.
     ///   - from: for a topic: `first`, `last`, `next` or an offset; nil is `next`.
     public func consume(
-        _ name: String, prefetch: Int = 100, acknowledgement: Acknowledgement = .manual, from: String? = nil
+        _ name: String, prefetch: Int = 100, limit: Int? = nil, acknowledgement: Acknowledgement = .manual,
+        from: String? = nil
     ) async throws -> Deliveries {
         let isAutomatic = acknowledgement == .automatic
+        let usesCredit = isAutomatic || limit != nil
+        let first = min(prefetch, limit ?? prefetch)
         let deliveries = connection.addConsumer { number in
-            Deliveries(consumer: number, connection: connection, grant: isAutomatic ? max(1, prefetch / 2) : nil)
+            Deliveries(
+                consumer: number, connection: connection, grant: usesCredit ? max(1, first / 2) : nil,
+                left: limit.map { max(0, $0 - first) } ?? .max)
         }
         var consume = ClientRequest.Consume(name: name, consumer: deliveries.consumer)
-        consume.flow = isAutomatic ? .credit(prefetch) : .prefetch(prefetch)
+        consume.flow = usesCredit ? .credit(first) : .prefetch(first)
         consume.ack = isAutomatic ? "auto" : nil
         consume.from = from
         do {

@@ -70,8 +70,10 @@ public struct ColaURL: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func malformed(_ text: String, _ reason: String) -> Malformed {
-        Malformed(
-            description: "'\(text)' is not the URL of a server: \(reason); "
+        // Whoever wrote a password into it will not want to see it in a log.
+        let shown = text.lastIndex(of: "@").map { "tcp://…\(text[$0...])" } ?? text
+        return Malformed(
+            description: "'\(shown)' is not the URL of a server: \(reason); "
                 + "write unix:///path/cola.sock or tcp://host:\(defaultPort)")
     }
 }

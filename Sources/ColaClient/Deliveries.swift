@@ -3,11 +3,11 @@ internal import DequeModule
 internal import NIOCore
 internal import Synchronization
 
-/// The messages of one consumer, as they come. Ends when it is cancelled; throws when the queue is deleted or the
-/// connection is lost.
+/// The messages of one consumer, as they come. Ends when it is cancelled; throws when the queue is deleted or the connection
+/// is lost.
 ///
-/// No more than the prefetch are here and unacknowledged at a time, so whoever takes them slowly is sent them slowly.
-/// It is meant for one reader.
+/// No more than the prefetch are here and unacknowledged at a time, so whoever takes them slowly is sent them slowly. It is
+/// meant for one reader.
 public final class Deliveries: AsyncSequence, Sendable {
     public typealias Element = Delivery
     public typealias Failure = any Error
@@ -31,21 +31,24 @@ public final class Deliveries: AsyncSequence, Sendable {
         var waiter = Waiter.none
         var nextWaiter: UInt64 = 1
         var taken = 0
+        /// Credit that may still be granted.
+        var left: Int
         var isFinished = false
         var failure: (any Error)?
     }
 
     let consumer: Int64
     private let connection: Connection
-    /// With automatic acknowledgement nothing limits what is sent but credit: so many are granted whenever so many were
-    /// taken.
+    /// Without a prefetch nothing limits what is sent but credit: so many are granted whenever so many were taken.
     private let grant: Int?
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(consumer: Int64, connection: Connection, grant: Int?) {
+    /// - Parameter left: how many messages beyond the first credit may come.
+    init(consumer: Int64, connection: Connection, grant: Int?, left: Int) {
         self.consumer = consumer
         self.connection = connection
         self.grant = grant
+        state = Mutex(State(left: left))
     }
 
     /// Whether a delivery is here already, so that ``next(within:)`` would not wait.
@@ -110,18 +113,21 @@ public final class Deliveries: AsyncSequence, Sendable {
 
     /// What there is without waiting: a delivery, the end, or nil.
     private func take() throws -> Next? {
-        let (next, isGrantDue) = try state.withLock { state -> (Next?, Bool) in
+        let (next, credit) = try state.withLock { state -> (Next?, Int) in
             if let delivery = state.ready.popFirst() {
                 state.taken += 1
-                return (.delivery(delivery), grant.map { state.taken.isMultiple(of: $0) } ?? false)
+                guard let grant, state.taken.isMultiple(of: grant) else { return (.delivery(delivery), 0) }
+                let credit = Swift.min(grant, state.left)
+                state.left -= credit
+                return (.delivery(delivery), credit)
             }
             if let failure = state.failure {
                 state.failure = nil
                 throw failure
             }
-            return (state.isFinished ? .ended : nil, false)
+            return (state.isFinished ? .ended : nil, 0)
         }
-        if isGrantDue, let grant { try? connection.tell(.credit(consumer: consumer, count: grant)) }
+        if credit > 0 { try? connection.tell(.credit(consumer: consumer, count: credit)) }
         return next
     }
 

@@ -58,7 +58,7 @@ struct Consume: AsyncParsableCommand {
         try await connection.withBroker { client in
             // What is not acknowledged stays within the prefetch, so without acknowledgements it bounds everything.
             let room = noAck ? 65_535 : prefetch
-            let deliveries = try await client.consume(queue, prefetch: min(room, count ?? room), from: from)
+            let deliveries = try await client.consume(queue, prefetch: room, limit: count, from: from)
             var printer = DeliveryPrinter(client: client, format: json ? .json : .body, isAcknowledging: !noAck)
             do {
                 try await printAll(deliveries, client, &printer)

@@ -17,6 +17,7 @@ func environment(_ name: String) -> String? {
     return text.isEmpty ? nil : text
 }
 
+/// Whether a person sits at the other end of a standard stream: then a progress bar is welcome, and only then.
 enum Terminal {
     static var isStandardInput: Bool { isatty(0) == 1 }
     static var isStandardError: Bool { isatty(2) == 1 }

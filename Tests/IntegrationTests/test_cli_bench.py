@@ -1,0 +1,79 @@
+"""bench: short loads, whose counts must add up; the figures themselves depend on the machine."""
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from broker import new_folder
+from cli import OK, cola
+
+PERCENTILES = ["p50", "p90", "p99", "p99.9", "max"]
+
+
+def bench(*arguments, **options):
+    result = cola("bench", "--json", *arguments, timeout=120, **options).succeeds()
+    assert len(result.lines()) == 1
+    return json.loads(result.out)
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--size", "16"], ["--size", "0"], ["--size", "100000", "--window", "10"],
+    ["--producers", "4", "--consumers", "3", "--queues", "5"], ["--ack-batch", "1", "--prefetch", "7"],
+    ["--consumers", "4", "--queues", "2"], ["--drain"],
+], ids=" ".join)
+def test_everything_that_is_published_is_consumed(shared_broker, arguments):
+    report = bench(
+        "--count", "2000", "--url", shared_broker.unix, *arguments)
+    assert report["published"] == 2000 and report["consumed"] == 2000 and report["redelivered"] == 0
+    values = [report["confirm_ms"][name] for name in PERCENTILES]
+    assert values == sorted(values) and values[0] > 0
+    assert (report["delivery_ms"] is None) == (report["size"] < 8)
+    assert report["broker_rss_max"] > 0 and report["broker_cpu_us"] >= 0 and report["client_cpu_us"] > 0
+    names = [row["name"] for row in json.loads(cola("queues", "--json", url=shared_broker.unix).out)]
+    assert not [name for name in names if name.startswith("bench-")], "its queues are still there"
+
+
+def test_over_tcp_the_broker_is_a_stranger(shared_broker):
+    report = bench("--count", "500", "--url", shared_broker.tcp)
+    assert report["consumed"] == 500 and report["broker_cpu_us"] is None
+
+
+def test_without_a_url_it_starts_and_stops_a_broker_of_its_own():
+    folder = new_folder()
+    try:
+        report = bench("--count", "1000", "--dir", str(folder))
+        assert report["consumed"] == 1000 and report["broker_rss_max"] > 0
+        assert os.listdir(str(folder)) == [], "its folder is still there"
+    finally:
+        os.rmdir(str(folder))
+
+
+def test_a_rate_is_kept():
+    report = bench("--rate", "200", "--seconds", "1")
+    assert 150 <= report["published"] <= 201 and report["consumed"] == report["published"]
+
+
+def test_publishing_and_draining_are_two_runs_too(shared_broker):
+    assert bench("--consumers", "0", "--count", "300", "--url", shared_broker.unix)["published"] == 300
+    report = bench("--producers", "0", "--url", shared_broker.unix)
+    assert report["consumed"] == 300 and report["confirm_ms"] is None
+
+
+def test_the_load_generator_alone():
+    report = bench("--null", "--count", "20000", "--size", "16")
+    assert report["published"] == 20000 and report["consumed"] == 20000
+
+
+def test_the_store_alone():
+    report = bench("--storage", "--size", "16", "--chunk", "4096", "--seconds", "0.2")
+    assert report["messages"] == report["commits"] * 256 and report["commits"] >= 50
+    assert report["messages_per_second"] > 0 and report["commit_ms"]["p50"] > 0
+
+
+def test_for_people_it_is_a_few_lines(shared_broker):
+    lines = cola("bench", "--count", "100", "--url", shared_broker.unix, timeout=60).succeeds().lines()
+    assert [line.split()[0] for line in lines] == [
+        "published", "consumed", "confirm", "delivery", "broker", "client"]
+    assert cola("bench", "--help").code == OK

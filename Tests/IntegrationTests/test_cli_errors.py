@@ -1,0 +1,135 @@
+"""What is said, and with which exit code, when a broker cannot be reached, is none, or lets nobody in."""
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from cli import NOT_PERMITTED, OK, UNAVAILABLE, USAGE, cola
+
+EVERY_COMMAND = [
+    ["health"], ["publish", "--queue", "q", "x"], ["consume", "--queue", "q"], ["peek", "q"], ["queues"],
+    ["declare", "queue", "q"], ["delete", "queue", "q"], ["bind", "e", "q"], ["unbind", "e", "q"], ["purge", "q"],
+    ["bench", "--count", "1", "--url", "unix:///nonexistent/cola.sock"],
+]
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=lambda command: command[0])
+def test_no_broker_is_69_and_says_which_socket_and_how_to_start_one(command, tmp_path):
+    url = "unix:///nonexistent/cola.sock"
+    cola(*command, url=url).fails(UNAVAILABLE, "unix:///nonexistent/cola.sock", "cola serve")
+    if command[0] != "bench":
+        cola(*command, cwd=str(tmp_path)).fails(UNAVAILABLE, "cola-data/cola.sock")
+
+
+def test_a_port_nobody_listens_at_is_69():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = "tcp://127.0.0.1:%d" % taken.getsockname()[1]
+        cola("health", url=url).fails(UNAVAILABLE, url, "refused")
+
+
+@contextlib.contextmanager
+def listener(answer: bytes):
+    """A server that says one thing to everyone."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(8)
+        server.settimeout(20)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                client, _ = server.accept()
+                with client:
+                    client.sendall(answer)
+                    client.settimeout(10)
+                    while client.recv(4096):
+                        pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield "tcp://127.0.0.1:%d" % server.getsockname()[1]
+    thread.join(5)
+
+
+def test_something_else_that_listens_there_is_told_apart():
+    with listener(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
+        cola("health", url=url).fails(70, url, "native protocol")
+
+
+def test_something_that_says_nothing_is_given_up():
+    with listener(b"") as url:
+        cola("health", "--timeout", "0.5", url=url).fails(UNAVAILABLE, url, "hello")
+
+
+def test_a_wrong_password_is_77(shared_broker):
+    cola("health", "--url", shared_broker.tcp, "--user", "guest", env={"COLA_PASSWORD": "no"}).fails(NOT_PERMITTED)
+    cola("health", "--url", shared_broker.tcp, "--user", "nobody", "--password", "guest").fails(NOT_PERMITTED, "--user")
+    assert cola("health", "--url", shared_broker.tcp, "--user", "guest", "--password", "guest").code == OK
+
+
+def test_a_reserved_name_is_77(shared_broker):
+    cola("declare", "queue", "amq.mine", url=shared_broker.unix).fails(NOT_PERMITTED, "amq.mine")
+    cola("declare", "queue", "cola.mine", url=shared_broker.unix).fails(NOT_PERMITTED, "cola.mine")
+
+
+@pytest.mark.parametrize("url", [
+    "nonsense", "http://localhost", "tcp://", "tcp://host:0", "tcp://host:65536", "tcp://host:port", "unix:",
+    "unix://", "tcp://user:secret@host:1", "unix:///" + "x" * 108, "tcp://[::1",
+])
+def test_a_url_that_is_none_is_64_and_shows_what_one_looks_like(url):
+    result = cola("health", "--url", url).fails(USAGE, "tcp://host:7672")
+    if "secret" not in url:
+        assert url in result.err
+    cola("health", url=url).fails(USAGE)
+
+
+def test_a_password_is_never_repeated(shared_broker):
+    result = cola("health", "--url", shared_broker.tcp, "--user", "u", "--password", "canary-7f3a")
+    assert result.code == NOT_PERMITTED and "canary-7f3a" not in result.err + result.out.decode()
+    result = cola("health", "--url", "tcp://u:canary-7f3a@127.0.0.1:1")
+    assert result.code == USAGE and "canary-7f3a" not in result.err
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["bogus"], ["bogus"]),
+    (["health", "extra"], ["extra"]),
+    (["health", "--timeout", "0"], ["--timeout"]),
+    (["declare", "queue"], ["name"]),
+    (["declare", "table", "t"], ["table"]),
+    (["declare", "exchange", "e"], ["--type"]),
+    (["declare", "exchange", "e", "--type", "topic"], ["topic"]),
+    (["declare", "queue", "q", "--type", "fanout"], ["--type"]),
+    (["delete", "binding", "b"], ["binding"]),
+    (["delete", "queue"], ["name"]),
+    (["bind", "e"], ["name"]),
+    (["purge"], ["queue"]),
+    (["peek", "q", "--count", "0"], ["--count"]),
+    (["peek", "q", "--from", "-1"], ["--from"]),
+    (["peek"], ["name"]),
+    (["queues", "--xml"], ["--xml"]),
+    (["check"], ["dir"]),
+    (["bench", "--size", "-1"], ["--size"]),
+    (["bench", "--window", "0"], ["--window"]),
+    (["bench", "--producers", "0", "--consumers", "0"], ["--producers"]),
+    (["bench", "--rate", "0"], ["--rate"]),
+    (["bench", "--seconds", "0"], ["--seconds"]),
+    (["bench", "--ack-batch", "0"], ["--ack-batch"]),
+])
+def test_wrong_usage_is_64_and_says_what_is_wrong(arguments, words):
+    cola(*arguments, url="unix:///nonexistent").fails(USAGE, *words, "--help")
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--help"], *[[command[0], "--help"] for command in EVERY_COMMAND], ["check", "--help"], ["serve", "--help"],
+], ids=lambda arguments: " ".join(arguments) or "nothing")
+def test_help_goes_to_standard_output(arguments):
+    result = cola(*arguments).succeeds()
+    assert len(result.out) > 100 and result.err == ""
+
+
+def test_help_of_each_command_has_an_example():
+    for command in {command[0] for command in EVERY_COMMAND} | {"check"}:
+        assert "  cola %s" % command in cola(command, "--help").out.decode()
