@@ -162,17 +162,17 @@ final class Connection: Sendable {
 
     private func answered(_ answer: ServerLine.Answer) {
         guard let tags = answer.tags else { return violated("an answer has no tag") }
-        // One lock for the whole range; what it confirmed is told afterwards, once per publisher.
+        // One lock for the whole range; whom it concerns is told afterwards, each publisher once. A merged answer can be for
+        // requests too: those whose answer is one word.
         var confirmed: [(publisher: Publisher, messages: Int, bytes: Int)] = []
-        let (continuation, peeked, isKnown) = state.withLock {
-            state -> (CheckedContinuation<Reply, any Error>?, [StoredMessage], Bool) in
+        var answered: [CheckedContinuation<Reply, any Error>] = []
+        let peeked = state.withLock { state -> [StoredMessage]? in
             guard tags.lowerBound == state.firstTag,
                 tags.upperBound - state.firstTag < Int64(state.waiting.count)
-            else { return (nil, [], false) }
-            var continuation: CheckedContinuation<Reply, any Error>?
+            else { return nil }
             for _ in tags {
                 switch state.waiting.removeFirst() {
-                case .request(_, _, let waiting): continuation = waiting
+                case .request(_, _, let continuation): answered.append(continuation)
                 case .publish(let publisher, let bytes):
                     if let last = confirmed.indices.last, confirmed[last].publisher === publisher {
                         confirmed[last].messages += 1
@@ -184,13 +184,12 @@ final class Connection: Sendable {
                 }
             }
             state.firstTag = tags.upperBound + 1
-            let peeked = state.peeked
-            if !peeked.isEmpty { state.peeked = [] }
-            return (continuation, peeked, true)
+            defer { state.peeked = [] }
+            return state.peeked
         }
-        guard isKnown else { return violated("an answer has the tag \(tags), which was not its turn") }
+        guard let peeked else { return violated("an answer has the tag \(tags), which was not its turn") }
         for part in confirmed { part.publisher.confirmed(messages: part.messages, bytes: part.bytes) }
-        continuation?.resume(returning: Reply(answer: answer, peeked: peeked))
+        for continuation in answered { continuation.resume(returning: Reply(answer: answer, peeked: peeked)) }
     }
 
     private func refused(_ refusal: ServerLine.Refusal) {

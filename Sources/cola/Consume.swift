@@ -7,7 +7,7 @@ struct Consume: AsyncParsableCommand {
         abstract: "Consume messages and print them.",
         discussion: """
             Prints the body of each message and a line feed, and acknowledges a message only after it was written out. \
-            Stops when the queue is drained; with --count after so many messages, waiting for them; with --follow never.
+            Stops when the queue is drained; with --count after so many messages, waiting for them; with --follow at ^C.
 
               cola consume --queue hello
               cola consume --queue hello --follow | while read -r line; do echo "got $line"; done
@@ -59,6 +59,9 @@ struct Consume: AsyncParsableCommand {
             // What is not acknowledged stays within the prefetch, so without acknowledgements it bounds everything.
             let room = noAck ? 65_535 : prefetch
             let deliveries = try await client.consume(queue, prefetch: room, limit: count, from: from)
+            // What is here already is still printed and acknowledged; nothing more is asked for.
+            let signals = StopSignals { _ in Task { try? await deliveries.cancel() } }
+            defer { withExtendedLifetime(signals) {} }
             var printer = DeliveryPrinter(client: client, format: json ? .json : .body, isAcknowledging: !noAck)
             do {
                 try await printAll(deliveries, client, &printer)

@@ -3,11 +3,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
 from broker import new_folder
-from cli import OK, cola
+from cli import OK, cola, start
 
 PERCENTILES = ["p50", "p90", "p99", "p99.9", "max"]
 
@@ -48,6 +52,26 @@ def test_without_a_url_it_starts_and_stops_a_broker_of_its_own():
         assert os.listdir(str(folder)) == [], "its folder is still there"
     finally:
         os.rmdir(str(folder))
+
+
+def test_a_signal_leaves_neither_broker_nor_folder_behind():
+    folder = new_folder()
+    process = start(["bench", "--seconds", "60", "--dir", str(folder)], "")
+    try:
+        deadline = time.monotonic() + 20
+        while not list(folder.glob("*/cola.sock")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(process.pid)], stdout=subprocess.PIPE, check=True, timeout=10
+        ).stdout.split()
+        assert len(children) == 1
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+        assert not os.path.exists("/proc/%d" % int(children[0])) and os.listdir(str(folder)) == []
+    finally:
+        process.kill()
+        process.wait(10)
+        shutil.rmtree(str(folder), ignore_errors=True)
 
 
 def test_a_rate_is_kept():

@@ -107,6 +107,20 @@ def test_follow_prints_what_comes_and_acknowledges_it(url, queue):
         process.wait(10)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_in_order(url, queue, number):
+    process = start(["consume", "-q", queue, "--follow"], url)
+    try:
+        cola("publish", "-q", queue, "x", url=url).succeeds()
+        assert process.stdout.readline() == b"x\n"
+        process.send_signal(number)
+        assert process.wait(20) == OK
+        assert process.stderr.read() == b"" and ready(url, queue) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+
+
 def test_bodies_are_printed_byte_for_byte(url, queue):
     body = bytes(range(256))
     cola("publish", "-q", queue, url=url, input=body).succeeds()

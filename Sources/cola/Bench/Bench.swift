@@ -120,7 +120,19 @@ struct Bench: AsyncParsableCommand {
         }
         let broker = try ServedBroker(folder: folder.path, arguments: arguments)
         defer { broker.stop() }
-        try await measure(broker.url, broker: broker.process)
+        // A stopped broker ends the measurement, and that puts everything away, once.
+        let interrupted = Mutex<Int32?>(nil)
+        let signals = StopSignals { number in
+            interrupted.withLock { $0 = number }
+            broker.requestStop()
+        }
+        defer { withExtendedLifetime(signals) {} }
+        do {
+            try await measure(broker.url, broker: broker.process)
+        } catch {
+            guard let number = interrupted.withLock({ $0 }) else { throw error }
+            throw ExitCode(128 + number)
+        }
     }
 
     private func measureStorage() throws {

@@ -34,6 +34,9 @@ struct ServedBroker {
         }
     }
 
+    /// Asks it to stop and does not wait. Only before ``stop()``: afterwards the process id is nobody's.
+    func requestStop() { kill(process, SIGTERM) }
+
     /// Asks it to stop, and makes it after ten seconds.
     func stop() {
         kill(process, SIGTERM)
