@@ -162,8 +162,8 @@ final class Connection: Sendable {
 
     private func answered(_ answer: ServerLine.Answer) {
         guard let tags = answer.tags else { return violated("an answer has no tag") }
-        // One lock for the whole range; whom it concerns is told afterwards, each publisher once. A merged answer can be for
-        // requests too: those whose answer is one word.
+        // One lock for the whole range; whom it concerns is told afterwards, each publisher once. A merged answer can
+        // be for requests too: those whose answer is one word.
         var confirmed: [(publisher: Publisher, messages: Int, bytes: Int)] = []
         var answered: [CheckedContinuation<Reply, any Error>] = []
         let peeked = state.withLock { state -> [StoredMessage]? in

@@ -3,11 +3,11 @@ internal import DequeModule
 internal import NIOCore
 internal import Synchronization
 
-/// The messages of one consumer, as they come. Ends when it is cancelled; throws when the queue is deleted or the connection
-/// is lost.
+/// The messages of one consumer, as they come. Ends when it is cancelled; throws when the queue is deleted or the
+/// connection is lost.
 ///
-/// No more than the prefetch are here and unacknowledged at a time, so whoever takes them slowly is sent them slowly. It is
-/// meant for one reader.
+/// No more than the prefetch are here and unacknowledged at a time, so whoever takes them slowly is sent them slowly.
+/// It is meant for one reader.
 public final class Deliveries: AsyncSequence, Sendable {
     public typealias Element = Delivery
     public typealias Failure = any Error

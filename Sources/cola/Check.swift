@@ -11,7 +11,8 @@ struct Check: AsyncParsableCommand {
 
               cola check ./cola-data
 
-            Exit code 0 if what is stored can be read, 65 if something is damaged, 75 if a broker has the directory open.
+            Exit code 0 if what is stored can be read, 65 if something is damaged, 75 if a broker has the \
+            directory open.
             """)
 
     @Flag(name: .long, help: "One line of JSON.")

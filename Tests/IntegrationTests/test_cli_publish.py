@@ -96,7 +96,8 @@ def test_lines_of_a_pipe_are_published_while_it_is_open(url, queue):
 
 
 def test_headers_travel_along(url, queue):
-    cola("publish", "-q", queue, "--header", "a=1", "--header", "b c=d=e", "--header", "empty=", "x", url=url).succeeds()
+    headers = ["--header", "a=1", "--header", "b c=d=e", "--header", "empty="]
+    cola("publish", "-q", queue, *headers, "x", url=url).succeeds()
     row = json.loads(cola("consume", "-q", queue, "--json", url=url).succeeds().out)
     assert row["headers"] == {"a": "1", "b c": "d=e", "empty": ""}
 
@@ -158,7 +159,8 @@ def test_on_a_terminal_it_draws_a_bar_and_asks_for_input(url, queue, tmp_path):
         out, _ = process.communicate(timeout=20)
         assert b"published" in drawn and out == b"published 1\n"
         nothing = subprocess.run(
-            [binary(), "publish", "-q", queue], stdin=terminal, stderr=subprocess.PIPE, env=environment(url), timeout=20,
+            [binary(), "publish", "-q", queue], stdin=terminal, stderr=subprocess.PIPE, env=environment(url),
+            timeout=20,
             check=False)
         assert nothing.returncode == USAGE and b"nothing to publish" in nothing.stderr
     finally:

@@ -49,7 +49,12 @@ extension NativeSession {
         case .hello: try hello(&reader)
         case .ping:
             try reader.end()
-            if isAttached { request(.barrier, reader.tag) } else { write(.done, for: reader.tag) }
+            if isAttached {
+                request(.barrier, reader.tag)
+            } else {
+                write(.done, for: reader.tag)
+                flushTags()
+            }
         case .beat: try reader.end()
         case .quit:
             try reader.end()
