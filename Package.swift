@@ -51,7 +51,7 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", nioCore, nioPosix, logging, lifecycle, signals, deque,
+                "ColaCore", "ColaStore", "ColaNative", nioCore, nioPosix, logging, lifecycle, signals, deque, ordered,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),

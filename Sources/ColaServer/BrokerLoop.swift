@@ -22,6 +22,7 @@ final class BrokerLoop {
     private var unflushed: [any Connection] = []
     /// Connections that are not read from until a commit makes room.
     private var held: [ChannelID] = []
+    private var inbox: Inbox
     private var effects: [Effect] = []
     private var submitted = BatchNumber(0)
     private var committed = BatchNumber(0)
@@ -39,6 +40,7 @@ final class BrokerLoop {
         self.store = store
         self.logger = logger
         broker = Broker(recovery, limits: limits)
+        inbox = Inbox(bytesMax: limits.inboxBytesMax)
     }
 
     var now: Now { clock.now }
@@ -57,6 +59,7 @@ final class BrokerLoop {
 
     func remove(_ connection: any Connection) {
         guard connections.removeValue(forKey: connection.id) != nil, !isStopping else { return }
+        releaseInbox(inbox.remove(connection.id))
         let now = now
         broker.apply(.detach(connection.id), at: now, into: &effects)
         finishTurn(at: now)
@@ -71,6 +74,20 @@ final class BrokerLoop {
             held.append(connection.id)
         }
         finishTurn(at: now)
+    }
+
+    /// The connection has part of a request, or none of one: see whether all of them together keep to their bound.
+    func didReceive(_ connection: any Connection) {
+        let bytes = connection.inputBytes
+        guard bytes > 0 || inbox.contains(connection.id) else { return }
+        switch inbox.note(connection.id, bytes) {
+        case .wait: connection.hold()
+        case .goOn(let others): releaseInbox(others)
+        }
+    }
+
+    private func releaseInbox(_ ids: [ChannelID]) {
+        for id in ids where !held.contains(id) { connections[id]?.release() }
     }
 
     func windowOpened(_ id: ChannelID) {
@@ -105,7 +122,7 @@ final class BrokerLoop {
         held = []
         for id in waiting {
             guard let connection = connections[id] else { continue }
-            if broker.holdsBack(id) { held.append(id) } else { connection.release() }
+            if broker.holdsBack(id) { held.append(id) } else if !inbox.isWaiting(id) { connection.release() }
         }
         finishTurn(at: now)
     }

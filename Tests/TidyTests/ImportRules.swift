@@ -12,6 +12,7 @@ enum ImportRules {
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
         "ColaServer": [
             "ColaCore", "ColaStore", "ColaNative", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule",
+            "OrderedCollections",
             "UnixSignals", "Yams", "Synchronization", "libc",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],

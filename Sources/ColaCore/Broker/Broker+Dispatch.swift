@@ -127,10 +127,9 @@ extension Broker {
         let redelivered = queue.cursor.redelivered(of: found, at: entry.offset)
         if found.isReleased { _ = queue.cursor.takeReleased() } else { queue.cursor.take(entry.offset) }
         let bytes = entry.byteCount
-        let tag: DeliveryTag
+        var tag = DeliveryTag(0)
         consumer.credit -= 1
         if consumer.isAutoAck {
-            tag = channel.passTag()
             if consumer.prefetch != nil { consumer.credit += 1 }
             settle(entry.offset, bytes: bytes, of: queue)
             statistics.acknowledged += 1
@@ -154,7 +153,12 @@ extension Broker {
             .deliver(
                 channel.id, consumer.tag,
                 Delivery(tag: tag, redelivered: redelivered, entry: entry, data: log.window[chunk].segment.data)))
-        channel.window -= entry.byteCount + Self.deliveryOverheadBytes
+        charge(channel, entry.byteCount)
+    }
+
+    /// So much is on its way to the channel's socket.
+    func charge(_ channel: Channel, _ bytes: Int) {
+        channel.window -= bytes + Self.deliveryOverheadBytes
         if channel.window <= 0, !channel.isWindowFull {
             channel.isWindowFull = true
             effects.append(.windowFull(channel.id))
@@ -187,9 +191,8 @@ extension Broker {
                 let entry = log.window[chunk].segment.entries[index]
                 reader.cursor.advance(past: entry.offset)
                 reader.credit -= 1
-                let tag: DeliveryTag
+                var tag = DeliveryTag(0)
                 if reader.isAutoAck {
-                    tag = channel.passTag()
                     if reader.prefetch != nil { reader.credit += 1 }
                 } else {
                     reader.unacknowledged += 1
@@ -247,6 +250,7 @@ extension Broker {
         if redelivered != nil { statistics.redelivered += 1 }
         statistics.delivered += 1
         respond(channel, id, .message(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data)))
+        charge(channel, entry.byteCount)
         if isAutoAck {
             settle(entry.offset, bytes: entry.byteCount, of: queue)
             statistics.acknowledged += 1

@@ -186,6 +186,7 @@ extension Broker {
                 peeking.removeAll { $0 === channel }
                 channel.stall = nil
                 respond(channel, peek.request, .peeked(peek.found))
+                charge(channel, peek.found.reduce(0) { $0 + $1.entry.byteCount })
                 resume(channel, at: now)
             }
         }

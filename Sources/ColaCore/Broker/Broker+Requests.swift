@@ -21,11 +21,15 @@ extension Broker {
         endLeases(of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, at: now)
     }
 
-    func windowOpened(_ id: ChannelID) {
+    /// About what a row of a listing takes on the wire.
+    private static let rowBytes = 128
+
+    func windowOpened(_ id: ChannelID, at now: Now) {
         guard let channel = channels[id], channel.isWindowFull else { return }
         channel.isWindowFull = false
         channel.window = limits.windowBytes
         wakeConsumers(of: channel)
+        if case .window = channel.stall { resume(channel, at: now) }
     }
 
     /// Takes a request in its turn: one that came before may still wait.
@@ -89,10 +93,19 @@ extension Broker {
             stalled.append(channel)
             return
         }
+        // These answers can be large: a client that does not read them gets no more of them.
+        guard !channel.isWindowFull else {
+            channel.stall = .window
+            channel.deferred.prepend((id, request))
+            return
+        }
         switch request {
         case .get(let name, let isAutoAck): get(name, isAutoAck: isAutoAck, id, for: channel, at: now)
         case .peek(let name, let from, let count): peek(name, from: from, count: count, id, for: channel)
-        case .list(let listing): respond(channel, id, .rows(rows(listing)))
+        case .list(let listing):
+            let rows = rows(listing)
+            respond(channel, id, .rows(rows))
+            charge(channel, rows.count * Self.rowBytes)
         case .statistics: respond(channel, id, .statistics(currentStatistics(at: now)))
         default: preconditionFailure("\(request) does not read")
         }

@@ -87,7 +87,7 @@ package final class Broker {
         case .detach(let id): detach(id, at: now)
         case .request(let id, let request, let body):
             if let channel = channels[id] { take(body, request, from: channel, at: now) }
-        case .windowOpened(let id): windowOpened(id)
+        case .windowOpened(let id): windowOpened(id, at: now)
         case .committed(let number): committed(number, at: now)
         case .loaded(let result): loaded(result, at: now)
         case .loadFailed(let request, let reason): loadFailed(request, reason: reason, at: now)

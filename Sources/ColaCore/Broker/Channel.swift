@@ -12,9 +12,10 @@ final class Channel {
     let id: ChannelID
     var info: ChannelInfo
     var consumers: [Consumer] = []
-    /// By delivery tag, from `firstLease` on; nil where it is settled.
-    private(set) var leases: Deque<Lease?> = []
-    private(set) var firstLease = DeliveryTag(1)
+    /// In the order of the delivery tags. Settled ones stay, empty, until they are many: then those that are left move
+    /// together, so that one message held for a day costs no memory for all that came after it.
+    private var leases: Deque<(tag: DeliveryTag, lease: Lease?)> = []
+    private var lastTag = DeliveryTag(0)
     /// Handed out and not settled.
     private(set) var leaseCount = 0
     let leasesMax: Int
@@ -37,6 +38,8 @@ final class Channel {
         case commit(BatchNumber)
         /// A get waits for a read.
         case get
+        /// An answer with messages waits until the socket has taken what was sent before.
+        case window
         case peek(Peek)
     }
 
@@ -57,33 +60,21 @@ final class Channel {
         self.window = window
     }
 
-    /// The tag that the next delivery gets.
-    var nextTag: DeliveryTag { DeliveryTag(firstLease.rawValue + UInt64(leases.count)) }
-
     var isFull: Bool { leaseCount >= leasesMax }
 
     func consumer(_ tag: ConsumerTag) -> Consumer? { consumers.first { $0.tag == tag } }
 
     func lease(_ lease: Lease) -> DeliveryTag {
-        let tag = nextTag
-        leases.append(lease)
+        lastTag = lastTag.next
+        leases.append((lastTag, lease))
         leaseCount += 1
-        return tag
-    }
-
-    /// A tag for a delivery that needs no acknowledgement.
-    func passTag() -> DeliveryTag {
-        let tag = nextTag
-        if leases.isEmpty { firstLease = tag.next } else { leases.append(nil) }
-        return tag
+        return lastTag
     }
 
     /// The topic that the first of these deliveries is of; nil if it is of a queue, or there is none.
     func topicOfFirstLease(from first: DeliveryTag, through last: DeliveryTag) -> String? {
-        guard last >= firstLease, first <= last, !leases.isEmpty else { return nil }
-        let begin = first <= firstLease ? 0 : Int(clamping: first.rawValue - firstLease.rawValue)
-        let end = min(leases.count - 1, Int(clamping: last.rawValue - firstLease.rawValue))
-        guard begin <= end, let lease = leases[begin...end].lazy.compactMap({ $0 }).first else { return nil }
+        let indices = indices(from: first, through: last)
+        guard let lease = leases[indices].lazy.compactMap(\.lease).first else { return nil }
         if case .topic(let topic) = lease.consumer.source { return topic.name }
         return nil
     }
@@ -92,22 +83,37 @@ final class Channel {
     ///
     /// - Returns: how many there were.
     func endLeases(_ first: DeliveryTag, _ last: DeliveryTag, _ body: (Lease) -> Void) -> Int {
-        guard last >= firstLease, first <= last, !leases.isEmpty else { return 0 }
-        let begin = first <= firstLease ? 0 : Int(clamping: first.rawValue - firstLease.rawValue)
-        let end = min(leases.count - 1, Int(clamping: last.rawValue - firstLease.rawValue))
-        guard begin <= end else { return 0 }
         var ended = 0
-        for index in begin...end {
-            guard let lease = leases[index] else { continue }
-            leases[index] = nil
+        for index in indices(from: first, through: last) {
+            guard let lease = leases[index].lease else { continue }
+            leases[index].lease = nil
             ended += 1
             body(lease)
         }
         leaseCount -= ended
-        while let front = leases.first, front == nil {
-            leases.removeFirst()
-            firstLease = firstLease.next
-        }
+        while let front = leases.first, front.lease == nil { leases.removeFirst() }
+        if leases.count > 2 * leaseCount + 256 { leases.removeAll { $0.lease == nil } }
         return ended
+    }
+
+    /// Where the deliveries with tags from `first` to `last` stand.
+    private func indices(from first: DeliveryTag, through last: DeliveryTag) -> Range<Int> {
+        let begin = index(atOrAfter: first)
+        guard last >= first else { return begin..<begin }
+        guard last < DeliveryTag(.max) else { return begin..<leases.count }
+        return begin..<max(begin, index(atOrAfter: last.next))
+    }
+
+    private func index(atOrAfter tag: DeliveryTag) -> Int {
+        guard let front = leases.first, front.tag < tag else { return 0 }
+        // Nothing is missing as a rule, so the first guess is nearly always right.
+        let guess = Int(clamping: tag.rawValue - front.tag.rawValue)
+        if guess < leases.count, leases[guess].tag == tag { return guess }
+        var (low, high) = (0, leases.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if leases[middle].tag < tag { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

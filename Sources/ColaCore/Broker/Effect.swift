@@ -34,7 +34,7 @@ package enum Reply: Sendable {
 
 /// One message on its way to a consumer.
 package struct Delivery: Sendable {
-    /// 0 where there is nothing to acknowledge.
+    /// 0 where there is nothing to acknowledge: it was with automatic acknowledgement, or only looked at.
     package var tag: DeliveryTag
     /// Nil: never handed out before. Otherwise how many deliveries are known to have ended without an acknowledgement.
     package var redelivered: Int?

@@ -16,6 +16,17 @@ package enum Rows: Equatable, Sendable {
     case bindings([BindingDefinition])
     case consumers([ConsumerRow])
     case connections([ConnectionRow])
+
+    package var count: Int {
+        switch self {
+        case .queues(let rows): rows.count
+        case .topics(let rows): rows.count
+        case .exchanges(let rows): rows.count
+        case .bindings(let rows): rows.count
+        case .consumers(let rows): rows.count
+        case .connections(let rows): rows.count
+        }
+    }
 }
 
 package struct QueueRow: Equatable, Sendable {

@@ -18,6 +18,8 @@ package struct Limits: Equatable, Sendable {
     package var heldAnswersMax = 10_000
     /// An acknowledgement that nothing waits for is committed at the latest after this. Milliseconds.
     package var lazyCommitMilliseconds: Int64 = 20
+    /// Requests that have arrived in part, over all connections. Bytes.
+    package var inboxBytesMax = 128 * 1024 * 1024
     /// All bodies of one `peek` together. Bytes.
     package var peekBytesMax = 16 * 1024 * 1024
 

@@ -189,7 +189,8 @@ package struct SharedCursor {
             mark(release.offset)
         }
         released = []
-        var firstWhole = fresh
+        // With nothing handed out everything goes, the chunk that the floor stands in the middle of too.
+        var firstWhole = spans.isEmpty ? Offset(0) : fresh
         if let span = spans.last, fresh <= span.last {
             var offset = fresh
             while offset <= span.last {

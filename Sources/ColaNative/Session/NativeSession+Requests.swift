@@ -366,7 +366,9 @@ extension NativeSession {
             // A size is at most 19 digits, CR and LF.
             switch LineScanner.findLine(in: bytes, from: position, limit: 21) {
             case .incomplete:
-                inputNeeded = bytes.count - start + 1
+                pendingBatch = PendingBatch(
+                    position: position - start, remaining: count - values.count, total: total,
+                    bytesMax: configuration.bodyBytesMax)
                 return nil
             case .tooLong:
                 refuseAndClose(
@@ -382,11 +384,13 @@ extension NativeSession {
                 guard !overflow, sum <= configuration.bodyBytesMax else {
                     return refuseBody(of: overflow ? .max : sum, start: bytes.count)
                 }
-                total = sum
                 guard next + Int(size) < bytes.count else {
-                    inputNeeded = next + Int(size) + 1 - start
+                    pendingBatch = PendingBatch(
+                        position: position - start, remaining: count - values.count, total: total,
+                        bytesMax: configuration.bodyBytesMax)
                     return nil
                 }
+                total = sum
                 guard bytes[next + Int(size)] == 0x0A else {
                     refuseAndClose(
                         code: "body_end", sentence: "a body of \(size) bytes must be followed by a line feed")

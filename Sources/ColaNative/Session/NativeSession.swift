@@ -42,6 +42,8 @@ package struct NativeSession {
     var input = ByteBuffer()
     /// How much `input` must hold before it is worth looking at again.
     var inputNeeded = 1
+    /// A `pubs` at the front of `input` that is not whole yet.
+    var pendingBatch: PendingBatch?
     /// Up to where `input` was searched for the end of its line.
     var searched = 0
     var scanner = LineScanner()
@@ -87,6 +89,9 @@ package struct NativeSession {
         if case .closed = state { return true }
         return false
     }
+
+    /// What was received of a request that is not whole yet. Bytes.
+    package var inputBytes: Int { input.readableBytes }
 
     /// Whether a session is there that the broker knows.
     package var isAttached: Bool { identity != nil }
@@ -159,6 +164,11 @@ package struct NativeSession {
         }
         if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
         guard input.readableBytes >= inputNeeded else { return }
+        if var batch = pendingBatch {
+            let isWhole = input.withUnsafeReadableBytes { batch.advance(in: $0) }
+            pendingBatch = isWhole ? nil : batch
+            guard isWhole else { return }
+        }
         // One copy of the whole burst; the bodies in the commands are slices of it.
         let burst = [UInt8](input.readableBytesView)
         let used = burst.withUnsafeBytes { read($0, of: burst) }

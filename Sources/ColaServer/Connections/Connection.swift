@@ -7,6 +7,8 @@ protocol Connection: AnyObject {
     /// An effect that names this connection; what it makes of it is written at the next `flush`.
     func handle(_ effect: Effect)
     func flush()
+    /// What it has received of a request that is not whole yet. Bytes.
+    var inputBytes: Int { get }
     /// Stops reading, until `release`.
     func hold()
     func release()

@@ -68,8 +68,11 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         session.receive(&bytes, at: loop.now.monotonic)
     }
 
+    var inputBytes: Int { session.inputBytes }
+
     func channelReadComplete(context: ChannelHandlerContext) {
         submit(at: loop.now)
+        loop.didReceive(self)
         context.fireChannelReadComplete()
     }
 

@@ -6,6 +6,8 @@ internal import NIOCore
 protocol Session {
     var commands: [Command] { get set }
     var output: ByteBuffer { get set }
+    /// What was received of a request that is not whole yet. Bytes.
+    var inputBytes: Int { get }
     /// Whether the connection is to be closed once `output` has been sent.
     var isClosed: Bool { get }
     var nextDeadline: Instant? { get }

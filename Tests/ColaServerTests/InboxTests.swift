@@ -1,0 +1,48 @@
+import ColaCore
+import Testing
+
+@testable import ColaServer
+
+@Suite struct InboxTests {
+    let (first, second, third) = (ChannelID(1), ChannelID(2), ChannelID(3))
+
+    @Test func withinTheBoundEverybodyGoesOn() {
+        var inbox = Inbox(bytesMax: 100)
+        #expect(inbox.note(first, 40) == .goOn([]))
+        #expect(inbox.note(second, 60) == .goOn([]))
+    }
+
+    @Test func beyondItOnlyTheOneThatCameFirstGoesOn() {
+        var inbox = Inbox(bytesMax: 100)
+        _ = inbox.note(first, 60)
+        #expect(inbox.note(second, 50) == .wait)
+        #expect(inbox.note(third, 1) == .wait)
+        #expect(inbox.note(first, 5_000) == .goOn([]))
+        #expect(inbox.isWaiting(second))
+    }
+
+    @Test func aWholeRequestMakesRoomForTheOthers() {
+        var inbox = Inbox(bytesMax: 100)
+        _ = inbox.note(first, 90)
+        _ = inbox.note(second, 80)
+        #expect(inbox.note(first, 0) == .goOn([second]))
+        #expect(!inbox.contains(first))
+    }
+
+    @Test func whereThereIsStillNoRoomTheNextOneHasItsTurn() {
+        var inbox = Inbox(bytesMax: 100)
+        _ = inbox.note(first, 90)
+        #expect(inbox.note(second, 101) == .wait)
+        #expect(inbox.note(third, 50) == .wait)
+        #expect(inbox.note(first, 0) == .goOn([second]))
+        #expect(inbox.isWaiting(third))
+    }
+
+    @Test func aConnectionThatEndsMakesRoomToo() {
+        var inbox = Inbox(bytesMax: 100)
+        _ = inbox.note(first, 90)
+        _ = inbox.note(second, 80)
+        #expect(inbox.remove(first) == [second])
+        #expect(inbox.remove(second) == [])
+    }
+}
