@@ -34,29 +34,29 @@ extension Client {
             .connectTimeout(.milliseconds(Int64(options.connectTimeoutMilliseconds)))
             .channelOption(.maxMessagesPerRead, value: 4)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let connection = Connection(url: url, channel: channel, notice: options.notice)
-                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
-                    try channel.pipeline.syncOperations.addHandler(ConnectionHolder(connection))
-                }
+        // The connection is handed out by the initializer: a server that says something wrong at once may have closed the
+        // channel, and emptied its pipeline, before anyone could look there.
+        let open: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                let connection = Connection(url: url, channel: channel, notice: options.notice)
+                try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
+                return connection
             }
-        let channel: any Channel
+        }
+        let connection: Connection
         do {
             switch url.address {
-            case .unix(let path): channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
+            case .unix(let path):
+                connection = try await bootstrap.connect(unixDomainSocketPath: path, channelInitializer: open)
             case .tcp(let host, let port):
-                channel = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                    .connect(host: host, port: port).get()
+                connection = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                    .connect(host: host, port: port, channelInitializer: open)
             }
         } catch {
             throw ColaError(
                 code: .unreachable, message: "cannot reach a server at \(url): \(Self.reason(error))", isRetryable: true
             )
         }
-        let connection = try await channel.eventLoop.submit {
-            try channel.pipeline.syncOperations.handler(type: ConnectionHolder.self).connection
-        }.get()
         return try await hello(connection, options)
     }
 
@@ -114,11 +114,4 @@ extension IOError {
         default: "\(self)"
         }
     }
-}
-
-/// Carries the connection from where it is made, on its event loop, to whoever connected.
-private final class ConnectionHolder: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    let connection: Connection
-    init(_ connection: Connection) { self.connection = connection }
 }

@@ -19,7 +19,7 @@ enum ImportRules {
         "ColaTesting": ["ColaCore", "ColaStore", "ColaNative"],
         "cola": [
             "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "NIO*", "Histogram",
-            "Logging", "Foundation", "FoundationEssentials", "Synchronization", "libc",
+            "Logging", "Dispatch", "Foundation", "FoundationEssentials", "Synchronization", "libc",
         ],
     ]
 
