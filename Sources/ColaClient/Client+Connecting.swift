@@ -34,8 +34,8 @@ extension Client {
             .connectTimeout(.milliseconds(Int64(options.connectTimeoutMilliseconds)))
             .channelOption(.maxMessagesPerRead, value: 4)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
-        // The connection is handed out by the initializer: a server that says something wrong at once may have closed the
-        // channel, and emptied its pipeline, before anyone could look there.
+        // The connection is handed out by the initializer: a server that says something wrong at once may have closed
+        // the channel, and emptied its pipeline, before anyone could look there.
         let open: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
             channel.eventLoop.makeCompletedFuture {
                 let connection = Connection(url: url, channel: channel, notice: options.notice)

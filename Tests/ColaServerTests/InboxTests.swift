@@ -4,7 +4,9 @@ import Testing
 @testable import ColaServer
 
 @Suite struct InboxTests {
-    let (first, second, third) = (ChannelID(1), ChannelID(2), ChannelID(3))
+    let first = ChannelID(1)
+    let second = ChannelID(2)
+    let third = ChannelID(3)
 
     @Test func withinTheBoundEverybodyGoesOn() {
         var inbox = Inbox(bytesMax: 100)

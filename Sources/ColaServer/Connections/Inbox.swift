@@ -3,9 +3,9 @@ internal import OrderedCollections
 
 /// Keeps the requests that have arrived in part within a bound, over all connections.
 ///
-/// A thousand clients that each send half of the largest message would otherwise fill the memory. Past the bound only the
-/// connection that came first is read from; when its request is whole, the next one's turn comes. So there is always one
-/// that goes on, and small requests, which arrive in one piece, never wait.
+/// A thousand clients that each send half of the largest message would otherwise fill the memory. Past the bound only
+/// the connection that came first is read from; when its request is whole, the next one's turn comes. So there is
+/// always one that goes on, and small requests, which arrive in one piece, never wait.
 struct Inbox {
     enum Verdict: Equatable {
         case wait
