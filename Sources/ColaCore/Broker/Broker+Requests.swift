@@ -86,9 +86,11 @@ extension Broker {
 
     /// Requests that read wait until what the channel itself wrote can be read.
     private func look(_ request: Request, _ id: RequestID, for channel: Channel, at now: Now) {
-        guard channel.lastBatch <= durable else {
+        guard channel.lastBatch <= durable, channel.heldCount == 0 else {
             if channel.lastBatch == gathering { isCommitWanted = true }
-            channel.stall = .commit(channel.lastBatch)
+            // Answers that are held go first, and the last of all that are held stands behind this channel's.
+            let batch = channel.heldCount == 0 ? channel.lastBatch : max(channel.lastBatch, held.last?.batch ?? durable)
+            channel.stall = .commit(batch)
             channel.deferred.prepend((id, request))
             stalled.append(channel)
             return

@@ -120,7 +120,8 @@ package final class Broker {
     /// Answers a request, at once or when all that the channel did before is durable.
     func respond(_ channel: Channel, _ request: RequestID, _ reply: Reply) {
         if request == .silent, case .done = reply { return }
-        guard channel.lastBatch > durable else {
+        // An answer that is held already, behind another channel's later batch, must not be overtaken.
+        guard channel.lastBatch > durable || channel.heldCount > 0 else {
             effects.append(.reply(channel.id, request, reply))
             return
         }
