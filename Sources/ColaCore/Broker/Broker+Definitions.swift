@@ -24,7 +24,9 @@ extension Broker {
 
     func declareQueue(_ name: String, _ id: RequestID, for channel: Channel) {
         switch router.destinations[name] {
-        case .queue(let queue): respond(channel, id, .declared(messages: queue.ready))
+        case .queue(let queue):
+            relyOnDefinitions(channel)
+            respond(channel, id, .declared(messages: queue.ready))
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
         case nil:
@@ -38,7 +40,9 @@ extension Broker {
 
     func declareTopic(_ name: String, _ id: RequestID, for channel: Channel) {
         switch router.destinations[name] {
-        case .topic(let topic): respond(channel, id, .declared(messages: topic.log.messages))
+        case .topic(let topic):
+            relyOnDefinitions(channel)
+            respond(channel, id, .declared(messages: topic.log.messages))
         case .queue:
             refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
         case nil:
@@ -57,6 +61,7 @@ extension Broker {
                 refuse(channel, id, .mismatch("exchange '\(name)' is of type \(found.rawValue), not \(kind.rawValue)"))
                 return
             }
+            relyOnDefinitions(channel)
         } else {
             if let error = nameError(name) { return refuse(channel, id, error) }
             guard router.exchanges.count < limits.exchangesMax else {
@@ -120,7 +125,11 @@ extension Broker {
         guard router.bindingCount < limits.bindingsMax else {
             return refuse(channel, id, .limit(what: "bindings", limit: limits.bindingsMax, setting: ""))
         }
-        if router.add(binding) { change(.put(.binding(binding)), by: channel) }
+        if router.add(binding) {
+            change(.put(.binding(binding)), by: channel)
+        } else {
+            relyOnDefinitions(channel)
+        }
         respond(channel, id, .done)
     }
 
@@ -128,7 +137,11 @@ extension Broker {
         guard router.exchanges[binding.source] != nil else {
             return refuse(channel, id, .notFound(.exchange, name: binding.source))
         }
-        if router.remove(binding) { change(.remove(.binding(binding)), by: channel) }
+        if router.remove(binding) {
+            change(.remove(.binding(binding)), by: channel)
+        } else {
+            relyOnDefinitions(channel)
+        }
         respond(channel, id, .done)
     }
 
@@ -154,8 +167,14 @@ extension Broker {
 
     // MARK: Pieces
 
+    /// What the channel asked for is so already; perhaps it is not on the disk yet, and its answer stands for that.
+    private func relyOnDefinitions(_ channel: Channel) {
+        channel.lastBatch = max(channel.lastBatch, lastDefinitionBatch)
+    }
+
     func change(_ change: DefinitionChange, by channel: Channel) {
         definitionChanges.append(change)
+        lastDefinitionBatch = gathering
         didChange(channel)
         isCommitWanted = true
     }

@@ -23,6 +23,8 @@ package final class Broker {
     var gathering = BatchNumber(1)
     var touched: [Router.Destination] = []
     var definitionChanges: [DefinitionChange] = []
+    /// The batch of the last change of a definition.
+    var lastDefinitionBatch = BatchNumber(0)
     var groupChanges: [GroupOffset] = []
     var isNextLogChanged = false
     /// The size of what gathers. Bytes.
