@@ -189,12 +189,17 @@ package struct SharedCursor {
             mark(release.offset)
         }
         released = []
-        // With nothing handed out everything goes, the chunk that the floor stands in the middle of too.
+        guard fresh < end else { return nil }
+        // With no span everything below is settled, but the chunk that the floor stands in after a restart may begin
+        // anywhere below.
         var firstWhole = spans.isEmpty ? Offset(0) : fresh
         if let span = spans.last, fresh <= span.last {
             var offset = fresh
             while offset <= span.last {
-                if !isSettled(offset) { mark(offset) }
+                if !isSettled(offset) {
+                    if deliveries.removeValue(forKey: offset) != nil { releaseChanges[offset] = 0 }
+                    mark(offset)
+                }
                 offset = offset.next
             }
             firstWhole = span.last.next
