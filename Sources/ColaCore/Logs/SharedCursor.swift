@@ -166,6 +166,8 @@ package struct SharedCursor {
         spans[index].isChanged = true
         guard spans[index].isFinished else { return }
         finished.append(spans[index].base)
+        // What is left of the last span, if anything, was settled in a life before: it must not be entered again.
+        if index == spans.count - 1 { fresh = max(fresh, spans[index].last.next) }
         if index == 0 { spans.removeFirst() } else { spans.remove(at: index) }
     }
 
