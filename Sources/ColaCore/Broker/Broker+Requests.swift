@@ -18,6 +18,8 @@ extension Broker {
         channel.consumers = []
         channel.deferred = []
         channel.stall = nil
+        peeking.removeAll { $0 === channel }
+        stalled.removeAll { $0 === channel }
         endLeases(of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, at: now)
     }
 
