@@ -143,7 +143,8 @@ extension Broker {
     func settle(_ offset: Offset, bytes: Int, of queue: Queue) {
         queue.cursor.settle(offset)
         queue.log.messages -= 1
-        queue.log.bytes -= bytes
+        // Damage may have taken records whose size nobody knows.
+        queue.log.bytes = queue.log.messages == 0 ? 0 : queue.log.bytes - bytes
         touch(queue)
     }
 

@@ -84,6 +84,8 @@ extension Broker {
 
     private func note(_ chunk: StoredChunk, of queue: Queue) {
         guard let quarantine = quarantine(chunk, of: queue.log) else { return }
+        queue.log.messages -= queue.cursor.lose(
+            base: chunk.base, last: chunk.last, segment: chunk.segment, settled: chunk.settled)
         for consumer in queue.consumers { tell(consumer, quarantine, in: queue.name) }
         queue.quarantined.append(quarantine)
         touch(queue)
@@ -92,6 +94,7 @@ extension Broker {
 
     private func note(_ chunk: StoredChunk, of topic: Topic) {
         guard let quarantine = quarantine(chunk, of: topic.log) else { return }
+        topic.log.messages = max(0, topic.log.messages - (chunk.count - quarantine.readable))
         for reader in topic.readers { tell(reader, quarantine, in: topic.name) }
         topic.quarantined.append(quarantine)
         touch(topic)
@@ -106,8 +109,8 @@ extension Broker {
 
     private func quarantine(_ chunk: StoredChunk, of log: Log) -> Quarantine? {
         let readable = chunk.segment.entries.count
-        guard !chunk.damage.isEmpty, chunk.count > readable else { return nil }
-        log.messages = max(0, log.messages - (chunk.count - readable))
+        // It may be read again before the store has put it aside.
+        guard !chunk.damage.isEmpty, chunk.count > readable, log.damaged.insert(chunk.base).inserted else { return nil }
         statistics.quarantined += chunk.damage.count
         let reason = chunk.damage.map(\.description).joined(separator: "; ")
         effects.append(.damaged(log.id, name: log.name, "chunk at offset \(chunk.base): \(reason)"))

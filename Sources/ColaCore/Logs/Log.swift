@@ -34,6 +34,8 @@ final class Log {
     private(set) var window: Deque<Chunk> = []
     /// What the gathering batch appends.
     private(set) var gathering = RecordSegment()
+    /// The bases of chunks in which damage was found in this life.
+    var damaged: Set<Offset> = []
     /// Whether the gathering batch holds a change of this log.
     var isTouched = false
 

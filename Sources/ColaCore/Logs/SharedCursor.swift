@@ -86,7 +86,13 @@ package struct SharedCursor {
                 index += 1
             }
         }
-        for release in released { deliveries[release.offset] = release.deliveries }
+        for release in released {
+            if span.settled.contains(release.offset.distance(from: base)) {
+                releaseChanges[release.offset] = 0  // damage took it
+            } else {
+                deliveries[release.offset] = release.deliveries
+            }
+        }
         fresh = max(fresh, base)
         if span.isFinished {
             finished.append(base)
@@ -133,6 +139,31 @@ package struct SharedCursor {
         deliveries[release.offset] = release.deliveries
         leasedCount += 1
         settle(release.offset)
+    }
+
+    /// A chunk was read and lacks records: those of it that nobody was given yet are settled now.
+    ///
+    /// What is handed out can still be settled, and what came back is dropped when its turn comes.
+    ///
+    /// - Returns: how many there are.
+    package mutating func lose(base: Offset, last: Offset, segment: RecordSegment, settled: SettledSet) -> Int {
+        var lost = 0
+        let isEntered = hasEntered(base)
+        var offset = max(base, fresh)
+        while offset <= last {
+            if segment.entry(at: offset) == nil {
+                if !isEntered {
+                    // It will count as settled when the chunk is entered.
+                    if !settled.contains(offset.distance(from: base)) { lost += 1 }
+                } else if !isSettled(offset) {
+                    if deliveries.removeValue(forKey: offset) != nil { releaseChanges[offset] = 0 }
+                    mark(offset)
+                    lost += 1
+                }
+            }
+            offset = offset.next
+        }
+        return lost
     }
 
     // MARK: Ending leases
