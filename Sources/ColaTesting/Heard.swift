@@ -1,0 +1,65 @@
+package import ColaCore
+
+/// What a channel heard from the broker, in a form that can be compared.
+package enum Heard: Equatable, Sendable {
+    case answer(RequestID, Answer)
+    case message(Received)
+    /// A consumer was ended, or told of damage: the error's code.
+    case failed(ConsumerTag, code: String)
+    case windowFull
+    case blocked(String?)
+
+    /// The answer to a request, without what a test seldom asks for.
+    package enum Answer: Equatable, Sendable {
+        case done
+        case declared(messages: Int)
+        case removed(messages: Int)
+        case message(Received)
+        case empty
+        case peeked([Received])
+        case rows(Rows)
+        case statistics(Statistics)
+        case refused(code: String)
+    }
+
+    /// A message as its receiver sees it. Its consumer is 0 where none was asked for it.
+    package struct Received: Equatable, Hashable, Sendable {
+        package var consumer: UInt64
+        package var tag: UInt64
+        package var offset: Int64
+        package var redelivered: Int?
+        package var body: String
+
+        package init(consumer: UInt64, tag: UInt64, offset: Int64, redelivered: Int?, body: String) {
+            self.consumer = consumer
+            self.tag = tag
+            self.offset = offset
+            self.redelivered = redelivered
+            self.body = body
+        }
+
+        init(_ delivery: Delivery, consumer: UInt64) {
+            self.init(
+                consumer: consumer, tag: delivery.tag.rawValue, offset: delivery.entry.offset.rawValue,
+                redelivered: delivery.redelivered,
+                body: String(decoding: delivery.data[delivery.entry.value.range], as: UTF8.self))
+        }
+    }
+}
+
+extension Heard.Answer {
+    init(_ reply: Reply) {
+        switch reply {
+        case .done: self = .done
+        case .declared(let messages): self = .declared(messages: messages)
+        case .removed(let messages): self = .removed(messages: messages)
+        case .message(let delivery): self = .message(Heard.Received(delivery, consumer: 0))
+        case .empty: self = .empty
+        case .peeked(let deliveries): self = .peeked(deliveries.map { Heard.Received($0, consumer: 0) })
+        case .rows(let rows): self = .rows(rows)
+        case .statistics(let statistics): self = .statistics(statistics)
+        case .refused(let error): self = .refused(code: error.code)
+        case .refusedBySession(let refusal): self = .refused(code: refusal.code)
+        }
+    }
+}

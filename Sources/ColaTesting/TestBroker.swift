@@ -1,0 +1,219 @@
+package import ColaCore
+internal import ColaStore
+
+/// A broker over a memory store, driven by hand: a test decides when time passes, when a batch is cut and when it is
+/// committed, when a read is answered, and when everything dies.
+///
+/// Nothing happens by itself and nothing waits, so a test is a plain sequence, and equal sequences give equal results.
+/// What the broker said is kept per channel until ``hear(_:)`` takes it.
+package final class TestBroker {
+    /// What the store answered and the broker has not been told yet.
+    ///
+    /// Unchecked: a manual store calls back on the thread that asked, and a test has but one.
+    private final class Mailbox: @unchecked Sendable {
+        var loaded: [ReadResult] = []
+    }
+
+    package var limits: Limits
+    package private(set) var broker: Broker
+    package private(set) var now = Now(monotonic: Instant(1_000_000_000), wall: Timestamp(1_795_360_000_000))
+    /// Every batch that was cut in this life, in order.
+    package private(set) var batches: [Batch] = []
+    /// Reads that wait for their answer, oldest first.
+    package private(set) var reads: [ReadRequest] = []
+    /// What was reported as damaged.
+    package private(set) var damage: [String] = []
+
+    private let disk = MemoryStore.Disk()
+    private var store: MemoryStore
+    private let mailbox = Mailbox()
+    private var heard: [ChannelID: [Heard]] = [:]
+    private var lastChannel: UInt64 = 0
+    private var lastRequest: UInt64 = 0
+    /// More turns than any test needs: a loop that does not end is a finding, not a hanging test.
+    private static let turnsMax = 100_000
+
+    package init(limits: Limits = Limits()) {
+        self.limits = limits
+        store = MemoryStore(disk: disk, mode: .manual)
+        broker = Broker(Self.open(store), limits: limits)
+    }
+
+    private static func open(_ store: MemoryStore) -> Recovery {
+        do {
+            return try store.open(
+                events: StoreEvents(committed: { _ in }, outOfRoom: { _ in }, roomFound: {}, failed: { _ in }))
+        } catch {
+            preconditionFailure("a memory store that nobody else has opens: \(error)")
+        }
+    }
+
+    // MARK: Channels
+
+    package func attach() -> ChannelID {
+        lastChannel += 1
+        let id = ChannelID(lastChannel)
+        apply(.attach(id, ChannelInfo(protocolName: "test", peer: "test \(lastChannel)", user: "tester")))
+        return id
+    }
+
+    package func detach(_ channel: ChannelID) { apply(.detach(channel)) }
+
+    @discardableResult
+    package func send(_ request: Request, from channel: ChannelID) -> RequestID {
+        lastRequest += 1
+        let id = RequestID(lastRequest)
+        apply(.request(channel, id, request))
+        return id
+    }
+
+    /// Takes what the channel has heard since the last call.
+    package func hear(_ channel: ChannelID) -> [Heard] { heard.removeValue(forKey: channel) ?? [] }
+
+    package func apply(_ command: Command) {
+        var effects: [Effect] = []
+        broker.apply(command, at: now, into: &effects)
+        for effect in effects {
+            switch effect {
+            case .reply(let channel, let id, let reply): heard[channel, default: []].append(.answer(id, .init(reply)))
+            case .deliver(let channel, let tag, let delivery):
+                heard[channel, default: []].append(.message(.init(delivery, consumer: tag.rawValue)))
+            case .consumerFailed(let channel, let tag, let error):
+                heard[channel, default: []].append(.failed(tag, code: error.code))
+            case .windowFull(let channel): heard[channel, default: []].append(.windowFull)
+            case .blocked(let reason):
+                for id in 1...max(1, lastChannel) { heard[ChannelID(id), default: []].append(.blocked(reason)) }
+            case .read(let request):
+                reads.append(request)
+                store.read(request) { [mailbox] result in
+                    if case .success(let result) = result { mailbox.loaded.append(result) }
+                }
+            case .damaged(_, _, let sentence): damage.append(sentence)
+            }
+        }
+    }
+
+    // MARK: Time
+
+    package func pass(milliseconds: Int64) {
+        now.monotonic = now.monotonic.advanced(byMilliseconds: milliseconds)
+        now.wall = Timestamp(now.wall.rawValue + milliseconds)
+        apply(.tick)
+    }
+
+    // MARK: The store
+
+    /// Cuts the gathering batch and gives it to the store.
+    ///
+    /// - Returns: nil if nothing gathered.
+    @discardableResult
+    package func cut() -> Batch? {
+        guard let batch = broker.cut() else { return nil }
+        batches.append(batch)
+        store.submit(batch)
+        return batch
+    }
+
+    /// Commits the oldest batch that is under way.
+    ///
+    /// - Returns: false if there is none.
+    @discardableResult
+    package func commitNext() -> Bool {
+        guard let number = store.commitNext() else { return false }
+        apply(.committed(number))
+        return true
+    }
+
+    package var batchesUnderWay: Int { store.batchesWaiting }
+
+    /// Cuts what gathers, and commits it and all that is under way.
+    package func commit() {
+        cut()
+        while commitNext() {}
+    }
+
+    /// Answers the oldest read.
+    ///
+    /// - Returns: false if there is none.
+    @discardableResult
+    package func readNext() -> Bool {
+        guard store.readNext(), !reads.isEmpty else { return false }
+        reads.removeFirst()
+        guard !mailbox.loaded.isEmpty else { return false }
+        apply(.loaded(mailbox.loaded.removeFirst()))
+        return true
+    }
+
+    /// The oldest read fails.
+    package func failNextRead(_ reason: String) {
+        guard !reads.isEmpty else { return }
+        store.readNext()
+        _ = mailbox.loaded.popLast()
+        apply(.loadFailed(reads.removeFirst(), reason: reason))
+    }
+
+    /// Commits what is due and answers every read until nothing is left to do, as a server does that has the time.
+    ///
+    /// - Returns: false if it did not end.
+    @discardableResult
+    package func run() -> Bool {
+        for _ in 0..<Self.turnsMax {
+            if readNext() || commitNext() { continue }
+            if broker.isCommitDue(at: now), cut() != nil { continue }
+            return true
+        }
+        return false
+    }
+
+    /// Dies: what was not committed is lost. The next life begins.
+    package func crash() {
+        store.crash()
+        restart()
+    }
+
+    /// Stops in order: the last batch is committed. The next life begins.
+    package func stop() {
+        broker.stop(at: now)
+        cut()
+        do {
+            try store.close()
+        } catch {
+            preconditionFailure("a memory store closes: \(error)")
+        }
+        restart()
+    }
+
+    private func restart() {
+        store = MemoryStore(disk: disk, mode: .manual)
+        broker = Broker(Self.open(store), limits: limits)
+        batches = []
+        reads = []
+        mailbox.loaded = []
+        heard = [:]
+        // A new process has a clock of its own.
+        now.monotonic = Instant(now.monotonic.rawValue / 2 + 7)
+    }
+
+    // MARK: The disk
+
+    /// What is stored of a log, with the batches that are committed.
+    package func stored(_ log: LogID) -> Stored? {
+        disk.contents(of: log).map {
+            Stored(
+                state: $0.state, chunks: $0.chunks, settled: $0.settled, released: $0.released,
+                quarantined: $0.quarantined)
+        }
+    }
+
+    /// Changes a byte of a stored chunk, counted from its end.
+    package func damage(_ log: LogID, _ base: Offset, fromEnd: Int = 1) { disk.damage(log, base, fromEnd: fromEnd) }
+
+    /// What is stored of one log.
+    package struct Stored: Equatable, Sendable {
+        package var state: LogState
+        package var chunks: [Offset]
+        package var settled: [Offset]
+        package var released: [Release]
+        package var quarantined: [Offset]
+    }
+}
