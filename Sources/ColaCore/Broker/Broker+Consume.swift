@@ -109,7 +109,7 @@ extension Broker {
             switch lease.consumer.source {
             case .queue(let queue):
                 end(lease, of: queue, settlement)
-                // Of a deleted queue nothing is left to write: a batch of nothing is never cut, so nobody may wait for it.
+                // Of a deleted queue nothing is left to write, and for a batch of nothing nobody may wait.
                 if !queue.isDeleted { isChange = true }
                 queue.enqueue(lease.consumer)
             case .topic: wake(lease.consumer)
