@@ -261,154 +261,9 @@ extension NativeSession {
             reader.tagOrSilent)
     }
 
-    // MARK: Publishing
-
-    /// `pub`, the one line that comes a million times a second: it is read in place.
-    private mutating func readPublish(
-        _ bytes: UnsafeRawBufferPointer, of burst: [UInt8], from start: Int, body: Int
-    ) -> Int? {
-        guard state.isOpen else {
-            refuseAndClose(
-                code: "unauthenticated", sentence: "say who you are first: hello 1 user=NAME password=PASSWORD",
-                .untagged)
-            return body
-        }
-        // Without a length there is no telling where the next line begins.
-        guard scanner.count >= 3, let size = scanner.number(2, in: bytes) else {
-            refuseAndClose(code: "syntax", sentence: "pub needs a routing key and the size of its body: pub NAME SIZE")
-            return body
-        }
-        guard size <= configuration.bodyBytesMax else { return refuseBody(of: Int(clamping: size), start: body) }
-        let end = body + Int(size)
-        guard end < bytes.count else {
-            inputNeeded = end + 1 - start
-            return nil
-        }
-        guard bytes[end] == 0x0A else {
-            refuseAndClose(code: "body_end", sentence: "a body of \(size) bytes must be followed by a line feed")
-            return bytes.count
-        }
-        var publish = Publish(routingKey: "", message: Message(value: burst[body..<end]))
-        var tag = RequestID.untagged
-        if scanner.count == 4, scanner.option(3, is: "t", in: bytes), let number = scanner.optionNumber(3, in: bytes),
-            readRoutingKey(bytes)
-        {
-            tag = RequestID(UInt64(number))
-            publish.routingKey = lastKey
-        } else {
-            var reader = RequestReader(scanner: scanner, bytes: bytes)
-            guard reader.readTag() else {
-                _ = refuse("syntax", "t= must be a number from 0 to \(Int64.max)", end)
-                return end + 1
-            }
-            tag = reader.tag
-            do throws(RequestReader.Malformed) {
-                publish.routingKey = try reader.text("ROUTING-KEY")
-                _ = try reader.number("SIZE", in: 0...Int64.max)
-                try readOptions(&reader, of: &publish)
-            } catch {
-                _ = refuse("syntax", error.sentence, end, tag)
-                return end + 1
-            }
-        }
-        commands.append(.request(channel, tag, .publish(publish)))
-        return end + 1
-    }
-
-    /// Brings `lastKey` up to date with the first word of the line.
-    private mutating func readRoutingKey(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        let raw = scanner.raw(1, in: bytes)
-        if raw.count == lastKeyBytes.count, lastKeyBytes.withUnsafeBytes({ $0.elementsEqual(raw) }) { return true }
-        guard let decoded = Escape.decode(raw, as: .word), let key = String(validating: decoded, as: UTF8.self) else {
-            return false
-        }
-        lastKeyBytes = Array(raw)
-        lastKey = key
-        return true
-    }
-
-    private func readOptions(
-        _ reader: inout RequestReader, of publish: inout Publish
-    ) throws(RequestReader.Malformed) {
-        publish.exchange = try reader.option("x") ?? ""
-        publish.message.key = try reader.bytes("key").map { $0[...] }
-        publish.isMandatory = try reader.choice("mandatory", ["yes": true, "no": false]) ?? true
-        publish.message.headers = try reader.headers()
-        try reader.end()
-    }
-
-    private mutating func readBatch(
-        _ reader: inout RequestReader, of burst: [UInt8], from start: Int, body: Int
-    ) throws(RequestReader.Malformed) -> Int? {
-        let bytes = reader.bytes
-        let malformed: RequestReader.Malformed?
-        var publish = Publish(routingKey: "", message: Message(value: []))
-        var count = 0
-        do throws(RequestReader.Malformed) {
-            publish.routingKey = try reader.text("ROUTING-KEY")
-            count = Int(try reader.number("COUNT", in: 1...Int64(Configuration.batchMessagesMax)))
-            publish.exchange = try reader.option("x") ?? ""
-            publish.isMandatory = try reader.choice("mandatory", ["yes": true, "no": false]) ?? true
-            try reader.end()
-            malformed = nil
-        } catch {
-            malformed = error
-        }
-        // Without a count there is no telling where the next request begins.
-        if let malformed {
-            refuseAndClose(code: "syntax", sentence: malformed.sentence, reader.tag)
-            return body
-        }
-        var position = body
-        var total = 0
-        var values: [ArraySlice<UInt8>] = []
-        for _ in 0..<count {
-            // A size is at most 19 digits, CR and LF.
-            switch LineScanner.findLine(in: bytes, from: position, limit: 21) {
-            case .incomplete:
-                pendingBatch = PendingBatch(
-                    position: position - start, remaining: count - values.count, total: total,
-                    bytesMax: configuration.bodyBytesMax)
-                return nil
-            case .tooLong:
-                refuseAndClose(
-                    code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
-                return bytes.count
-            case .found(let end, let next):
-                guard let size = Decimal.parse(UnsafeRawBufferPointer(rebasing: bytes[position..<end])) else {
-                    refuseAndClose(
-                        code: "syntax", sentence: "each message of a pubs begins with its size on a line", reader.tag)
-                    return bytes.count
-                }
-                let (sum, overflow) = total.addingReportingOverflow(Int(size))
-                guard !overflow, sum <= configuration.bodyBytesMax else {
-                    return refuseBody(of: overflow ? .max : sum, start: bytes.count)
-                }
-                guard next + Int(size) < bytes.count else {
-                    pendingBatch = PendingBatch(
-                        position: position - start, remaining: count - values.count, total: total,
-                        bytesMax: configuration.bodyBytesMax)
-                    return nil
-                }
-                total = sum
-                guard bytes[next + Int(size)] == 0x0A else {
-                    refuseAndClose(
-                        code: "body_end", sentence: "a body of \(size) bytes must be followed by a line feed")
-                    return bytes.count
-                }
-                values.append(burst[next..<next + Int(size)])
-                position = next + Int(size) + 1
-            }
-        }
-        publish.message.value = values[0]
-        publish.more = values.dropFirst().map { Message(value: $0) }
-        commands.append(.request(channel, reader.tag, .publish(publish)))
-        return position
-    }
-
     // MARK: Refusing
 
-    private mutating func refuseBody(of size: Int, start: Int) -> Int {
+    mutating func refuseBody(of size: Int, start: Int) -> Int {
         let sentence =
             "a body of \(size) bytes is over the limit of \(configuration.bodyBytesMax) (setting body-max); "
             + "send it in parts, or raise the limit"
@@ -417,7 +272,7 @@ extension NativeSession {
     }
 
     /// An error in its turn; the connection goes on.
-    private mutating func refuse(_ code: String, _ sentence: String, _ next: Int, _ tag: RequestID = .untagged) -> Int {
+    mutating func refuse(_ code: String, _ sentence: String, _ next: Int, _ tag: RequestID = .untagged) -> Int {
         let refusal = BrokerRefusal(code: code, sentence: sentence)
         if isAttached { request(.refuse(refusal), tag) } else { write(.refusedBySession(refusal), for: tag) }
         return next
