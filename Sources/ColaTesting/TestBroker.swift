@@ -24,6 +24,9 @@ package final class TestBroker {
     /// What was reported as damaged.
     package private(set) var damage: [String] = []
 
+    /// Is told everything in the order in which it is said, in place of ``hear(_:)``.
+    package var listener: ((ChannelID, Heard) -> Void)?
+
     private let disk = MemoryStore.Disk()
     private var store: MemoryStore
     private let mailbox = Mailbox()
@@ -59,10 +62,13 @@ package final class TestBroker {
 
     package func detach(_ channel: ChannelID) { apply(.detach(channel)) }
 
+    /// The id that the next request gets.
+    package var nextRequest: RequestID { RequestID(lastRequest + 1) }
+
     @discardableResult
     package func send(_ request: Request, from channel: ChannelID) -> RequestID {
+        let id = nextRequest
         lastRequest += 1
-        let id = RequestID(lastRequest)
         apply(.request(channel, id, request))
         return id
     }
@@ -75,14 +81,13 @@ package final class TestBroker {
         broker.apply(command, at: now, into: &effects)
         for effect in effects {
             switch effect {
-            case .reply(let channel, let id, let reply): heard[channel, default: []].append(.answer(id, .init(reply)))
+            case .reply(let channel, let id, let reply): note(.answer(id, .init(reply)), channel)
             case .deliver(let channel, let tag, let delivery):
-                heard[channel, default: []].append(.message(.init(delivery, consumer: tag.rawValue)))
-            case .consumerFailed(let channel, let tag, let error):
-                heard[channel, default: []].append(.failed(tag, code: error.code))
-            case .windowFull(let channel): heard[channel, default: []].append(.windowFull)
+                note(.message(.init(delivery, consumer: tag.rawValue)), channel)
+            case .consumerFailed(let channel, let tag, let error): note(.failed(tag, code: error.code), channel)
+            case .windowFull(let channel): note(.windowFull, channel)
             case .blocked(let reason):
-                for id in 1...max(1, lastChannel) { heard[ChannelID(id), default: []].append(.blocked(reason)) }
+                for id in 1...max(1, lastChannel) { note(.blocked(reason), ChannelID(id)) }
             case .read(let request):
                 reads.append(request)
                 store.read(request) { [mailbox] result in
@@ -91,6 +96,10 @@ package final class TestBroker {
             case .damaged(_, _, let sentence): damage.append(sentence)
             }
         }
+    }
+
+    private func note(_ event: Heard, _ channel: ChannelID) {
+        if let listener { listener(channel, event) } else { heard[channel, default: []].append(event) }
     }
 
     // MARK: Time
