@@ -107,6 +107,7 @@ package struct Server {
             metadata: [
                 "data": "\(settings.dataDirectory)", "epoch": "\(recovery.epoch)", "queues": "\(recovery.queues.count)",
                 "topics": "\(recovery.topics.count)", "clean": "\(recovery.wasStoppedCleanly)",
+                "sqlite": "\(SQLiteStore.engineVersion)",
             ])
         do {
             let settings = settings

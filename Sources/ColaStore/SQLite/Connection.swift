@@ -4,6 +4,8 @@ internal import CSQLite
 ///
 /// Opened without SQLite's own mutex: one thread at a time may use it and what was prepared on it.
 final class Connection {
+    static var libraryVersion: String { String(cString: sqlite3_libversion()) }
+
     let handle: OpaquePointer
     private var isClosed = false
 

@@ -49,6 +49,9 @@ package final class SQLiteStore: Store {
         var value = Phase.new
     }
 
+    /// For the log: which release of SQLite this process runs on.
+    package static var engineVersion: String { Connection.libraryVersion }
+
     package init(options: Options) {
         self.options = options
     }
