@@ -283,6 +283,8 @@ final class Simulation {
         var contents: [String: [String]] = [:]
         for queue in queues {
             peeked = nil
+            // Whoever looks has read what the look before brought.
+            broker.apply(.windowOpened(channel))
             broker.send(.peek(name: queue, from: Offset(0), count: 1_000_000), from: channel)
             if !broker.run() || peeked == nil { ledger.complain("\(queue) cannot be looked into") }
             contents[queue] = peeked
