@@ -3,8 +3,8 @@ import ColaTesting
 
 /// What the clients of a run know, and what follows from it: the model that a broker is held against.
 ///
-/// It knows nothing of batches, chunks or cursors: only what was asked, what was answered, and what arrived. What a client
-/// cannot know after a crash it learns from the queue's contents, within the limits of what was promised.
+/// It knows nothing of batches, chunks or cursors: only what was asked, what was answered, and what arrived. What a
+/// client cannot know after a crash it learns from the queue's contents, within the limits of what was promised.
 struct Ledger {
     /// One message in one queue.
     struct Copy {
