@@ -16,7 +16,7 @@ enum ImportRules {
             "UnixSignals", "Yams", "Synchronization", "libc",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],
-        "ColaTesting": ["ColaCore", "ColaStore", "ColaNative", "Foundation"],
+        "ColaTesting": ["ColaCore", "ColaStore", "ColaNative", "libc"],
         "cola": [
             "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "NIO*", "Histogram",
             "Logging", "Dispatch", "Foundation", "FoundationEssentials", "Synchronization", "libc",

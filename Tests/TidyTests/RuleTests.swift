@@ -24,7 +24,7 @@ import Testing
 
     @Test(arguments: [
         ("ColaCore", "Foundation"), ("ColaCore", "NIOCore"), ("ColaCore", "CSQLite"), ("ColaCore", "Synchronization"),
-        ("ColaCore", "Glibc"), ("ColaTesting", "Musl"), ("ColaNative", "Foundation"),
+        ("ColaCore", "Glibc"), ("ColaNative", "Foundation"),
         ("ColaStore", "NIOCore"), ("ColaStore", "CChecksum"), ("ColaNative", "NIOPosix"), ("ColaNative", "ColaStore"),
         ("ColaServer", "ArgumentParser"), ("ColaServer", "CSQLite"), ("ColaServer", "ColaTesting"),
         ("ColaClient", "ColaServer"), ("ColaClient", "ColaStore"), ("cola", "CSQLite"), ("cola", "ColaTesting"),
