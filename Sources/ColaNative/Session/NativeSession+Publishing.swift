@@ -37,7 +37,7 @@ extension NativeSession {
             publish.routingKey = lastKey
         } else {
             var reader = RequestReader(scanner: scanner, bytes: bytes)
-            guard reader.readTag() else {
+            guard reader.readTag(behind: 2) else {
                 _ = refuse("syntax", "t= must be a number from 0 to \(Int64.max)", end)
                 return end + 1
             }

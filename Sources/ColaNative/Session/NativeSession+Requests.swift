@@ -27,7 +27,7 @@ extension NativeSession {
             return refuse(
                 "unknown_command", "there is no command '\(reader.verb)'; protocol/native.md has them all", body)
         }
-        guard reader.readTag() else {
+        guard reader.readTag(behind: verb.wordCount) else {
             return refuse("syntax", "t= must be a number from 0 to \(Int64.max)", body)
         }
         guard state.isOpen || verb.isAllowedBeforeHello else {

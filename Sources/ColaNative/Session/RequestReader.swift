@@ -29,9 +29,9 @@ struct RequestReader {
     /// For requests that are answered only if they carry a tag.
     var tagOrSilent: RequestID { tag.isTag ? tag : .silent }
 
-    /// Reads `t=`, wherever it stands. - Returns: false if it is no number.
-    mutating func readTag() -> Bool {
-        for index in 1..<max(1, scanner.count) where scanner.option(index, is: "t", in: bytes) {
+    /// Reads `t=`, wherever it stands behind the words. - Returns: false if it is no number.
+    mutating func readTag(behind words: Int) -> Bool {
+        for index in (1 + words)..<max(1 + words, scanner.count) where scanner.option(index, is: "t", in: bytes) {
             guard let number = scanner.optionNumber(index, in: bytes) else { return false }
             tag = RequestID(UInt64(number))
             used.insert(index)
