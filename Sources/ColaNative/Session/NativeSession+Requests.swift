@@ -138,11 +138,10 @@ extension NativeSession {
         guard !hasSaidHello else { throw RequestReader.Malformed("hello was said before on this connection") }
         let missing = need.split(separator: ",").first { !Configuration.features.contains(String($0)) }
         if let missing {
-            let sentence =
-                "this server does not know the feature '\(missing)', but "
-                + Configuration.features.joined(separator: ",")
-            return write(
-                .refusedBySession(BrokerRefusal(code: "unsupported_feature", sentence: sentence)), for: reader.tag)
+            let known = Configuration.features.joined(separator: ",")
+            let sentence = "this server does not know the feature '\(missing)', but \(known)"
+            _ = refuse("unsupported_feature", sentence, 0, reader.tag)
+            return
         }
         let wasAttached = isAttached
         if user != nil || identity == nil {
