@@ -27,6 +27,9 @@ package final class TestBroker {
     /// Is told everything in the order in which it is said, in place of ``hear(_:)``.
     package var listener: ((ChannelID, Heard) -> Void)?
 
+    /// Is told every effect as it is, besides.
+    package var effectListener: ((Effect) -> Void)?
+
     private let disk = MemoryStore.Disk()
     private var store: MemoryStore
     private let mailbox = Mailbox()
@@ -80,6 +83,7 @@ package final class TestBroker {
         var effects: [Effect] = []
         broker.apply(command, at: now, into: &effects)
         for effect in effects {
+            effectListener?(effect)
             switch effect {
             case .reply(let channel, let id, let reply): note(.answer(id, .init(reply)), channel)
             case .deliver(let channel, let tag, let delivery):

@@ -1,0 +1,64 @@
+import ColaCore
+import ColaNative
+import ColaTesting
+import NIOCore
+
+/// A native session without a socket, alone or with a broker behind it, fed by hand.
+struct SessionBench {
+    static let access = Access(account: nil, serverUser: 1_000)
+    static let local = Peer.process(id: 42, user: 1_000, group: 1_000)
+    static let loopback = Peer.address("127.0.0.1:5000", isLoopback: true)
+
+    var session: NativeSession
+    var now = Instant(0)
+
+    init(_ peer: Peer = local, access: Access = Self.access, bodyBytesMax: Int = 16 * 1024 * 1024) {
+        var configuration = NativeSession.Configuration(server: "Cola/0.1.0")
+        configuration.bodyBytesMax = bodyBytesMax
+        session = NativeSession(
+            channel: ChannelID(1), peer: peer, access: access, configuration: configuration,
+            now: Now(monotonic: Instant(0), wall: Timestamp(0)))
+    }
+
+    mutating func feed(_ bytes: some Sequence<UInt8>) {
+        var buffer = ByteBuffer(bytes: bytes)
+        session.receive(&buffer, at: now)
+    }
+
+    mutating func feed(_ text: String) { feed(text.utf8) }
+
+    /// Takes the requests that the session has for the broker.
+    mutating func requests() -> [String] {
+        defer { session.commands = [] }
+        return session.commands.compactMap {
+            if case .request(_, let id, let request) = $0 { Self.spell(request, id) } else { nil }
+        }
+    }
+
+    /// Takes what is to be sent.
+    mutating func output() -> String {
+        session.flush()
+        defer { session.output.clear() }
+        return String(buffer: session.output)
+    }
+
+    mutating func outputBytes() -> [UInt8] {
+        session.flush()
+        defer { session.output.clear() }
+        return Array(session.output.readableBytesView)
+    }
+
+    mutating func reply(_ reply: Reply, to id: RequestID) {
+        session.handle(.reply(ChannelID(1), id, reply))
+    }
+
+    /// A request in a form that can be compared; slices of different buffers are equal if their bytes are.
+    static func spell(_ request: Request, _ id: RequestID) -> String {
+        let tag = id.rawValue <= UInt64(Int64.max) ? "t=\(id) " : id == .silent ? "silent " : ""
+        guard case .publish(let publish) = request else { return tag + "\(request)" }
+        let messages = [publish.message] + publish.more
+        let spelt = messages.map { "(\($0.key.map(Array.init).map { "\($0)" } ?? "-") \(Array($0.value)) "
+            + "\($0.headers.count) \(Array($0.headers.encoded)))" }
+        return tag + "publish \(publish.exchange)|\(publish.routingKey)|\(publish.isMandatory)|" + spelt.joined()
+    }
+}

@@ -1,0 +1,40 @@
+import Foundation
+import Testing
+
+/// The shared vectors of the native protocol, as far as they are bytes.
+///
+/// Source: `protocol/vectors/README.md`
+struct Vectors {
+    private let file: [String: Any]
+
+    init() throws {
+        let path = URL(filePath: #filePath).appending(path: "../../../protocol/vectors/native.json").standardized
+        let json = try JSONSerialization.jsonObject(with: Data(contentsOf: path))
+        file = try #require(json as? [String: Any])
+    }
+
+    func list(_ name: String) throws -> [[String: Any]] { try #require(file[name] as? [[String: Any]]) }
+
+    /// `text`, `hex` or `parts`, with or without `repeat`; a bare string is its UTF-8.
+    static func bytes(_ value: Any?) -> [UInt8] {
+        if let text = value as? String { return Array(text.utf8) }
+        guard let object = value as? [String: Any] else { return [] }
+        var bytes: [UInt8] = []
+        if let text = object["text"] as? String { bytes = Array(text.utf8) }
+        if let hex = object["hex"] as? String {
+            let digits = Array(hex.filter { $0 != " " })
+            bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
+                UInt8(String(digits[$0..<$0 + 2]), radix: 16)
+            }
+        }
+        if let parts = object["parts"] as? [Any] { bytes = parts.flatMap { self.bytes($0) } }
+        let times = (object["repeat"] as? NSNumber)?.intValue ?? 1
+        return times == 1 ? bytes : Array(repeatElement(bytes, count: times).joined())
+    }
+
+    static func text(_ value: Any?) -> String? {
+        value == nil ? nil : String(decoding: bytes(value), as: UTF8.self)
+    }
+
+    static func number(_ value: Any?) -> Int64? { (value as? NSNumber)?.int64Value }
+}
