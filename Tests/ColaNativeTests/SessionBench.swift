@@ -57,8 +57,10 @@ struct SessionBench {
         let tag = id.rawValue <= UInt64(Int64.max) ? "t=\(id) " : id == .silent ? "silent " : ""
         guard case .publish(let publish) = request else { return tag + "\(request)" }
         let messages = [publish.message] + publish.more
-        let spelt = messages.map { "(\($0.key.map(Array.init).map { "\($0)" } ?? "-") \(Array($0.value)) "
-            + "\($0.headers.count) \(Array($0.headers.encoded)))" }
+        let spelt = messages.map {
+            "(\($0.key.map(Array.init).map { "\($0)" } ?? "-") \(Array($0.value)) "
+                + "\($0.headers.count) \(Array($0.headers.encoded)))"
+        }
         return tag + "publish \(publish.exchange)|\(publish.routingKey)|\(publish.isMandatory)|" + spelt.joined()
     }
 }
