@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 120
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check test test-long demo vectors fuzz bench format lint clean
+.PHONY: help setup build check test test-long demo vectors fuzz bench crash format lint clean
 .PHONY: unit clients integration sanitize
 
 help: ## list the targets
@@ -62,6 +62,11 @@ fuzz: setup ## fuzz every target in Fuzz/, FUZZ_SECONDS (120) each
 bench: build ## measure this machine: the store alone, then a broker; BENCH="…" adds options of `cola bench`
 	scripts/bench.sh $(COLA) $(BENCH)
 
+crash: build ## twenty kills and twenty power cuts under load, with their verdicts; faults of the disk
+	COLA_LONG=1 COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -s Tests/IntegrationTests/test_kill9.py \
+		Tests/IntegrationTests/test_powerloss.py Tests/IntegrationTests/test_sigterm.py \
+		Tests/IntegrationTests/test_restart_time.py Tests/IntegrationTests/test_faults.py
+
 format: ## format the Swift sources in place
 	swift format -i -r -p Sources Tests Fuzz
 
@@ -86,8 +91,7 @@ integration:
 	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) Tests/IntegrationTests
 
 # Their own folders, or each would build everything anew after the other. Leaks are not looked for: what lives as
-# long as
-# the process is no error here.
+# long as the process is no error here.
 sanitize:
 	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
 		--sanitize=address --scratch-path .build-asan --filter 'ColaCoreTests|ColaStoreTests|ColaNativeTests'
