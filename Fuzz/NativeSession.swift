@@ -6,9 +6,9 @@ import NIOCore
 /// A hostile client of the native protocol, in front of a whole broker whose disk is slow.
 ///
 /// The first byte says over which kind of connection, how the rest is cut, and how the store behaves; the rest is what
-/// the client sends. What the session asks for goes to a broker, what the broker says comes back, and now and then a batch
-/// is committed or a read answered. Nothing may trap, nothing may be buffered beyond the limits, and what is sent must be
-/// lines that a client understands.
+/// the client sends. What the session asks for goes to a broker, what the broker says comes back, and now and then a
+/// batch is committed or a read answered. Nothing may trap, nothing may be buffered beyond the limits, and what is sent
+/// must be lines that a client understands.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzNativeSession(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard count > 0 else { return 0 }
