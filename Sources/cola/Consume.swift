@@ -10,7 +10,7 @@ struct Consume: AsyncParsableCommand {
             Stops when the queue is drained; with --count after so many messages, waiting for them; with --follow at ^C.
 
               cola consume --queue hello
-              cola consume --queue hello --follow | while read -r line; do echo "got $line"; done
+              cola consume -q hello --follow | while read -r m; do echo "got $m"; done
               cola consume --queue hello --count 10 --idle-timeout 30 --json
               cola consume --queue events --from first
 
@@ -85,20 +85,42 @@ struct Consume: AsyncParsableCommand {
             case .idle:
                 if let idleTimeout, Double(monotonicNanoseconds() - idleSince) >= idleTimeout * 1e9 { return }
                 guard !follow, count == nil else { continue }
-                guard let last = try await probe(client, idleSince: idleSince) else { return }
-                if case .delivery(let delivery) = last { try printer.print(delivery) }
+                switch try await probe(client, idleSince: idleSince) {
+                case .idle: continue
+                case .delivery(let delivery):
+                    try await print(delivery, inItsPlaceAmong: deliveries, &printer)
+                    idleSince = monotonicNanoseconds()
+                case .ended:
+                    // What was on its way when the server answered is here now, and no less part of the queue.
+                    guard deliveries.isReady else { return }
+                }
             }
         }
     }
 
-    /// Asks whether the queue is drained, which only the server knows: nil if it is, else what `get` brought.
-    private func probe(_ client: Client, idleSince: Int64) async throws -> Deliveries.Next? {
+    /// Asks whether the queue is drained, which only the server knows: `.ended` if it is, else what `get` brought.
+    private func probe(_ client: Client, idleSince: Int64) async throws -> Deliveries.Next {
         do {
-            return try await client.get(queue).map { .delivery($0) }
+            return try await client.get(queue).map { .delivery($0) } ?? .ended
         } catch let error as ColaError where error.code == .mismatch {
             // A topic: reading takes nothing away, so it is never empty.
-            return monotonicNanoseconds() - idleSince > 500_000_000 ? nil : .idle
+            return monotonicNanoseconds() - idleSince > 500_000_000 ? .ended : .idle
         }
+    }
+
+    /// The server may send to the consumer before and after it answers `get`, and numbers what it sends in the order
+    /// of the queue. All that was sent before is here already.
+    private func print(
+        _ probed: Delivery, inItsPlaceAmong deliveries: Deliveries, _ printer: inout DeliveryPrinter
+    ) async throws {
+        while deliveries.isReady, case .delivery(let delivery) = try await deliveries.next() {
+            guard delivery.number < probed.number else {
+                try printer.print(probed)
+                return try printer.print(delivery)
+            }
+            try printer.print(delivery)
+        }
+        try printer.print(probed)
     }
 
     private func waitMilliseconds(idleSince: Int64) -> Int64? {

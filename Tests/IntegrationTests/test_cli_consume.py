@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -241,6 +245,66 @@ def test_a_broker_that_dies_is_an_error_to_try_again(new_broker):
     finally:
         process.kill()
         process.wait(10)
+
+
+@contextlib.contextmanager
+def scripted(tmp_path, probes):
+    """A server that answers the n-th `get` with the n-th text, and everything else with ok; gives its URL and what it
+    was told."""
+    path, told, left = str(tmp_path / "s"), [], list(probes)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(1)
+        server.settimeout(20)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                client, _ = server.accept()
+                with client, client.makefile("rb") as lines:
+                    client.settimeout(20)
+                    for line in lines:
+                        told.append(line.decode().strip())
+                        verb = told[-1].split(" ")[0]
+                        answer = b"ok cola=1 server=Test\n" if verb == "hello" else b"ok\n"
+                        if verb == "get":
+                            answer = left.pop(0) if left else b"ok empty=yes\n"
+                        tag = re.search(r" t=(\d+)", told[-1])
+                        if tag:
+                            client.sendall(re.sub(rb"^ok", b"ok t=" + tag[1].encode(), answer, flags=re.MULTILINE))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield "unix://" + path, told
+    thread.join(5)
+
+
+def delivery(number):
+    return b"msg 1 %d %d 1\n%d\n" % (number, number, number)
+
+
+def probed(number):
+    return b"ok delivery=%d offset=%d size=1\n%d\n" % (number, number, number)
+
+
+@pytest.mark.parametrize("answer, printed", [
+    (delivery(1) + delivery(2) + probed(3), "123"),
+    (delivery(1) + probed(2) + delivery(3), "123"),
+    (probed(1) + delivery(2) + delivery(3), "123"),
+    (probed(1), "1"),
+    (delivery(1) + delivery(2) + b"ok empty=yes\n", "12"),
+    (b"ok empty=yes\n", ""),
+], ids=["before", "around", "after", "alone", "before-nothing", "nothing"])
+def test_what_crosses_the_question_whether_the_queue_is_drained_keeps_its_place(tmp_path, answer, printed):
+    """A server that pauses for 20 ms is asked; what it sends around the answer was lost, or out of order, or fatal."""
+    with scripted(tmp_path, [answer]) as (url, told):
+        result = cola("consume", "-q", "q", url=url).succeeds()
+    assert "".join(result.lines()) == printed and result.err == ""
+    acknowledged = set()
+    for line in told:
+        if line.startswith("ack "):
+            first, _, last = line.split(" ")[1].partition("-")
+            acknowledged |= set(range(int(first), int(last or first) + 1))
+    assert acknowledged == {int(number) for number in printed}
 
 
 def test_there_must_be_such_a_queue(url):
