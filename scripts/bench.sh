@@ -2,18 +2,22 @@
 # Usage: scripts/bench.sh COLA [OPTION…]
 #
 # Measures, for small and for large messages, the bare store, then a broker of its own with one and with four producers:
-# all in one run, so that the figures can be compared with one another. Options go to each `cola bench` of a broker.
+# all in one run and on the disk of the repository (/tmp may be memory), so that the figures can be compared with one
+# another. Options go to each `cola bench` of a broker.
 set -euo pipefail
 cola=${1:?usage: scripts/bench.sh COLA [OPTION…]}
 shift
+mkdir -p .build
+folder=$(mktemp -d .build/bench.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
 
 echo "load of the machine before: $(cut -d' ' -f1-3 /proc/loadavg)"
 for size in 16 1024; do
     echo "== $size bytes a message: the store alone"
-    "$cola" bench --storage --size "$size"
+    "$cola" bench --storage --dir "$folder" --size "$size"
     for producers in 1 4; do
         echo "== $size bytes a message: a broker, $producers producer(s), every message confirmed"
-        "$cola" bench --size "$size" --producers "$producers" --consumers "$producers" --queues "$producers" \
-            --count 2000000 "$@" 2>/dev/null
+        "$cola" bench --dir "$folder" --size "$size" --producers "$producers" --consumers "$producers" \
+            --queues "$producers" --count 2000000 "$@" 2>/dev/null
     done
 done

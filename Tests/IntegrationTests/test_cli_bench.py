@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from broker import new_folder
+from broker import REPOSITORY, binary, new_folder
 from cli import OK, cola, start
 
 PERCENTILES = ["p50", "p90", "p99", "p99.9", "max"]
@@ -101,3 +101,14 @@ def test_for_people_it_is_a_few_lines(shared_broker):
     assert [line.split()[0] for line in lines] == [
         "published", "consumed", "confirm", "delivery", "broker", "client"]
     assert cola("bench", "--help").code == OK
+
+
+def test_the_script_measures_the_store_and_a_broker_on_the_disk_of_the_repository():
+    done = subprocess.run(
+        [str(REPOSITORY / "scripts" / "bench.sh"), binary(), "--count", "200"], cwd=str(REPOSITORY), timeout=120,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    text, log = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 0, log
+    assert [line.split()[0] for line in text.splitlines() if not line.startswith("==")] == (
+        ["stored", "commit", "process"] + 2 * ["published", "consumed", "confirm", "delivery", "broker", "client"])
+    assert log.count(" opened ") == log.count("data=.build/bench.") == 2, log

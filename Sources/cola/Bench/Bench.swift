@@ -10,16 +10,16 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure a broker under load.",
         discussion: """
-            Without --url it starts a broker of its own on a temporary folder, measures it, and removes everything. \
-            Each \
-            producer publishes with a window of unconfirmed messages; each consumer acknowledges what it takes.
+            Without --url (COLA_URL does not count) it starts a broker of its own on a temporary folder, measures it, \
+            and removes everything. Each producer publishes with a window of unconfirmed messages; each consumer \
+            acknowledges what it takes.
 
               cola bench
               cola bench --size 16 --producers 4 --consumers 4 --queues 4 --seconds 10
-              cola bench --rate 1000 --seconds 30          latency at a fixed rate
-              cola bench --consumers 0 --count 1000000     publishing alone
-              cola bench --drain --count 1000000           publish all, then consume all
-              cola bench --storage --size 16               the store alone, without broker and sockets
+              cola bench --rate 1000 --seconds 30          # latency at a fixed rate
+              cola bench --consumers 0 --count 1000000     # publishing alone
+              cola bench --drain --count 1000000           # publish all, then consume all
+              cola bench --storage --size 16               # the store, without a broker
 
             confirm is the time from when a message was due to its confirm, delivery to its arrival at a consumer. CPU \
             is user and system time of the whole process, shared out over the messages.
@@ -68,7 +68,9 @@ struct Bench: AsyncParsableCommand {
     @Flag(name: .long, help: "Consume only after everything is published.")
     var drain = false
 
-    @Option(name: .long, help: ArgumentHelp("Folder in which the broker's own folder is made.", valueName: "path"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Where the broker's own folder is made. (default: TMPDIR, else /tmp)", valueName: "path"))
     var dir: String?
 
     @Option(
