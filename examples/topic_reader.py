@@ -36,7 +36,7 @@ def read(client: cola.Client, group: str) -> None:
 
 def main() -> None:
     task, argument = (sys.argv[1:] + ["", ""])[:2]
-    if task not in ("write", "read"):
+    if task not in ("write", "read") or (task == "write" and not (argument or "5").isdecimal()):
         sys.exit(__doc__)
     try:
         with cola.connect() as client:

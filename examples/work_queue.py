@@ -35,13 +35,14 @@ def work(client: cola.Client) -> None:
 
 def main() -> None:
     task = sys.argv[1] if len(sys.argv) > 1 else ""
-    if task not in ("add", "work"):
+    count = sys.argv[2] if len(sys.argv) > 2 else "100"
+    if task not in ("add", "work") or not count.isdecimal():
         sys.exit(__doc__)
     try:
         with cola.connect(client=f"work_queue {task}") as client:
             client.declare_queue(QUEUE)
             if task == "add":
-                add(client, int(sys.argv[2]) if len(sys.argv) > 2 else 100)
+                add(client, int(count))
             else:
                 work(client)
     except cola.ColaError as problem:

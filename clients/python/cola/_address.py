@@ -1,4 +1,4 @@
-"""Where the server is: ``unix:///path``, ``unix://./path`` or ``tcp://[user:password@]host[:port]``."""
+"""Where the server is: ``unix:///path``, ``unix:path`` or ``tcp://[user:password@]host[:port]``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class Address:
         self.host, self.port = "", 0
         self.user: Optional[str] = None
         self.password: Optional[str] = None
-        scheme, separator, rest = self.url.partition("://")
-        if scheme == "unix" and separator and rest:
-            self.path = rest
-        elif scheme == "tcp" and separator:
+        path = self.url[len("unix:") :] if self.url.startswith("unix:") else ""
+        path = path[2:] if path.startswith("//") else path
+        if path:
+            self.path = path
+        elif self.url.startswith("tcp://"):
             parts = urlsplit(self.url)
             if not parts.hostname:
                 raise ValueError(f"the URL {self.shown} names no host; write tcp://HOST:PORT")
@@ -66,6 +67,11 @@ class Address:
                 connected.close()
                 raise
             return connected
+        except PermissionError as problem:
+            raise Unreachable(
+                f"may not use {self.shown} ({problem.strerror}); who may is said by the server's setting socket-mode "
+                "and by the permissions of the socket's directory"
+            ) from problem
         except OSError as problem:
             raise Unreachable(
                 f"no server answers at {self.shown} ({problem.strerror or problem}); start one with `cola serve`, or "

@@ -46,6 +46,14 @@ def test_the_environment_names_the_server(tmp_path: Path, monkeypatch: pytest.Mo
     assert Address().path == "./cola-data/cola.sock"
 
 
+@pytest.mark.parametrize("url, path", [
+    ("unix:///run/cola.sock", "/run/cola.sock"), ("unix:/run/cola.sock", "/run/cola.sock"),
+    ("unix:./cola-data/cola.sock", "./cola-data/cola.sock"), ("unix://cola.sock", "cola.sock"),
+])
+def test_a_url_that_the_command_line_takes_is_taken_here(url: str, path: str) -> None:
+    assert Address(url).path == path
+
+
 @pytest.mark.parametrize("url", ["", "http://x", "unix:", "unix://", "tcp://", "/path/cola.sock"])
 def test_a_url_of_another_form_is_explained(url: str) -> None:
     with pytest.raises(ValueError, match="tcp://HOST:PORT"):
