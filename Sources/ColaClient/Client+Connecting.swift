@@ -11,7 +11,8 @@ internal import NIOPosix
 /// }
 /// ```
 ///
-/// - Throws: ``ColaError`` with ``ColaError/Code/unreachable`` if no server answers; what `body` throws.
+/// - Throws: ``ColaError`` with ``ColaError/Code/unreachable`` if no server answers, or with
+///   ``ColaError/Code/accessRefused`` if the Unix socket is closed to this user; what `body` throws.
 public func withClient<Result: Sendable>(
     url: ColaURL = .default, options: ClientOptions = ClientOptions(),
     _ body: (Client) async throws -> Result
@@ -52,6 +53,12 @@ extension Client {
                 connection = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
                     .connect(host: host, port: port, channelInitializer: open)
             }
+        } catch let error as IOError where error.errnoCode == 13 {
+            throw ColaError(
+                code: .accessRefused,
+                message: "may not use \(url): permission denied; who may is said by the server's setting socket-mode "
+                    + "and by the permissions of the socket's directory",
+                isRetryable: false)
         } catch {
             throw ColaError(
                 code: .unreachable, message: "cannot reach a server at \(url): \(Self.reason(error))", isRetryable: true
@@ -95,6 +102,7 @@ extension Client {
     private static func reason(_ error: any Error) -> String {
         switch error {
         case let error as IOError: error.errnoText
+        case is SocketAddressError.UnknownHost: "no such host"
         case let error as NIOConnectionError:
             error.connectionErrors.first.map { reason($0.error) }
                 ?? error.dnsAError.map { reason($0) } ?? error.dnsAAAAError.map { reason($0) }

@@ -38,7 +38,11 @@ struct Bind: AsyncParsableCommand {
 struct Unbind: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a binding back.",
-        discussion: "  cola unbind amq.direct orders --key new")
+        discussion: """
+              cola unbind amq.direct orders --key new
+
+            Without a binding of that key nothing changes, and that is no error.
+            """)
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var binding: BindingArguments

@@ -11,8 +11,8 @@ struct Check: AsyncParsableCommand {
 
               cola check ./cola-data
 
-            Exit code 0 if what is stored can be read, 65 if something is damaged, 75 if a broker has the \
-            directory open.
+            Exit code 0 if what is stored can be read, 65 if something is damaged or written by a newer cola, 66 if \
+            nothing is stored there, 75 if a broker has the directory open.
             """)
 
     @Flag(name: .long, help: "One line of JSON.")
@@ -22,6 +22,7 @@ struct Check: AsyncParsableCommand {
     var directory: String
 
     func run() async throws {
+        try lookForData()
         let report = try StoreCheck(directory: directory).run()
         try Output.print(json ? Self.json(report) : Self.text(report, directory))
         if !report.isSound {
@@ -29,6 +30,23 @@ struct Check: AsyncParsableCommand {
                 .badData,
                 "\(directory) is damaged; to start with what can be read (a copy of the file is kept first), use "
                     + "`cola serve --accept-damage`")
+        }
+    }
+
+    /// A wrong path is the likeliest mistake; what cannot be looked at for another reason is the check's own to say.
+    private func lookForData() throws {
+        switch fileKind(directory) {
+        case .missing:
+            throw Failure(.noInput, "there is no directory \(directory); name the one given to `cola serve --data-dir`")
+        case .file:
+            throw Failure(.noInput, "\(directory) is not a directory; name the one given to `cola serve --data-dir`")
+        case .directory, .unknown: break
+        }
+        guard fileKind("\(directory)/cola.db") != .missing else {
+            throw Failure(
+                .noInput,
+                "nothing is stored in \(directory): it has no cola.db; name the directory given to "
+                    + "`cola serve --data-dir`")
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ColaServer
 
 /// `cola`: the broker and everything that talks to it, in one executable.
 ///
@@ -18,18 +19,24 @@ import ArgumentParser
 
             Commands reach the broker at --url or COLA_URL, else through ./cola-data/cola.sock.
 
-            Exit codes: 0 done, 1 refused by the broker, 64 wrong usage, 69 no broker reached, \
-            70 a bug or a failed disk, \
-            75 may succeed if tried again, 77 not permitted.
+            Exit codes: 0 done, 1 refused by the broker, 64 wrong usage, 65 damaged or newer data, 66 no such input, \
+            69 no broker reached, 70 a bug or a failed disk, 74 no room, or the output took no more, \
+            75 in use, or may succeed if tried again, 77 not permitted.
             """,
+        version: Server.version,
         subcommands: [
             Serve.self, Health.self, Publish.self, Consume.self, Peek.self, Queues.self, Declare.self, Delete.self,
             Bind.self, Unbind.self, Purge.self, Check.self, Bench.self,
         ])
 
     static func main() async {
+        occupyClosedStreams()
         ignoreBrokenPipes()
         do {
+            let arguments = CommandLine.arguments.dropFirst()
+            // Its options are not declared, so the parser has no help for it.
+            if arguments.elementsEqual(["help", "serve"]) { return try Output.print(Setting.help) }
+            try checkCommand(arguments.first ?? "")
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -39,5 +46,12 @@ import ArgumentParser
         } catch {
             Failure.exit(with: error)
         }
+    }
+    /// The parser takes a misspelt command for an argument too many.
+    private static func checkCommand(_ word: String) throws {
+        let names = configuration.subcommands.map { "\($0)".lowercased() } + ["help"]
+        guard !word.hasPrefix("-"), !word.isEmpty, !names.contains(word) else { return }
+        let near = Spelling.nearest(to: word, among: names).map { "; did you mean `cola \($0)`?" } ?? ""
+        throw Failure(.usage, "there is no command '\(word)'\(near.isEmpty ? ";" : near) see `cola --help`")
     }
 }

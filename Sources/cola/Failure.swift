@@ -57,7 +57,8 @@ struct Failure: Error {
         if Cola.exitCode(for: error) == .validationFailure {
             // The parser knows which command it was; its own text runs over several lines.
             let usage = Cola.fullMessage(for: error).split(separator: "\n").last { $0.contains("--help' for more") }
-            let hint = usage.map { "; " + $0.trimmingPrefix { $0 == " " } } ?? ""
+            let command = usage?.split(separator: "'", omittingEmptySubsequences: false).dropFirst().first
+            let hint = command.map { "; see `\($0)`" } ?? ""
             end(Failure(.usage, Cola.message(for: error) + hint))
         }
         if error is CleanExit || error is ExitCode || Cola.exitCode(for: error) == .success {

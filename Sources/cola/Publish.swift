@@ -8,8 +8,7 @@ struct Publish: AsyncParsableCommand {
         abstract: "Publish messages.",
         discussion: """
             Each BODY is one message. Without any, each --file is one, or standard input is. It ends when \
-            the broker has \
-            everything on its disk, and prints how many messages that were.
+            the broker has everything on its disk, and prints how many messages that were.
 
               cola publish --queue hello 'first message' 'second message'
               cola publish --queue hello --declare < picture.png
@@ -18,7 +17,7 @@ struct Publish: AsyncParsableCommand {
               cola publish --exchange news --key sport --header lang=en 'goal!'
 
             With --each-line or --paragraphs the input is cut into messages: each line without its line feed, or each \
-            run of lines between blank lines.
+            run of lines between blank lines. Bodies that begin with - go behind --, as in `-- -1 -2`.
             """)
 
     @OptionGroup var connection: ConnectionOptions

@@ -12,7 +12,8 @@ struct Queues: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the queues.",
         discussion: """
-            Sorted by name. READY wait for a consumer, UNACKED are handed out and not acknowledged.
+            Sorted by name; topics are not among them. READY wait for a consumer, UNACKED are handed out and not \
+            acknowledged.
 
               cola queues
               cola queues --json | jq -r '.[] | select(.ready > 1000) | .name'

@@ -11,10 +11,31 @@
 /// A reader that went away is met as an error of `write`, not as a signal.
 func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
 
+/// Puts something in the place of standard streams that the caller has closed.
+///
+/// Otherwise the next file or socket that is opened gets the number of one of them, and what is printed goes into it.
+/// Each is opened the wrong way round, so that using it is an error as it would have been.
+func occupyClosedStreams() {
+    for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
+        // The lowest free number is taken, and those below are occupied by now.
+        _ = open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY)
+    }
+}
+
 func environment(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)
     return text.isEmpty ? nil : text
+}
+
+/// What can be at a path, as far as the commands tell it apart.
+enum FileKind { case missing, directory, file, unknown }
+
+/// What is at the path; `unknown` if that may not be seen.
+func fileKind(_ path: String) -> FileKind {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return errno == ENOENT ? .missing : errno == ENOTDIR ? .file : .unknown }
+    return status.st_mode & S_IFMT == S_IFDIR ? .directory : .file
 }
 
 /// Whether a person sits at the other end of a standard stream: then a progress bar is welcome, and only then.

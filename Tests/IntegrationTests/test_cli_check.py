@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import json
+import os
 
-from cli import BAD_DATA, NOT_PERMITTED, TRY_AGAIN, cola
+import pytest
+
+from cli import BAD_DATA, NO_INPUT, NOT_PERMITTED, TRY_AGAIN, cola
 
 
 def filled(new_broker, count=500):
@@ -44,7 +47,19 @@ def test_a_directory_in_use_is_left_alone(new_broker):
 
 
 def test_a_directory_that_is_none_is_said_so(tmp_path):
-    cola("check", str(tmp_path / "none")).fails(NOT_PERMITTED, str(tmp_path / "none"))
+    hint = "`cola serve --data-dir`"
+    cola("check", str(tmp_path / "none")).fails(NO_INPUT, "no directory %s/none" % tmp_path, hint)
+    (tmp_path / "file").write_text("")
+    cola("check", str(tmp_path / "file")).fails(NO_INPUT, "%s/file is not a directory" % tmp_path, hint)
+    (tmp_path / "empty").mkdir()
+    cola("check", str(tmp_path / "empty")).fails(NO_INPUT, "nothing is stored in %s/empty" % tmp_path, hint)
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_directory_that_may_not_be_read_is_said_so(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0)
+    cola("check", str(tmp_path / "closed")).fails(NOT_PERMITTED, str(tmp_path / "closed"))
 
 
 def test_damage_is_found_and_named(new_broker):

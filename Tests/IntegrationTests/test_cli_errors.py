@@ -2,12 +2,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
+import subprocess
 import threading
+import time
 
 import pytest
 
-from cli import NOT_PERMITTED, OK, UNAVAILABLE, USAGE, cola
+from broker import binary, die_with_parent
+from cli import NOT_PERMITTED, OK, UNAVAILABLE, USAGE, cola, environment
 
 EVERY_COMMAND = [
     ["health"], ["publish", "--queue", "q", "x"], ["consume", "--queue", "q"], ["peek", "q"], ["queues"],
@@ -22,6 +27,72 @@ def test_no_broker_is_69_and_says_which_socket_and_how_to_start_one(command, tmp
     cola(*command, url=url).fails(UNAVAILABLE, "unix:///nonexistent/cola.sock", "cola serve")
     if command[0] != "bench":
         cola(*command, cwd=str(tmp_path)).fails(UNAVAILABLE, "cola-data/cola.sock")
+
+
+def test_a_socket_that_is_closed_to_the_user_is_77(new_broker):
+    broker = new_broker("--socket-mode", "0600")
+    broker.start()
+    os.chmod(broker.socket_folder, 0o755)
+    runs_as = [] if os.getuid() else ["setpriv", "--reuid=65534", "--clear-groups"]
+    if not runs_as or not shutil.which(runs_as[0]):
+        pytest.skip("needs root and setpriv to be somebody else")
+    # The executable may lie where others cannot reach; the copy may not.
+    copy = shutil.copy(binary(), broker.socket_folder + "/cola")
+    done = subprocess.run(
+        [*runs_as, copy, "health", "--url", broker.unix], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    message = done.stderr.decode()
+    assert done.returncode == NOT_PERMITTED and broker.unix in message and "socket-mode" in message, message
+    assert "cola serve`" not in message, "starting another one does not help"
+
+
+def test_a_host_that_is_not_known_is_69():
+    cola("health", "--url", "tcp://nosuch.invalid").fails(UNAVAILABLE, "tcp://nosuch.invalid:7672", "no such host")
+
+
+@pytest.mark.parametrize("word, meant", [
+    ("pubish", "publish"), ("queue", "queues"), ("serv", "serve"), ("halth", "health"), ("subscribe", None)])
+def test_a_misspelt_command_is_named_with_what_was_meant(word, meant):
+    result = cola(word).fails(USAGE, "'%s'" % word, "`cola --help`")
+    assert ("did you mean `cola %s`?" % meant in result.err) if meant else ("did you mean" not in result.err)
+
+
+def test_the_version_is_that_of_the_server(shared_broker):
+    version = cola("--version").succeeds().lines()
+    assert version == cola("serve", "--version").succeeds().lines()
+    assert cola("health", url=shared_broker.unix).lines()[0].startswith("ok Cola/%s at" % version[0])
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_with_a_standard_stream_closed_nothing_is_written_elsewhere(new_broker, streams):
+    """The first file that is opened gets the number of a closed stream: what is printed must not go into it."""
+    broker = new_broker()
+    url = broker.unix
+    command = 'exec "$0" serve --data-dir "$1" --socket "$2" --native off %s' % streams
+    process = subprocess.Popen(
+        ["bash", "-c", command, binary(), str(broker.data), broker.socket], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    try:
+        deadline = time.monotonic() + 30
+        while cola("health", url=url).code != OK:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        cola("publish", "-q", "q", "--declare", "x", url=url).succeeds()
+        for descriptor in range(3):
+            target = os.readlink("/proc/%d/fd/%d" % (process.pid, descriptor))
+            assert target.startswith(("/dev/", "pipe:")), "stream %d is %s" % (descriptor, target)
+        process.terminate()
+        assert process.wait(20) == OK
+    finally:
+        process.kill()
+        process.wait(10)
+    cola("check", str(broker.data)).succeeds()
+
+
+def test_output_that_goes_nowhere_is_an_error(shared_broker):
+    done = subprocess.run(
+        ["bash", "-c", '"$0" queues >&-', binary()], env=environment(shared_broker.unix), stderr=subprocess.PIPE,
+        timeout=30)
+    assert done.returncode == 74 and b"cannot write the output: Bad file descriptor" in done.stderr
 
 
 def test_a_port_nobody_listens_at_is_69():

@@ -40,13 +40,14 @@ extension Setting {
             help: "Where everything is stored. Made if missing."),
         Setting(
             name: "socket", kind: .text, defaultValue: nil, placeholder: "PATH|off",
-            help: "The Unix socket of the native protocol. Default: cola.sock in the data directory."),
+            help: "The native protocol's Unix socket, at most 107 bytes. Default: cola.sock in the data directory."),
         Setting(
             name: "socket-mode", kind: .mode, defaultValue: "0660", placeholder: "MODE",
-            help: "Who may use the Unix socket: its file mode."),
+            help: "Who may use the Unix socket: its file mode. Only its own user can reach into the data directory: to "
+                + "let others in, put the socket elsewhere as well."),
         Setting(
             name: "native", kind: .listener, defaultValue: "127.0.0.1:7672", placeholder: "HOST:PORT|off",
-            help: "TCP for the native protocol. Port 0 picks a free one."),
+            help: "TCP for the native protocol; [::1]:7672 for IPv6. Port 0 picks a free one."),
         Setting(
             name: "amqp", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
             help: "AMQP 0-9-1; not in this version yet."),
@@ -69,7 +70,7 @@ extension Setting {
             help: "relaxed does not wait for the disk: a power failure may lose what was confirmed."),
         Setting(
             name: "accept-damage", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
-            help: "Start on damaged data with what can be read, after a copy of it was made."),
+            help: "Start on damaged data with what can be read, after a copy of it was made. The flag alone is yes."),
         Setting(
             name: "body-max", kind: .bytes(1...1_073_741_824), defaultValue: "16M", placeholder: "BYTES",
             help: "The largest message."),
@@ -108,8 +109,9 @@ extension Setting {
             "Queues and topics are kept in the data directory. When connections are accepted, one line that begins",
             "with `cola ready` is printed, with every address. SIGTERM stops the server in order.", "",
             "USAGE: cola serve [--NAME VALUE]...", "",
-            "Each setting can also be given as an environment variable (--data-dir: COLA_DATA_DIR) or in cola.yaml",
-            "(data-dir: ...). The command line goes before the environment, and the environment before the file.", "",
+            "Each setting can also be given as an environment variable (--data-dir: COLA_DATA_DIR) or as a line in",
+            "cola.yaml (data-dir: /var/lib/cola). The command line goes before the environment, and the environment",
+            "before the file. BYTES may end in K, M or G: 16M. Log lines go to standard error.", "",
             "SETTINGS:",
         ]
         for setting in all {
@@ -118,9 +120,11 @@ extension Setting {
             lines.append("        \(setting.help)\(standard)")
         }
         lines += [
-            "", "EXAMPLES:", "  cola serve", "  cola serve --data-dir /var/lib/cola --native 0.0.0.0:7672",
+            "", "EXAMPLES:", "  cola serve",
+            "  cola serve --native off --socket /run/cola/cola.sock --data-dir /var/lib/cola",
+            "  COLA_DEFAULT_USER=ana COLA_DEFAULT_PASS=secret cola serve --native 0.0.0.0:7672",
             "  cola serve --native 127.0.0.1:0 --socket off", "",
-            "EXIT CODES: 0 stopped in order, 64 wrong setting, 65 damaged or newer data, 69 an address is in use,",
+            "EXIT CODES: 0 stopped in order, 64 wrong setting, 65 damaged or newer data, 69 cannot listen there,",
             "  70 the disk failed, 74 no room, 75 the data directory is in use, 77 not permitted",
         ]
         return lines.joined(separator: "\n")

@@ -116,7 +116,7 @@ package struct Settings: Sendable {
         do {
             node = try Yams.compose(yaml: text)
         } catch {
-            throw Wrong(description: "\(path) is not YAML: \(error)")
+            throw Wrong(description: "\(path) is not YAML: \(reason(error)); write lines of the form `name: value`")
         }
         guard let node else { return [:] }
         guard let mapping = node.mapping else {
@@ -127,31 +127,29 @@ package struct Settings: Sendable {
             guard let name = key.string, Setting.named(name) != nil else {
                 throw unknown("\(key.string ?? "a key that is no text") in \(path)", key.string ?? "")
             }
+            guard name != "config" else {
+                throw Wrong(description: "config in \(path): one file of settings cannot name another; remove the line")
+            }
             guard let scalar = value.scalar else { throw Wrong(description: "\(name) in \(path) must be one value") }
             values[name] = scalar.string
         }
         return values
     }
 
-    private static func unknown(_ origin: String, _ name: String) -> Wrong {
-        let near = Setting.all.map(\.name).min { distance($0, name) < distance($1, name) } ?? ""
-        let hint = distance(near, name) <= 3 ? "; did you mean \(near)?" : "; cola serve --help has them all"
-        return Wrong(description: "there is no setting \(origin)\(hint)")
+    /// What is wrong and where, in one line: the parser's own text shows the place over several.
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case YamlError.scanner(_, let problem, let mark, _), YamlError.parser(_, let problem, let mark, _),
+            YamlError.composer(_, let problem, let mark, _):
+            "line \(mark.line), column \(mark.column): \(problem)"
+        case YamlError.duplicatedKeysInMapping(let keys, _): "it has '\(keys.sorted().joined(separator: "', '"))' twice"
+        default: "\(error)"
+        }
     }
 
-    /// How many letters must change to make one word from the other (Levenshtein, 1966).
-    private static func distance(_ first: String, _ second: String) -> Int {
-        let letters = Array(second)
-        var row = Array(0...letters.count)
-        for (line, letter) in first.enumerated() {
-            var diagonal = row[0]
-            row[0] = line + 1
-            for column in letters.indices {
-                let replaced = diagonal + (letters[column] == letter ? 0 : 1)
-                diagonal = row[column + 1]
-                row[column + 1] = min(replaced, row[column] + 1, diagonal + 1)
-            }
-        }
-        return row[letters.count]
+    private static func unknown(_ origin: String, _ name: String) -> Wrong {
+        let near = Spelling.nearest(to: name, among: Setting.all.map(\.name))
+        let hint = near.map { "; did you mean \($0)?" } ?? "; cola serve --help has them all"
+        return Wrong(description: "there is no setting \(origin)\(hint)")
     }
 }
