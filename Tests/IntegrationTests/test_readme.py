@@ -1,0 +1,276 @@
+"""What README.md, the Python client's page and every `--help` show is run as it stands, so that it stays true.
+
+A person runs them one after the other in one folder; so do the tests. Only what belongs to a machine is replaced:
+ports, folders outside of the test's own, times of day, and how long a load runs.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Dict, Iterator, List, Tuple
+
+import pytest
+
+from broker import REPOSITORY, binary, die_with_parent
+from cli import cola, environment
+
+README = REPOSITORY / "README.md"
+CLIENT_PAGE = REPOSITORY / "clients" / "python" / "README.md"
+PYTHON_PATH = {"PYTHONPATH": str(REPOSITORY / "clients" / "python")}
+
+
+def blocks(page: pathlib.Path, language: str) -> List[str]:
+    return re.findall(r"^```%s\n(.*?)^```$" % language, page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+class Shell:
+    """A folder as a newcomer has it: empty, with an empty HOME, and `cola` in PATH."""
+
+    def __init__(self, folder: pathlib.Path, url: str = ""):
+        self.folder = folder
+        (folder / "bin").mkdir()
+        (folder / "home").mkdir()
+        (folder / "bin" / "cola").symlink_to(binary())
+        self.environment = environment(url or None, dict(PYTHON_PATH, HOME=str(folder / "home")))
+        self.environment["PATH"] = "%s:%s" % (folder / "bin", os.environ["PATH"])
+
+    def spawn(self, command: str, **more: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            ["bash", "-o", "pipefail", "-c", command], cwd=str(self.folder), env=dict(self.environment, **more),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=die_with_parent)
+
+    def run(self, command: str, timeout: float = 60.0) -> Tuple[int, str]:
+        """Exit code and what was printed."""
+        process = self.spawn(command)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        finally:
+            end(process)
+        return process.returncode, output.decode("utf-8", "replace")
+
+    def run_for(self, command: str, seconds: float) -> Tuple[bool, str]:
+        """Whether it still ran after that time without an error, and what was printed."""
+        process = self.spawn(command)
+        try:
+            output, _ = process.communicate(timeout=seconds)
+            return False, output.decode("utf-8", "replace")
+        except subprocess.TimeoutExpired:
+            end(process)
+            output, _ = process.communicate(timeout=10)
+            return True, output.decode("utf-8", "replace")
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[pathlib.Path]:
+    """The path of a Unix socket has at most 107 bytes."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cola-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(str(folder), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def serving(shell: Shell, command: str) -> Iterator[str]:
+    """Runs `cola serve` while the block runs; gives the line that it printed, and sees it stop in order."""
+    process = shell.spawn("exec " + command, COLA_NATIVE="127.0.0.1:0")
+    assert process.stdout is not None
+    try:
+        lines: List[str] = []
+        deadline = time.monotonic() + 30
+        # stderr comes along unless the command leads it elsewhere; the line is on stdout.
+        while time.monotonic() < deadline and not (lines and lines[-1].startswith("cola ready")):
+            line = process.stdout.readline().decode()
+            assert line, "`%s` ended: %s" % (command, lines)
+            lines.append(line.rstrip("\n"))
+        yield lines[-1]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0, command
+    finally:
+        end(process)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def newcomer() -> Iterator[Tuple[Shell, List[Tuple[str, str]], str]]:
+    """The folder with README's broker running; the other commands of its first steps, and the line it printed."""
+    steps: List[Tuple[str, str]] = []
+    for line in blocks(README, "console")[0].splitlines(keepends=True):
+        if line.startswith("$ "):
+            steps.append((line[2:].strip(), ""))
+        else:
+            steps[-1] = (steps[-1][0], steps[-1][1] + line)
+    (build, _), (serve, ready), *rest = steps
+    assert build.startswith("make build") and serve.startswith("cola serve") and serve.endswith("&")
+    with short_folder() as folder:
+        shell = Shell(folder)
+        with serving(shell, serve.rstrip("& ")) as line:
+            shown = ready.strip().replace("/home/ana", str(folder))
+            assert re.sub(r":\d+ ", ":PORT ", line) == re.sub(r":\d+ ", ":PORT ", shown)
+            yield shell, rest, line
+
+
+def test_the_first_steps_print_what_the_page_shows(newcomer):
+    shell, steps, _ = newcomer
+    assert len(steps) >= 4
+    for command, shown in steps:
+        assert shell.run(command) == (0, shown), command
+
+
+def test_the_session_by_hand_is_answered_as_the_page_shows(newcomer):
+    shell, _, _ = newcomer
+    first, *lines = blocks(README, "console")[1].splitlines()
+    assert first == "$ nc -U cola-data/cola.sock"
+    times = re.compile(r"ts=\d+")
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.settimeout(10)
+        opened.connect(str(shell.folder / "cola-data" / "cola.sock"))
+        answers = opened.makefile("r", newline="\n")
+        is_body = False
+        for line in lines:
+            if is_body or line.startswith(("ok", "msg ")):
+                assert times.sub("ts=N", answers.readline()) == times.sub("ts=N", line + "\n")
+                is_body = line.startswith("msg ")
+            else:
+                opened.sendall(line.encode() + b"\n")
+        assert answers.readline() == "", "the connection is still open"
+
+
+def test_the_python_of_the_page_runs(newcomer):
+    shell, _, _ = newcomer
+    (snippet,) = blocks(README, "python")
+    (shell.folder / "snippet.py").write_text(snippet)
+    assert shell.run("'%s' snippet.py" % sys.executable) == (0, "b'hello'\n")
+
+
+def test_the_python_of_the_clients_page_runs(newcomer):
+    shell, _, _ = newcomer
+    hello, fast, again = blocks(CLIENT_PAGE, "python")
+    (shell.folder / "hello.py").write_text(hello)
+    assert shell.run("'%s' hello.py" % sys.executable) == (0, "world {'lang': 'en'}\n")
+    (shell.folder / "fast.py").write_text(fast)
+    assert shell.run("'%s' fast.py" % sys.executable) == (0, "100000\n")
+    (shell.folder / "again.py").write_text(again)
+    assert shell.run("cola publish --queue hello 'for the loop'")[0] == 0
+    assert shell.run_for("'%s' -u again.py" % sys.executable, 2) == (True, "for the loop\n")
+
+
+def test_the_examples_run(newcomer):
+    shell, _, _ = newcomer
+    shutil.copytree(str(REPOSITORY / "examples"), str(shell.folder / "examples"))
+    python = "'%s' -u examples/" % sys.executable
+    assert shell.run(python + "hello.py") == (0, "world {'lang': 'en'}\n")
+    assert shell.run(python + "work_queue.py add 5") == (0, "5 jobs are on the disk\n")
+    runs, output = shell.run_for(python + "work_queue.py work", 3)
+    assert runs and [line.split(":")[0] for line in output.splitlines()] == ["job %d" % n for n in range(5)]
+    assert shell.run(python + "topic_reader.py write 3") == (0, "3 events written\n")
+    for group, count in [("audit", 3), ("audit", 0), ("billing", 3)]:
+        code, output = shell.run(python + "topic_reader.py read " + group)
+        assert code == 0 and len(output.splitlines()) == count, output
+    for wrong in ["work_queue.py", "work_queue.py add many", "topic_reader.py", "topic_reader.py write many"]:
+        code, output = shell.run(python + wrong)
+        assert code == 1 and "python3 examples/" in output and "Traceback" not in output, output
+
+
+# Every example of every --help
+
+SETUP = """
+for queue in hello log texts orders bench-0; do cola declare queue $queue; done
+cola declare topic events
+cola declare exchange news --type fanout
+cola bind news orders
+cola publish --queue hello 1 2 3 4 5 6 7 8 9 10
+cola publish --queue orders 1 2 3
+cola publish --queue events 1 2 3
+touch app.log picture.png a.txt
+echo text > b.txt
+""".strip().replace("\n", " && ").replace("do &&", "do").replace("; done &&", "; done &&")
+
+
+def examples(command: str) -> List[str]:
+    """The indented lines that run `cola`; `cola serve &` is what runs already."""
+    out = cola(*command.split(), "--help").succeeds().out.decode()
+    text = out.partition("USAGE:")[0] + out.partition("EXAMPLES:")[2]
+    found = [line.strip() for line in text.splitlines() if re.match(r" +(\w.* \| )?(COLA_\w+=\S+ )*cola ", line)]
+    found = [line for line in found if line != "cola serve &"]
+    assert found, "no example in `cola %s --help`" % command
+    return found
+
+
+@pytest.fixture(scope="module")
+def sandbox(shared_broker) -> Iterator[Tuple[Shell, Dict[str, str]]]:
+    """A folder that has what the examples name, with a broker at COLA_URL and the data of a stopped one beside."""
+    with short_folder() as folder:
+        shell = Shell(folder, shared_broker.unix)
+        with serving(shell, "cola serve"):
+            pass
+        yield shell, {"tcp://localhost:7672": shared_broker.tcp}
+
+
+@pytest.mark.parametrize("command", [
+    "", "health", "publish", "consume", "peek", "queues", "declare", "delete", "bind", "unbind", "purge", "check",
+    "bench",
+])
+def test_each_example_of_the_help_runs(sandbox, command):
+    shell, replacements = sandbox
+    for example in examples(command):
+        if "jq" in example and not shutil.which("jq"):
+            continue
+        assert shell.run(SETUP)[0] == 0
+        line = example
+        for shown, real in replacements.items():
+            line = line.replace(shown, real)
+        if command == "bench":  # as the page has it, but shorter
+            line = line.partition(" #")[0].rstrip() + (" --count 500" if "--count" in line else " --seconds 0.2")
+        if "tail -f" in line or "--follow" in line:
+            runs, output = shell.run_for(line, 1.5)
+            assert runs and "cola: " not in output, "%s: %s" % (example, output)
+        else:
+            code, output = shell.run(line)
+            assert code == 0, "%s: exit code %d: %s" % (example, code, output)
+
+
+def test_each_example_of_serve_starts_a_server():
+    for example in examples("serve"):
+        with short_folder() as folder:
+            line = example.replace("0.0.0.0:7672", "127.0.0.1:0")
+            line = line.replace("/var/lib/cola", "lib").replace("/run/cola/", "")
+            with serving(Shell(folder), re.sub(r"^((?:COLA_\w+=\S+ )+)", r"env \1", line)) as ready:
+                assert ready.startswith("cola ready "), example
+
+
+def test_the_help_of_serve_is_the_whole_reference():
+    """Each setting with its environment variable works; what the text says of defaults is what is taken."""
+    text = cola("serve", "--help").succeeds().out.decode()
+    assert cola("help", "serve").succeeds().out.decode() == text
+    settings = re.findall(r"^  --([a-z-]+) (\S+)$", text, re.MULTILINE)
+    defaults = dict(re.findall(r"^  --([a-z-]+) .*\n(?: {8}.*\n)*? {8}.*\(default: (.*)\)$", text, re.MULTILINE))
+    assert len(settings) > 15 and len(defaults) > 12
+    for name, _ in settings:
+        if name == "config":
+            continue
+        variable = "COLA_" + name.upper().replace("-", "_")
+        # Empty is wrong for all of them, and is complained about under the name it was given by.
+        cola("serve", env={variable: ""}).fails(64, variable)
+    with short_folder() as folder:
+        given = " ".join("--%s %s" % (name, value) for name, value in defaults.items() if name != "native")
+        with serving(Shell(folder), "cola serve --native 127.0.0.1:0 " + given) as ready:
+            assert ready.startswith("cola ready ")
