@@ -117,7 +117,7 @@ extension Setting {
         for setting in all {
             let standard = setting.defaultValue.map { " (default: \($0))" } ?? ""
             lines.append("  --\(setting.name) \(setting.placeholder)")
-            lines.append("        \(setting.help)\(standard)")
+            lines += wrapped(setting.help + standard, indent: 8, columns: 100)
         }
         lines += [
             "", "EXAMPLES:", "  cola serve",
@@ -128,5 +128,19 @@ extension Setting {
             "  70 the disk failed, 74 no room, 75 the data directory is in use, 77 not permitted",
         ]
         return lines.joined(separator: "\n")
+    }
+
+    private static func wrapped(_ text: String, indent: Int, columns: Int) -> [String] {
+        let margin = String(repeating: " ", count: indent)
+        var lines: [String] = []
+        var line = margin
+        for word in text.split(separator: " ") {
+            if line.count + word.count > columns, line != margin {
+                lines.append(line)
+                line = margin
+            }
+            line += line == margin ? word : " " + word
+        }
+        return lines + [line]
     }
 }
