@@ -5,7 +5,11 @@
 # all in one run and on the disk of the repository (/tmp may be memory), so that the figures can be compared with one
 # another. Options go to each `cola bench` of a broker.
 set -euo pipefail
-cola=${1:?usage: scripts/bench.sh COLA [OPTION…]}
+if (($# < 1)); then
+    echo "usage: scripts/bench.sh COLA [OPTION…]" >&2
+    exit 64
+fi
+cola=$1
 shift
 mkdir -p .build
 folder=$(mktemp -d .build/bench.XXXXXX)

@@ -28,8 +28,8 @@ struct Check: AsyncParsableCommand {
         if !report.isSound {
             throw Failure(
                 .badData,
-                "\(directory) is damaged; to start with what can be read (a copy of the file is kept first), use "
-                    + "`cola serve --accept-damage`")
+                "\(directory) is damaged; `cola serve` puts damaged batches aside and goes on, and if it refuses to "
+                    + "start, --accept-damage makes it start with what can be read (a copy of the file is kept first)")
         }
     }
 

@@ -73,3 +73,8 @@ def test_damage_is_found_and_named(new_broker):
     result = cola("check", str(broker.data)).fails(BAD_DATA, str(broker.data), "--accept-damage")
     assert any(line.startswith("damage: ") for line in result.lines())
     assert not json.loads(cola("check", "--json", str(broker.data)).out)["sound"]
+    # What the message and README promise of a damaged batch.
+    broker.start()
+    result = cola("consume", "-q", "q", url=broker.unix).succeeds()
+    assert 0 < len(result.lines()) < 5000 and "put aside" in result.err
+    assert "put aside" in broker.stderr()
