@@ -99,7 +99,7 @@ extension Client {
     }
 
     /// What the system said, without the type names around it.
-    private static func reason(_ error: any Error) -> String {
+    static func reason(_ error: any Error) -> String {
         switch error {
         case let error as IOError: error.errnoText
         case is SocketAddressError.UnknownHost: "no such host"
@@ -118,6 +118,8 @@ extension IOError {
         switch errnoCode {
         case 2: "there is no such socket"
         case 13: "permission denied"
+        case 32, 104: "the server closed it"
+        case 110: "nothing came back in time"
         case 111: "connection refused"
         default: "\(self)"
         }

@@ -32,7 +32,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        lost("\(error)")
+        lost(Client.reason(error))
         context.close(promise: nil)
     }
 

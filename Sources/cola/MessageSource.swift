@@ -61,6 +61,15 @@ struct MessageSource {
         return total
     }
 
+    /// A misspelt name is said before the files in front of it are published.
+    static func checkFiles(_ paths: [String]) throws {
+        for path in paths where path != "-" && access(path, R_OK) != 0 { throw cannotOpen(path) }
+    }
+
+    private static func cannotOpen(_ path: String) -> Failure {
+        Failure(.noInput, "cannot open \(path): \(systemError()); name a file that exists and may be read")
+    }
+
     mutating func next() throws -> ByteBuffer? {
         if let argument = arguments.popFirst() { return try checked(ByteBuffer(string: argument)) }
         while true {
@@ -146,9 +155,7 @@ struct MessageSource {
     private mutating func open(_ path: String) throws {
         self.path = path == "-" ? "standard input" : path
         let descriptor = path == "-" ? 0 : openForReading(path)
-        guard descriptor >= 0 else {
-            throw Failure(.noInput, "cannot open \(path): \(systemError()); name a file that exists and may be read")
-        }
+        guard descriptor >= 0 else { throw Self.cannotOpen(path) }
         file = descriptor
         buffer = []
         position = 0
@@ -170,7 +177,8 @@ struct MessageSource {
         Failure(
             .refused,
             "a message of \(path.isEmpty ? "the arguments" : path) has \(bytes) bytes or more; the broker takes "
-                + "\(messageBytesMax) (its setting body-max). Cut the input with --each-line or --paragraphs")
+                + "\(messageBytesMax) (its setting body-max)"
+                + (cut == .none ? "; cut the input with --each-line or --paragraphs" : ""))
     }
 }
 

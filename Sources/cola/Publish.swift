@@ -82,6 +82,10 @@ struct Publish: AsyncParsableCommand {
                     try await publishAll(with: publisher, bodyBytesMax: client.server.bodyBytesMax ?? 16 << 20)
                 } catch let error as ColaError {
                     throw explained(error, confirmed: publisher.confirmedCount)
+                } catch let failure as Failure {
+                    // The input is at fault and the broker goes on: what came before is stored.
+                    try? await publisher.confirmAll()
+                    throw explained(failure, published: publisher.confirmedCount)
                 }
                 return publisher.confirmedCount
             }
@@ -91,6 +95,7 @@ struct Publish: AsyncParsableCommand {
 
     private func publishAll(with publisher: Publisher, bodyBytesMax: Int) async throws {
         let paths = file.isEmpty ? ["-"] : file
+        if body.isEmpty { try MessageSource.checkFiles(paths) }
         var source = MessageSource(
             body.isEmpty ? .files(paths) : .arguments(body),
             cut: eachLine ? .lines : paragraphs ? .paragraphs : .none, messageBytesMax: bodyBytesMax)
@@ -130,5 +135,10 @@ struct Publish: AsyncParsableCommand {
         var error = error
         if confirmed > 0 { error.message += "; \(confirmed) messages before were confirmed" }
         return error
+    }
+
+    private func explained(_ failure: Failure, published: Int) -> Failure {
+        guard published > 0 else { return failure }
+        return Failure(failure.kind, failure.message + "; \(published) messages before it were published")
     }
 }

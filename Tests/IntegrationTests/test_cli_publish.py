@@ -168,3 +168,18 @@ def test_on_a_terminal_it_draws_a_bar_and_asks_for_input(url, queue, tmp_path):
         process.wait(10)
         os.close(controller)
         os.close(terminal)
+
+
+def test_a_misspelt_file_is_said_before_anything_is_published(url, queue, tmp_path):
+    (tmp_path / "a").write_text("1\n2\n")
+    arguments = ["--file", str(tmp_path / "a"), "--file", str(tmp_path / "b"), "--each-line"]
+    cola("publish", "-q", queue, *arguments, url=url).fails(NO_INPUT, str(tmp_path / "b"))
+    assert cola("consume", "-q", queue, url=url).succeeds().out == b""
+
+
+def test_input_that_goes_wrong_on_the_way_tells_what_is_published_already(url, queue):
+    text = b"1\n2\n3\n" + b"x" * (17 << 20)
+    result = cola("publish", "-q", queue, "--each-line", url=url, input=text)
+    result.fails(REFUSED, "standard input", "body-max", "3 messages before it were published")
+    assert "--each-line" not in result.err, "advice to do what was done"
+    assert cola("consume", "-q", queue, url=url).succeeds().lines() == ["1", "2", "3"]
