@@ -8,6 +8,14 @@ extension Broker {
         guard !route.isEmpty || !publish.isMandatory else {
             return refuse(channel, id, .unroutable(exchange: publish.exchange, routingKey: publish.routingKey))
         }
+        let bytes = publish.byteCount.multipliedReportingOverflow(by: route.count)
+        guard !bytes.overflow, bytes.partialValue <= limits.transactionBytesMax else {
+            let size = bytes.overflow ? Int.max : bytes.partialValue
+            return refuse(channel, id, .transactionTooLarge(bytes: size, limit: limits.transactionBytesMax))
+        }
+        guard gatheringBytes + bytes.partialValue <= limits.gatheringBytesMost else {
+            return refuse(channel, id, .overloaded(waiting: gatheringBytes))
+        }
         for destination in route {
             append(publish.message, to: destination, at: now)
             for message in publish.more { append(message, to: destination, at: now) }

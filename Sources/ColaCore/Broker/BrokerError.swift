@@ -14,6 +14,8 @@ package enum BrokerError: Error, Equatable, Sendable {
     case limit(what: String, limit: Int, setting: String)
     case deleted(Kind, name: String)
     case offsetOutOfRange(topic: String, offset: Offset, next: Offset)
+    case transactionTooLarge(bytes: Int, limit: Int)
+    case overloaded(waiting: Int)
     case storage(String)
     case damaged(name: String, base: Offset)
 
@@ -36,7 +38,8 @@ extension BrokerError {
         case .unroutable: "unroutable"
         case .consumerInUse: "in_use"
         case .unknownDelivery: "unknown_delivery"
-        case .limit: "limit"
+        case .limit, .transactionTooLarge: "limit"
+        case .overloaded: "overloaded"
         case .deleted: "cancelled"
         case .storage: "storage"
         case .damaged: "damaged"
@@ -46,9 +49,9 @@ extension BrokerError {
     /// Whether sending the same request again, unchanged, can succeed.
     package var isRetryable: Bool {
         switch self {
-        case .storage: true
+        case .storage, .overloaded: true
         case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
-            .consumerInUse, .unknownDelivery, .limit, .deleted, .damaged:
+            .consumerInUse, .unknownDelivery, .limit, .transactionTooLarge, .deleted, .damaged:
             false
         }
     }
@@ -79,6 +82,11 @@ extension BrokerError: CustomStringConvertible {
                 : "none of the deliveries \(first) to \(last) is held by this connection"
         case .limit(let what, let limit, let setting):
             "there may be at most \(limit) \(what)" + (setting.isEmpty ? "" : " (setting \(setting))")
+        case .transactionTooLarge(let bytes, let limit):
+            "the message makes \(bytes) bytes in all the queues that it leads to, and one transaction holds at most "
+                + "\(limit); send it in parts, or to fewer queues"
+        case .overloaded(let waiting):
+            "\(waiting) bytes wait for the disk; publish again when answers come in"
         case .deleted(let kind, let name): "the \(kind.rawValue) '\(name)' was deleted"
         case .offsetOutOfRange(let topic, let offset, let next):
             "offset \(offset) is beyond the end of topic '\(topic)', whose next offset is \(next)"

@@ -78,6 +78,9 @@ package struct Publish: Sendable {
         self.message = message
         self.more = more
     }
+
+    /// What one copy of it counts. Bytes.
+    package var byteCount: Int { more.reduce(message.byteCount) { $0 + $1.byteCount } }
 }
 
 package struct Consume: Equatable, Sendable {

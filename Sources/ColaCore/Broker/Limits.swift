@@ -10,6 +10,11 @@ package struct Limits: Equatable, Sendable {
     package var cacheBytesMax = 64 * 1024 * 1024
     /// Above this the gathering batch takes no more from publishers. Bytes.
     package var gatheringBytesMax = 4 * 1024 * 1024
+    /// All copies of the messages of one publish together: it is one transaction. Bytes.
+    package var transactionBytesMax = 64 * 1024 * 1024
+    /// The gathering batch never grows beyond this, however many publishers are ahead of a disk that does not answer.
+    /// Bytes; well below what a segment can hold.
+    package var gatheringBytesMost = 1024 * 1024 * 1024
     /// How far deliveries may run ahead of a channel's socket. Bytes.
     package var windowBytes = 1024 * 1024
     /// How much one read from the store brings. Bytes.

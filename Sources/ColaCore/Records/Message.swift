@@ -21,7 +21,7 @@ package struct Message: Equatable, Sendable {
 /// Source: Kafka protocol guide, "Record Header"
 package struct RecordHeaders: Equatable, Sendable {
     package private(set) var count: Int
-    package private(set) var encoded: ArraySlice<UInt8>
+    package private(set) var encoded: [UInt8]
 
     package init() {
         count = 0
@@ -29,16 +29,14 @@ package struct RecordHeaders: Equatable, Sendable {
     }
 
     package mutating func append(name: some Collection<UInt8>, value: (some Collection<UInt8>)?) {
-        var bytes = Array(encoded)
-        Varint.append(Int64(name.count), to: &bytes)
-        bytes.append(contentsOf: name)
+        Varint.append(Int64(name.count), to: &encoded)
+        encoded.append(contentsOf: name)
         if let value {
-            Varint.append(Int64(value.count), to: &bytes)
-            bytes.append(contentsOf: value)
+            Varint.append(Int64(value.count), to: &encoded)
+            encoded.append(contentsOf: value)
         } else {
-            Varint.append(-1, to: &bytes)
+            Varint.append(-1, to: &encoded)
         }
-        encoded = bytes[...]
         count += 1
     }
 

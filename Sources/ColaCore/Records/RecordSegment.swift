@@ -61,7 +61,7 @@ package struct RecordSegment: Equatable, Sendable {
     package mutating func append(_ message: Message, at offset: Offset, timestamp: Timestamp) {
         let value = store(message.value)
         let key = message.key.map { store($0) } ?? Part(start: 0, count: -1)
-        let headers = message.headers.count == 0 ? Part(start: 0, count: 0) : store(message.headers.encoded)
+        let headers = message.headers.count == 0 ? Part(start: 0, count: 0) : store(message.headers.encoded[...])
         entries.append(
             Entry(
                 offset: offset, timestamp: timestamp, key: key, value: value, headers: headers,

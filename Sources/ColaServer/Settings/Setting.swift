@@ -72,8 +72,8 @@ extension Setting {
             name: "accept-damage", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
             help: "Start on damaged data with what can be read, after a copy of it was made. The flag alone is yes."),
         Setting(
-            name: "body-max", kind: .bytes(1...1_073_741_824), defaultValue: "16M", placeholder: "BYTES",
-            help: "The largest message."),
+            name: "body-max", kind: .bytes(1...67_108_864), defaultValue: "16M", placeholder: "BYTES",
+            help: "The largest message, at most 64M."),
         Setting(
             name: "connections-max", kind: .number(1...1_000_000), defaultValue: "10000", placeholder: "N",
             help: "Connections at a time."),

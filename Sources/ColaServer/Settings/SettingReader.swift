@@ -30,7 +30,7 @@ struct SettingReader {
         let text = value ?? ""
         switch setting.kind {
         case .number(let range):
-            guard let number = Int64(text), range.contains(number) else {
+            guard let number = Int64(text), text.first != "+", range.contains(number) else {
                 throw Settings.Wrong(
                     description:
                         "\(origin) is '\(text)'; it must be a number from \(range.lowerBound) to \(range.upperBound)")
