@@ -64,7 +64,8 @@ extension BrokerError: CustomStringConvertible {
         case .notFound(.queueOrTopic, let name):
             "no queue or topic is named '\(name)'; make it with `cola declare queue \(name)`"
         case .notFound(let kind, let name):
-            "no \(kind.rawValue) is named '\(name)'; make it with `cola declare \(kind.rawValue) \(name)`"
+            "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
+                + "`cola declare \(kind.rawValue) \(name)`"
         case .mismatch(let sentence): sentence
         case .reservedName(let name):
             "'\(name)' begins with 'amq.' or 'cola.', which are kept for the broker's own; choose another name"
