@@ -73,7 +73,7 @@ import Testing
         ("socket-mode", "rw", "0600"), ("socket-mode", "1777", "0777"), ("native", "here", "127.0.0.1:1"),
         ("native", ":1", "h:1"), ("native", "h:65536", "h:65535"), ("amqp", "127.0.0.1:5672", "off"),
         ("kafka", "127.0.0.1:9092", "off"), ("http", "127.0.0.1:15672", "off"), ("durability", "none", "relaxed"),
-        ("accept-damage", "perhaps", "yes"), ("body-max", "0", "1"), ("body-max", "2G", "1G"),
+        ("accept-damage", "perhaps", "yes"), ("body-max", "0", "1"), ("body-max", "65M", "64M"),
         ("body-max", "16X", "16m"), ("connections-max", "0", "1"), ("connections-max", "1000001", "1000000"),
         ("queues-max", "many", "10"), ("consumers-max", "-1", "1"), ("unacked-max", "10000001", "1"),
         ("cache", "99999999999G", "0"), ("cache", "-1", "1g"), ("reserve", "17G", "16G"), ("log-format", "xml", "json"),
