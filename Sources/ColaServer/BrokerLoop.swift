@@ -23,12 +23,18 @@ final class BrokerLoop {
     /// Connections that are not read from until a commit makes room.
     private var held: [ChannelID] = []
     private var inbox: Inbox
+    private let gatheringBytesMax: Int
+    /// What stood in the way in the inbox when it was last looked at.
+    private var obstacle: (id: ChannelID, bytes: Int)?
+    private var inboxTimer: Scheduled<Void>?
     private var effects: [Effect] = []
     private var submitted = BatchNumber(0)
     private var committed = BatchNumber(0)
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
     private var isStopping = false
+    private var isFinishing = false
+    private var isTurnExtended = false
     private(set) var blocked: String?
 
     /// With one batch on its way, the next is not cut before it has this size: commits are the better the larger they
@@ -40,7 +46,8 @@ final class BrokerLoop {
         self.store = store
         self.logger = logger
         broker = Broker(recovery, limits: limits)
-        inbox = Inbox(bytesMax: limits.inboxBytesMax)
+        inbox = Inbox(bytesMax: limits.inboxBytesMax, smallBytes: ConnectionLimits.smallRequestBytes)
+        gatheringBytesMax = limits.gatheringBytesMax
     }
 
     var now: Now { clock.now }
@@ -57,12 +64,19 @@ final class BrokerLoop {
         connections[connection.id] = connection
     }
 
-    func remove(_ connection: any Connection) {
-        guard connections.removeValue(forKey: connection.id) != nil, !isStopping else { return }
+    /// The connection is over for the broker: nothing more is handed to it, and what it holds goes back. Its socket may
+    /// live on for a moment.
+    func detach(_ connection: any Connection) {
+        guard connections[connection.id] != nil, !isStopping else { return }
         releaseInbox(inbox.remove(connection.id))
         let now = now
         broker.apply(.detach(connection.id), at: now, into: &effects)
         finishTurn(at: now)
+    }
+
+    func remove(_ connection: any Connection) {
+        detach(connection)
+        connections[connection.id] = nil
     }
 
     /// One read burst of one connection.
@@ -76,6 +90,11 @@ final class BrokerLoop {
         finishTurn(at: now)
     }
 
+    /// What a connection may keep of the memory that a burst was read into. Bytes.
+    var inputCapacityMax: Int {
+        connections.count <= ConnectionLimits.fewConnections ? ConnectionLimits.burstBytes : 0
+    }
+
     /// The connection has part of a request, or none of one: see whether all of them together keep to their bound.
     func didReceive(_ connection: any Connection) {
         let bytes = connection.inputBytes
@@ -84,10 +103,33 @@ final class BrokerLoop {
         case .wait: connection.hold()
         case .goOn(let others): releaseInbox(others)
         }
+        if mustWait(connection), !held.contains(connection.id) {
+            connection.hold()
+            held.append(connection.id)
+        }
+        watchInbox()
+    }
+
+    /// Whether the rest of a large message would find no room behind those that wait for the disk.
+    private func mustWait(_ connection: any Connection) -> Bool {
+        connection.inputBytes > ConnectionLimits.smallRequestBytes && broker.gatheringBytes > gatheringBytesMax
     }
 
     private func releaseInbox(_ ids: [ChannelID]) {
         for id in ids where !held.contains(id) { connections[id]?.release() }
+    }
+
+    /// Whoever sends half a message and no more would stop all those that wait for it.
+    private func watchInbox() {
+        guard inboxTimer == nil, !isStopping, let found = inbox.obstacle else { return }
+        obstacle = found
+        inboxTimer = eventLoop.assumeIsolated().scheduleTask(in: .seconds(ConnectionLimits.patienceSeconds)) { [self] in
+            inboxTimer = nil
+            if let obstacle, let found = inbox.obstacle, found == obstacle, !held.contains(found.id) {
+                connections[found.id]?.giveUp()
+            }
+            watchInbox()
+        }
     }
 
     func windowOpened(_ id: ChannelID) {
@@ -122,7 +164,11 @@ final class BrokerLoop {
         held = []
         for id in waiting {
             guard let connection = connections[id] else { continue }
-            if broker.holdsBack(id) { held.append(id) } else if !inbox.isWaiting(id) { connection.release() }
+            if broker.holdsBack(id) || mustWait(connection) {
+                held.append(id)
+            } else if !inbox.isWaiting(id) {
+                connection.release()
+            }
         }
         finishTurn(at: now)
     }
@@ -156,9 +202,20 @@ final class BrokerLoop {
     // MARK: The rest of a turn
 
     private func finishTurn(at now: Now) {
-        release()
-        commit(at: now)
-        flushAll()
+        // A write that fails ends its connection, which is a turn of its own: it becomes part of this one, for a
+        // thousand peers that died together must not be a thousand turns inside each other.
+        guard !isFinishing else {
+            isTurnExtended = true
+            return
+        }
+        isFinishing = true
+        defer { isFinishing = false }
+        repeat {
+            isTurnExtended = false
+            release()
+            commit(at: now)
+            flushAll()
+        } while isTurnExtended
         schedule(at: now)
     }
 
@@ -232,6 +289,7 @@ final class BrokerLoop {
     func stop() {
         isStopping = true
         timer?.cancel()
+        inboxTimer?.cancel()
         for connection in connections.values { connection.stop() }
         broker.stop(at: now)
         if let batch = broker.cut() { store.submit(batch) }

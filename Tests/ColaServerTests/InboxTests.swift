@@ -47,4 +47,23 @@ import Testing
         #expect(inbox.remove(first) == [second])
         #expect(inbox.remove(second) == [])
     }
+
+    @Test func aSmallPartNeverWaits() {
+        var inbox = Inbox(bytesMax: 100, smallBytes: 10)
+        _ = inbox.note(first, 90)
+        #expect(inbox.note(second, 60) == .wait)
+        #expect(inbox.note(third, 10) == .goOn([]))
+        #expect(inbox.note(third, 11) == .wait)
+    }
+
+    @Test func theOneInTheWayIsTheFirst() {
+        var inbox = Inbox(bytesMax: 100)
+        _ = inbox.note(first, 101)
+        #expect(inbox.obstacle == nil)
+        _ = inbox.note(second, 1)
+        #expect(inbox.obstacle?.id == first)
+        #expect(inbox.obstacle?.bytes == 101)
+        _ = inbox.remove(first)
+        #expect(inbox.obstacle == nil)
+    }
 }

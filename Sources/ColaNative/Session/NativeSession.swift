@@ -138,6 +138,11 @@ package struct NativeSession {
         lastSent = now
     }
 
+    /// The owner did not read: that nothing was received says nothing about the client.
+    package mutating func excuseSilence(at now: Instant) {
+        lastReceived = now
+    }
+
     /// There are too many connections for this one.
     package mutating func refuseConnection(limit: Int) {
         commands = []
@@ -178,6 +183,12 @@ package struct NativeSession {
             input.moveReaderIndex(forwardBy: used)
             input.discardReadBytes()
         }
+    }
+
+    /// Makes what holds an unfinished request small again, if it is mostly empty and larger than `bytes`.
+    package mutating func shrinkInput(above bytes: Int) {
+        guard input.storageCapacity > bytes, input.readableBytes < input.storageCapacity / 4 else { return }
+        input = ByteBuffer(bytes: input.readableBytesView)
     }
 
     /// The client will send nothing more: what it asked for is answered, then the connection is closed.

@@ -14,6 +14,8 @@ protocol Connection: AnyObject {
     func release()
     /// Tell the loop (`windowOpened`) as soon as the socket has taken most of what was written.
     func reportWhenWritable()
+    /// Its unfinished request is in the way of others and does not go on: say so, and close.
+    func giveUp()
     /// The server is stopping: say so, and close.
     func stop()
 }

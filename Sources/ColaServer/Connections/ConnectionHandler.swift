@@ -23,6 +23,8 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     private var isReadWanted = false
     private var reportsWritable = false
     private var isClosing = false
+    /// The peer has all that it will be sent.
+    private var isWritten = false
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
 
@@ -72,12 +74,14 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         submit(at: loop.now)
+        if session.inputBytes > 0 { session.shrinkInput(above: loop.inputCapacityMax) }
         loop.didReceive(self)
         context.fireChannelReadComplete()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed = event {
+            if isWritten { return context.close(promise: nil) }
             session.receiveEnd()
             submit(at: loop.now)
         }
@@ -119,8 +123,8 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         reportIfWritable()
     }
 
-    /// Sends what is written, then ends our half; the rest of what the peer sends is read and dropped for a moment, for
-    /// a socket closed with unread bytes takes its last words with it.
+    /// Sends what is written, however long the peer takes to read it, then ends our half; the rest of what the peer
+    /// sends is read and dropped for a moment, for a socket closed with unread bytes takes its last words with it.
     private func close() {
         guard !isClosing, let context else { return }
         isClosing = true
@@ -128,9 +132,35 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         isHeld = false
         isClogged = false
         if isReadWanted { context.read() }
-        context.close(mode: .output, promise: nil)
-        let channel = context.channel
-        context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+        loop.detach(self)
+        closeIfStuck(leaving: .max)
+        // Behind all that was written. Ending our half at once would drop it where the peer has ended its own.
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+        written.futureResult.assumeIsolated().whenSuccess { [self] in
+            guard let context = self.context else { return }
+            isWritten = true
+            context.close(mode: .output, promise: nil)
+            closeLater(seconds: 1) { true }
+        }
+    }
+
+    /// Closes when the peer has taken nothing for a while.
+    private func closeIfStuck(leaving bytes: Int) {
+        closeLater(seconds: ConnectionLimits.patienceSeconds) { [self] in
+            guard let channel = context?.channel else { return false }
+            let left = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+            guard left > 0, left < bytes else { return true }
+            closeIfStuck(leaving: left)
+            return false
+        }
+    }
+
+    private func closeLater(seconds: Int64, if isTime: @escaping () -> Bool) {
+        timer?.cancel()
+        timer = loop.eventLoop.assumeIsolated().scheduleTask(in: .seconds(seconds)) { [self] in
+            if isTime() { context?.close(promise: nil) }
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -157,7 +187,20 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         isHeld = !isClosing
     }
 
+    /// Who is not read from cannot be heard: his silence is our doing.
+    private func excuseSilence() {
+        if isHeld { session.excuseSilence(at: loop.now.monotonic) }
+    }
+
+    func giveUp() {
+        session.close(
+            code: "timeout",
+            sentence: "the rest of a request did not come for \(ConnectionLimits.patienceSeconds) s while others wait")
+        flush()
+    }
+
     func release() {
+        excuseSilence()
         isHeld = false
         readAgain()
     }
@@ -180,6 +223,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         let delay = max(0, deadline.rawValue - loop.now.monotonic.rawValue)
         timer = loop.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [self] in
             timerDeadline = nil
+            excuseSilence()
             session.tick(at: loop.now.monotonic)
             submit(at: loop.now)
         }

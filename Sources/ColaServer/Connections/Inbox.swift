@@ -5,7 +5,7 @@ internal import OrderedCollections
 ///
 /// A thousand clients that each send half of the largest message would otherwise fill the memory. Past the bound only
 /// the connection that came first is read from; when its request is whole, the next one's turn comes. So there is
-/// always one that goes on, and small requests, which arrive in one piece, never wait.
+/// always one that goes on. Small requests never wait: an acknowledgement may be what makes room.
 struct Inbox {
     enum Verdict: Equatable {
         case wait
@@ -14,12 +14,23 @@ struct Inbox {
     }
 
     private let bytesMax: Int
+    /// A part of at most this size does not wait.
+    private let smallBytes: Int
     private var total = 0
     /// In the order in which their requests began.
     private var parts: OrderedDictionary<ChannelID, Int> = [:]
     private var waiting: OrderedSet<ChannelID> = []
 
-    init(bytesMax: Int) { self.bytesMax = bytesMax }
+    init(bytesMax: Int, smallBytes: Int = 0) {
+        self.bytesMax = bytesMax
+        self.smallBytes = smallBytes
+    }
+
+    /// The request for which others wait, and what has come of it.
+    var obstacle: (id: ChannelID, bytes: Int)? {
+        guard !waiting.isEmpty, let first = parts.elements.first else { return nil }
+        return (first.key, first.value)
+    }
 
     func contains(_ id: ChannelID) -> Bool { parts[id] != nil }
     func isWaiting(_ id: ChannelID) -> Bool { waiting.contains(id) }
@@ -28,7 +39,7 @@ struct Inbox {
     mutating func note(_ id: ChannelID, _ bytes: Int) -> Verdict {
         total += bytes - (parts[id] ?? 0)
         if bytes > 0 { parts[id] = bytes } else { parts[id] = nil }
-        if total > bytesMax, bytes > 0, parts.keys.first != id {
+        if total > bytesMax, bytes > smallBytes, parts.keys.first != id {
             waiting.append(id)
             return .wait
         }

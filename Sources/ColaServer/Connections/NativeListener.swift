@@ -21,7 +21,7 @@ struct NativeListener: Sendable {
     /// - Throws: `Server.Failure` with exit code 69 where the address cannot be had.
     func bind(_ address: Settings.Address, on eventLoop: any EventLoop) async throws -> any Channel {
         do {
-            return try await bootstrap(eventLoop).bind(host: address.host, port: address.port).get()
+            return try await bootstrap(eventLoop, isUnix: false).bind(host: address.host, port: address.port).get()
         } catch {
             throw Server.Failure(
                 exitCode: 69,
@@ -34,7 +34,7 @@ struct NativeListener: Sendable {
     func bind(path: String, mode: UInt32, on eventLoop: any EventLoop) async throws -> any Channel {
         try removeStale(path)
         do {
-            let channel = try await bootstrap(eventLoop).bind(unixDomainSocketPath: path).get()
+            let channel = try await bootstrap(eventLoop, isUnix: true).bind(unixDomainSocketPath: path).get()
             guard chmod(path, mode_t(mode)) == 0 else {
                 try? await channel.close()
                 throw Server.Failure(exitCode: 77, description: "cannot set the mode of \(path): \(Self.text(errno))")
@@ -76,36 +76,42 @@ struct NativeListener: Sendable {
         return address.withSockAddr { pointer, size in connect(descriptor, pointer, socklen_t(size)) } == 0
     }
 
-    private func bootstrap(_ eventLoop: any EventLoop) -> ServerBootstrap {
+    private func bootstrap(_ eventLoop: any EventLoop, isUnix: Bool) -> ServerBootstrap {
         ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 4)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
+            // Each connection keeps its buffer: one that says little keeps little, one that sends a lot soon has all.
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2_048, initial: 2_048, maximum: 65_536)
+            )
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 * 1_024, high: 256 * 1_024))
             .childChannelInitializer { channel in
-                if channel.remoteAddress?.port != nil {
+                if !isUnix {
                     _ = channel.setOption(.socketOption(.tcp_nodelay), value: 1)
                 }
-                return peer(of: channel).flatMapThrowing { peer in try add(channel, peer) }
+                return peer(of: channel, isUnix: isUnix).flatMapThrowing { peer in try add(channel, peer) }
             }
     }
 
     /// Who is at the other end; for a Unix socket the kernel says it.
-    private func peer(of channel: any Channel) -> EventLoopFuture<Peer> {
-        guard let address = channel.remoteAddress, address.port != nil else {
-            guard let provider = channel as? any SocketOptionProvider else {
-                return channel.eventLoop.makeSucceededFuture(.process(id: 0, user: -1, group: -1))
-            }
-            let credentials: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
-                level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
-            return credentials.map { .process(id: Int($0.process), user: Int($0.user), group: Int($0.group)) }
+    ///
+    /// The listener decides which it is: a TCP peer that is gone already has no address, and must not be taken for one
+    /// that needs no password.
+    private func peer(of channel: any Channel, isUnix: Bool) -> EventLoopFuture<Peer> {
+        guard isUnix else {
+            let host = channel.remoteAddress?.ipAddress ?? "?"
+            let isLoopback = host.hasPrefix("127.") || host == "::1" || host.hasPrefix("::ffff:127.")
+            return channel.eventLoop.makeSucceededFuture(
+                .address("\(host):\(channel.remoteAddress?.port ?? 0)", isLoopback: isLoopback))
         }
-        let host = address.ipAddress ?? "?"
-        let isLoopback = host.hasPrefix("127.") || host == "::1" || host.hasPrefix("::ffff:127.")
-        return channel.eventLoop.makeSucceededFuture(
-            .address("\(host):\(address.port ?? 0)", isLoopback: isLoopback))
+        guard let provider = channel as? any SocketOptionProvider else {
+            return channel.eventLoop.makeSucceededFuture(.process(id: 0, user: -1, group: -1))
+        }
+        let credentials: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+        return credentials.map { .process(id: Int($0.process), user: Int($0.user), group: Int($0.group)) }
     }
 
     private func add(_ channel: any Channel, _ peer: Peer) throws {

@@ -18,6 +18,10 @@ protocol Session {
     mutating func handle(_ effect: Effect)
     mutating func flush()
     mutating func didSend(at now: Instant)
+    /// Makes what holds an unfinished request small again, if it is mostly empty and larger than this. Bytes.
+    mutating func shrinkInput(above bytes: Int)
+    /// The owner did not read: that nothing was received says nothing about the peer.
+    mutating func excuseSilence(at now: Instant)
     mutating func tick(at now: Instant)
     mutating func close(code: String, sentence: String)
 }
