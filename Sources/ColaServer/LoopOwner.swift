@@ -18,12 +18,12 @@ final class LoopOwner: Sendable {
     }
 
     func set(_ loop: NIOLoopBound<BrokerLoop>) {
-        let waiting = state.withLock { state in
+        // With the lock held: what comes from now on must not overtake what waited.
+        state.withLock { state in
             state.loop = loop
-            defer { state.waiting = [] }
-            return state.waiting
+            for body in state.waiting { eventLoop.execute { body(loop.value) } }
+            state.waiting = []
         }
-        for body in waiting { eventLoop.execute { body(loop.value) } }
     }
 
     func onLoop(_ body: @escaping @Sendable (BrokerLoop) -> Void) {

@@ -158,13 +158,14 @@ package struct Server {
     private func stop(_ started: Started, store: SQLiteStore, on eventLoop: any EventLoop) async throws {
         logger.info("stopping")
         for listener in started.listeners { try? await listener.close() }
+        // While the data directory is still ours: afterwards the name may be that of the next server's socket.
+        if let path = settings.socketPath { unlink(path) }
         try await eventLoop.submit { started.loop.value.stop() }.get()
         do throws(StoreError) {
             try store.close()
         } catch {
             throw Failure(exitCode: error.exitCode, description: error.description)
         }
-        if let path = settings.socketPath { unlink(path) }
     }
 }
 

@@ -10,6 +10,8 @@ final class Checkpointer {
     static let busyBytes: Int64 = 16 << 20
     static let gateBytes: Int64 = 64 << 20
 
+    /// Whether somebody's read kept the last checkpoint from moving everything.
+    private(set) var isObstructed = false
     private let connection: Connection
     private let gate: ReaderGate
     /// Frames in the log after the last commit, told by SQLite's hook.
@@ -73,5 +75,6 @@ final class Checkpointer {
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw connection.failure("checkpoint", code) }
         if inLog >= 0 { frames.pointee = inLog }
         framesDone = max(0, done)
+        isObstructed = done < inLog
     }
 }

@@ -18,8 +18,11 @@ final class CommitLoop: @unchecked Sendable {
     /// Monotonic nanoseconds of the last try to get out of it.
     private var lastRoomTry: Int64 = 0
     private var wantsToShrink = true
+    /// A visitor's transaction is in the way of tidying up.
+    private var isObstructed = false
 
     private static let retryMilliseconds = 250
+    private static let retryMillisecondsMax = 1000
     /// How long nobody must have wanted anything before the file is made smaller.
     private static let quietMilliseconds = 50
     private static let busyMillisecondsMax = 10_000
@@ -80,7 +83,7 @@ final class CommitLoop: @unchecked Sendable {
 
     /// How long to sleep if nothing is submitted; nil: until something is.
     private func pause() -> Int? {
-        if isOutOfRoom { return Self.retryMilliseconds }
+        if isOutOfRoom || isObstructed { return Self.retryMilliseconds }
         if committer.hasGarbage || committer.checkpointer.isDue(isIdle: true) { return 0 }
         return wantsToShrink ? Self.quietMilliseconds : nil
     }
@@ -113,6 +116,7 @@ final class CommitLoop: @unchecked Sendable {
     private func untilThereIsRoom(_ body: () throws -> Void) throws {
         let start = monotonicNanoseconds()
         var closingSince: Int64?
+        var pause = Self.retryMilliseconds
         while true {
             do {
                 return try body()
@@ -124,7 +128,9 @@ final class CommitLoop: @unchecked Sendable {
                 let now = monotonicNanoseconds()
                 if queue.read({ $0.stop != nil }), closingSince == nil { closingSince = now }
                 if let closingSince, now - closingSince > Int64(Self.closeMillisecondsMax) * 1_000_000 { throw failure }
-                try sleep(Self.retryMilliseconds, or: failure)
+                try sleep(pause, or: failure)
+                // Each try writes all of the batch that fits.
+                pause = min(2 * pause, Self.retryMillisecondsMax)
             } catch let failure as SQLiteFailure where failure.kind == .busy {
                 guard monotonicNanoseconds() - start < Int64(Self.busyMillisecondsMax) * 1_000_000 else {
                     throw failure
@@ -147,14 +153,17 @@ final class CommitLoop: @unchecked Sendable {
             enterShortage(failure.description)
         } catch let failure as SQLiteFailure where failure.kind == .busy {
             // Whoever reads or writes there is a visitor and will be gone the next time.
+            isObstructed = true
         }
     }
 
     private func tidyUp() throws {
         if isOutOfRoom { return try lookForRoom() }
+        isObstructed = false
         try whenThereIsRoom {
             if committer.checkpointer.isDue(isIdle: true) {
                 try committer.checkpointer.runIfDue(isIdle: true)
+                isObstructed = committer.checkpointer.isObstructed
             } else if committer.hasGarbage {
                 try committer.trim()
                 wantsToShrink = true
@@ -183,8 +192,9 @@ final class CommitLoop: @unchecked Sendable {
         try whenThereIsRoom {
             for _ in 0..<16 where committer.hasGarbage { try committer.trim() }
             for _ in 0..<16 where try committer.hasFreePages(over: 0) { try committer.shrink() }
-            try committer.checkpointer.truncate()
         }
+        // Also if that found no room, or just then.
+        try whenThereIsRoom { try committer.checkpointer.truncate() }
         if reserve.make() == nil {
             isOutOfRoom = false
             events.roomFound()
