@@ -130,7 +130,7 @@ package struct Server {
         let listener = NativeListener(
             loop: loop, configuration: configuration,
             access: Access(account: settings.account, serverUser: Int(getuid())),
-            connectionsMax: settings.connectionsMax)
+            connectionsMax: settings.connectionsMax, logger: logger)
         var channels: [any Channel] = []
         var words = ["cola ready"]
         do {

@@ -230,6 +230,30 @@ def test_acknowledgements_pass_a_full_inbox(new_broker):
         peer.close()
 
 
+def test_without_descriptors(new_broker):
+    """No file descriptor is left: who is connected goes on, the processor rests, and afterwards there is room again."""
+    broker = new_broker()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    try:
+        broker.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with native.Connection(broker.unix) as connection:
+        connection.ok("declare queue few")
+        others = [connect(broker) for _ in range(150)]
+        time.sleep(0.5)
+        begun = broker.cpu_seconds()
+        time.sleep(2)
+        assert broker.cpu_seconds() - begun < 0.2
+        for _ in range(100):
+            connection.ok("pub few 5000", b"x" * 5_000)
+        for other in others:
+            other.close()
+        with native.Connection(broker.unix) as newcomer:
+            assert newcomer.ok("list queues").json()[0]["messages"] == 100
+
+
 def test_flood_of_connections(new_broker, many_descriptors):
     """Who comes when the house is full is told so, and has left nothing behind when he is gone."""
     broker = new_broker("--connections-max", "10")

@@ -1,5 +1,6 @@
 internal import ColaCore
 internal import ColaNative
+internal import Logging
 internal import NIOCore
 internal import NIOPosix
 
@@ -17,6 +18,7 @@ struct NativeListener: Sendable {
     let configuration: NativeSession.Configuration
     let access: Access
     let connectionsMax: Int
+    let logger: Logger
 
     /// - Throws: `Server.Failure` with exit code 69 where the address cannot be had.
     func bind(_ address: Settings.Address, on eventLoop: any EventLoop) async throws -> any Channel {
@@ -80,6 +82,11 @@ struct NativeListener: Sendable {
         ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger))
+                }
+            }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             // Each connection keeps its buffer: one that says little keeps little, one that sends a lot soon has all.
