@@ -268,7 +268,8 @@ final class BrokerLoop {
     }
 
     private func schedule(at now: Now) {
-        let deadline = broker.nextDeadline
+        // With a batch on its way the end of its commit is the next moment at which one can be cut.
+        let deadline = submitted == committed ? broker.nextDeadline : nil
         guard deadline != timerDeadline else { return }
         timer?.cancel()
         timerDeadline = deadline
