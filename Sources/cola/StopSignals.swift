@@ -15,6 +15,7 @@ final class StopSignals {
     private let sources: [any DispatchSourceSignal]
 
     init(_ stop: @escaping @Sendable (Int32) -> Void) {
+        let watching = DispatchSemaphore(value: 0)
         sources = [SIGINT, SIGTERM].map { number in
             // Without this the signal's default action comes first.
             _ = signal(number, SIG_IGN)
@@ -23,9 +24,12 @@ final class StopSignals {
                 _ = signal(number, SIG_DFL)
                 stop(number)
             }
+            source.setRegistrationHandler { watching.signal() }
             source.resume()
             return source
         }
+        // Until they are watched they are only ignored: one that came now would be lost.
+        for _ in sources { watching.wait() }
     }
 
     deinit {

@@ -12,7 +12,7 @@ WRONG = [
     ("socket-mode", "999", ["0660"]),
     ("durability", "maybe", ["full or relaxed"]),
     ("accept-damage", "perhaps", ["yes or no"]),
-    ("body-max", "0", ["1 to 1073741824"]),
+    ("body-max", "0", ["1 to 67108864"]),
     ("body-max", "1T", ["16M"]),
     ("reserve", "1.5M", ["512K, 16M or 1G"]),
     ("queues-max", "many", ["1 to 10000000"]),

@@ -124,7 +124,7 @@ package struct Settings: Sendable {
         }
         var values: [String: String] = [:]
         for (key, value) in mapping {
-            guard let name = key.string, name != "config", Setting.named(name) != nil else {
+            guard let name = key.string, Setting.named(name) != nil else {
                 throw unknown("\(key.string ?? "a key that is no text") in \(path)", key.string ?? "")
             }
             guard name != "config" else {
