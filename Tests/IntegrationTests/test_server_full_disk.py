@@ -1,0 +1,65 @@
+"""What a full disk means for those who are connected."""
+from __future__ import annotations
+
+import time
+
+import native
+from test_faults import small_disk  # noqa: F401  (a fixture)
+from test_server_connections import MIB, connect
+
+
+def fill(publisher) -> None:
+    """Publishes until the server holds publishers back."""
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        publisher.send("pub full %d" % (MIB // 2), b"x" * (MIB // 2))
+        while True:
+            event = publisher.next_event(2)
+            if isinstance(event, native.Notice) and event.verb == "blocked":
+                return
+            if event is None or isinstance(event, native.Answer):
+                break
+    raise AssertionError("64 MiB were never full")
+
+
+def test_a_held_publisher_is_not_taken_for_dead(small_disk, new_broker):  # noqa: F811
+    """It is not read from, so that its beats are not heard is no reason to end its connection."""
+    broker = new_broker("--reserve", "0", folder=small_disk)
+    broker.start()
+    with native.Connection(broker.unix) as publisher:
+        publisher.ok("declare queue full")
+        publisher.ok("hello 1 heartbeat=1")
+        fill(publisher)
+        beats, deadline = 0, time.monotonic() + 5
+        while time.monotonic() < deadline:
+            publisher.send("beat")
+            event = publisher.next_event(0.4)
+            if isinstance(event, native.Notice):
+                assert event.verb == "beat", event
+                beats += 1
+        assert beats >= 5
+
+
+def test_large_messages_wait_outside(small_disk, new_broker):  # noqa: F811
+    """While nothing can be stored, what publishers send stays in their sockets, however many they are."""
+    broker = new_broker("--reserve", "0", folder=small_disk)
+    broker.start()
+    peers = []
+    with native.Connection(broker.unix) as publisher:
+        publisher.ok("declare queue full")
+        fill(publisher)
+        before = broker.resident_bytes()
+        for _ in range(60):
+            peer = connect(broker)
+            peers.append(peer)
+            peer.settimeout(0.2)
+            try:
+                peer.sendall(b"pub full %d\n" % (8 * MIB) + b"y" * (8 * MIB) + b"\n")
+            except TimeoutError:
+                pass
+        with native.Connection(broker.unix) as other:
+            assert other.ok("stat").json()["blocked"]
+        used = broker.resident_bytes() - before
+        assert used < 256 * MIB, "%d MiB for 60 messages of 8 MiB" % (used // MIB)
+    for peer in peers:
+        peer.close()
