@@ -18,6 +18,8 @@ internal import UnixSignals
 /// The running broker: store, loop and listeners, started in this order and stopped in reverse.
 package struct Server {
     package static let version = "0.1.0"
+    /// How long the store may take to close.
+    private static let stopMilliseconds: Int64 = 4_500
 
     private let settings: Settings
     private let logger: Logger
@@ -161,6 +163,13 @@ package struct Server {
         // While the data directory is still ours: afterwards the name may be that of the next server's socket.
         if let path = settings.socketPath { unlink(path) }
         try await eventLoop.submit { started.loop.value.stop() }.get()
+        // A disk that hangs would keep us for ever. What was confirmed is on it; the rest was never promised.
+        let logger = logger
+        let patience = eventLoop.scheduleTask(in: .milliseconds(Self.stopMilliseconds)) {
+            logger.critical("the disk did not take the last batch in \(Self.stopMilliseconds) ms; stopping without it")
+            _exit(70)
+        }
+        defer { patience.cancel() }
         do throws(StoreError) {
             try store.close()
         } catch {
