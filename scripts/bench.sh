@@ -16,6 +16,19 @@ folder=$(mktemp -d .build/bench.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 
 echo "load of the machine before: $(cut -d' ' -f1-3 /proc/loadavg)"
+echo "== an empty directory: start and memory"
+for run in 1 2 3; do
+    begun=$(date +%s%N)
+    exec 3< <(exec "$cola" serve --data-dir "$folder/empty-$run" --native off 2>/dev/null)
+    server=$!
+    read -r -t 20 _ <&3
+    took=$((($(date +%s%N) - begun) / 1000000))
+    memory=$(awk '/^RssAnon|^VmRSS/ { printf "%s %.1f MiB  ", $1, $2 / 1024 }' "/proc/$server/status")
+    kill -TERM "$server"
+    while kill -0 "$server" 2>/dev/null; do sleep 0.05; done
+    exec 3<&-
+    echo "ready      after $took ms; $memory"
+done
 for size in 16 1024; do
     echo "== $size bytes a message: the store alone"
     "$cola" bench --storage --dir "$folder" --size "$size"

@@ -110,5 +110,5 @@ def test_the_script_measures_the_store_and_a_broker_on_the_disk_of_the_repositor
     text, log = done.stdout.decode(), done.stderr.decode()
     assert done.returncode == 0, log
     assert [line.split()[0] for line in text.splitlines() if not line.startswith("==")] == (
-        ["load"] + 2 * (["stored", "commit", "process"] +
+        ["load"] + 3 * ["ready"] + 2 * (["stored", "commit", "process"] +
                         2 * ["published", "consumed", "confirm", "delivery", "broker", "client"]))
