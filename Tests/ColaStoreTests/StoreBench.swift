@@ -133,7 +133,7 @@ final class EventLog: Sendable {
 
     var all: Said { said.read { $0 } }
 
-    func wait(milliseconds: Int = 20_000, for condition: @escaping (Said) -> Bool) throws {
+    func wait(milliseconds: Int = 60_000, for condition: @escaping (Said) -> Bool) throws {
         let found = said.wait(milliseconds: milliseconds) { condition($0) ? true : nil }
         try #require(found == true, "it did not happen in time: \(all)")
     }

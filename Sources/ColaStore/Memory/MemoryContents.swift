@@ -45,8 +45,8 @@ extension MemoryStore.Contents {
     private mutating func put(_ definition: Definition) {
         remove(definition, keeping: definition.logs)
         switch definition {
-        case .queue(let queue): queues.append(queue)
-        case .topic(let topic): topics.append(topic)
+        case .queue(let queue): queues[queue.name] = queue
+        case .topic(let topic): topics[topic.name] = topic
         case .exchange(let exchange): exchanges.append(exchange)
         case .binding(let binding): bindings.append(binding)
         }
@@ -57,11 +57,9 @@ extension MemoryStore.Contents {
         var ended: [LogID] = []
         switch definition {
         case .queue(let queue):
-            ended = queues.filter { $0.name == queue.name }.map(\.log)
-            queues.removeAll { $0.name == queue.name }
+            ended = queues.removeValue(forKey: queue.name).map { [$0.log] } ?? []
         case .topic(let topic):
-            ended = topics.filter { $0.name == topic.name }.flatMap(\.partitions)
-            topics.removeAll { $0.name == topic.name }
+            ended = topics.removeValue(forKey: topic.name)?.partitions ?? []
         case .exchange(let exchange): exchanges.removeAll { $0.name == exchange.name }
         case .binding(let binding): bindings.removeAll { $0 == binding }
         }
@@ -74,8 +72,8 @@ extension MemoryStore.Contents {
     func recovery() -> Recovery {
         Recovery(
             epoch: epoch, wasStoppedCleanly: cleanEpoch.rawValue == epoch.rawValue - 1,
-            queues: queues.sorted { $0.log < $1.log }.map { ($0, logs[$0.log]?.state ?? .empty) },
-            topics: topics.sorted { $0.partitions[0] < $1.partitions[0] }.map { topic in
+            queues: queues.values.sorted { $0.log < $1.log }.map { ($0, logs[$0.log]?.state ?? .empty) },
+            topics: topics.values.sorted { $0.partitions[0] < $1.partitions[0] }.map { topic in
                 (topic, topic.partitions.map { logs[$0]?.state ?? .empty })
             },
             exchanges: exchanges.sorted { $0.name < $1.name },

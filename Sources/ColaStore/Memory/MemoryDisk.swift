@@ -26,8 +26,9 @@ extension MemoryStore {
         /// Whether a store has it open.
         var isInUse = false
         var logs: [LogID: Log] = [:]
-        var queues: [QueueDefinition] = []
-        var topics: [TopicDefinition] = []
+        /// By their names.
+        var queues: [String: QueueDefinition] = [:]
+        var topics: [String: TopicDefinition] = [:]
         var exchanges: [ExchangeDefinition] = []
         var bindings: [BindingDefinition] = []
         var groupOffsets: [GroupOffset] = []
