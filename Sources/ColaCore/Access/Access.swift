@@ -14,7 +14,7 @@ package enum Peer: Equatable, Sendable {
 
 /// Who may come in. A Unix socket's peer is who its uid says; over TCP a name and a password are asked for.
 ///
-/// Source: design, section 5, "Authentication from the start"
+/// Source: `protocol/native.md` section 1, "Who you are"
 package struct Access: Equatable, Sendable {
     package struct Account: Equatable, Sendable {
         package var user: String

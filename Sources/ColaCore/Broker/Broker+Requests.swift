@@ -57,7 +57,8 @@ extension Broker {
         case .settle(let first, let last, let settlement):
             if settlement != .acknowledge, let name = channel.topicOfFirstLease(from: first, through: last) {
                 let sentence =
-                    "delivery \(first) is of topic '\(name)', which keeps its messages: acknowledge it, or seek"
+                    "delivery \(first) is of topic '\(name)', which keeps its messages: acknowledge it; "
+                    + "to read it again, consume from its offset"
                 return refuse(channel, id, .mismatch(sentence))
             }
             let ended = endLeases(of: channel, from: first, through: last, settlement, at: now)

@@ -4,7 +4,7 @@ internal import OrderedCollections
 /// The broker: queues and topics, who is connected, and every rule between them, as one deterministic machine.
 ///
 /// It does no I/O, reads no clock and draws no random numbers: everything it needs arrives in a ``Command``, everything
-/// it wants done leaves as an ``Effect`` or in the ``Batch`` that ``cut(at:)`` hands out. Equal inputs give equal
+/// it wants done leaves as an ``Effect`` or in the ``Batch`` that ``cut()`` hands out. Equal inputs give equal
 /// outputs.
 ///
 /// An effect that must not be seen before something is on the disk stays inside until the store has reported the

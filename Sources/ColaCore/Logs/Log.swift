@@ -5,7 +5,7 @@ internal import DequeModule
 /// In memory are: the records gathered for the next batch, those of batches under way, and a cache of committed chunks.
 /// The rest is on the disk, and nothing here grows with it. What the records mean to their readers is not known here.
 ///
-/// Source: design, section 2
+/// Source: ARCHITECTURE.md, section 1
 final class Log {
     /// A run of records that is (or is about to be) one row of the store.
     struct Chunk {

@@ -5,7 +5,7 @@ final class Topic {
     var readers: [Consumer] = []
     var quarantined: [Quarantine] = []
     var isDeleted = false
-    /// The next offset of each group that has committed one. Topics of part 1 have one partition.
+    /// The next offset of each group that has committed one. Topics have one partition so far.
     var groups: [String: Offset] = [:]
 
     init(definition: TopicDefinition, partitions: [Log]) {

@@ -5,7 +5,7 @@
 ///
 /// Shape:  stored: `0 | bitmap`, bit i (least significant first, byte 0 first) is offset base + i, trailing zero bytes
 ///         cut; or `1 | (gap varint, length varint)…`, each gap counted from the end of the range before it
-/// Source: design, section 3, "settled"
+/// Source: ARCHITECTURE.md, section 8, "Floors and sets"
 package struct SettledSet: Equatable, Sendable {
     /// The number of offsets in the set.
     package private(set) var count = 0

@@ -9,8 +9,7 @@ extension NativeSession {
     ) -> Int? {
         guard state.isOpen else {
             refuseAndClose(
-                code: "unauthenticated", sentence: "say who you are first: hello 1 user=NAME password=PASSWORD",
-                .untagged)
+                code: "unauthenticated", sentence: Configuration.helloFirst, .untagged)
             return body
         }
         // Without a length there is no telling where the next line begins.

@@ -31,8 +31,7 @@ extension NativeSession {
             return refuse("syntax", "t= must be a number from 0 to \(Int64.max)", body)
         }
         guard state.isOpen || verb.isAllowedBeforeHello else {
-            let sentence = "say who you are first: hello 1 user=NAME password=PASSWORD"
-            refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
+            refuseAndClose(code: "unauthenticated", sentence: Configuration.helloFirst, reader.tag)
             return body
         }
         do throws(RequestReader.Malformed) {

@@ -19,6 +19,8 @@ package struct NativeSession {
         static let lineBytesMaxBefore = 8_192
         static let lineBytesMax = 65_536
         static let batchMessagesMax = 10_000
+        /// What one is told who asks for something before that.
+        static let helloFirst = "say who you are first: hello 1 user=NAME password=PASSWORD"
         static let features = ["batch", "bind", "get", "groups", "headers", "keys", "peek", "prefetch", "topics"]
     }
 
@@ -253,13 +255,12 @@ extension RequestID {
     static let untagged = RequestID(.max - 1)
     /// A refusal after which the connection is closed.
     static let closing = RequestID(.max - 2)
-    /// `hello` of a peer that was known before it said so.
-    static let hello = RequestID(.max - 5)
     /// `quit`.
     static let quit = RequestID(.max - 3)
-
     /// The client's end of the stream.
     static let end = RequestID(.max - 4)
+    /// `hello` of a peer that was known before it said so.
+    static let hello = RequestID(.max - 5)
 
     var isTag: Bool { rawValue <= UInt64(Int64.max) }
 }

@@ -4,7 +4,7 @@ internal import CSQLite
 ///
 /// It belongs to the one connection that writes, so a checkpoint and a commit never meet.
 ///
-/// Source: design, section 3, "Settings"
+/// Source: ARCHITECTURE.md, section 8, "One read-write connection"
 final class Checkpointer {
     static let idleBytes: Int64 = 4 << 20
     static let busyBytes: Int64 = 16 << 20

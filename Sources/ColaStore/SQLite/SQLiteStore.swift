@@ -6,7 +6,7 @@ internal import Glibc
 /// Two threads of its own, each with a connection of its own: the commit thread writes, checkpoints and trims; the
 /// reader thread reads. Nothing on the way of a message needs Foundation, Dispatch or a task.
 ///
-/// Source: design, section 3
+/// Source: ARCHITECTURE.md, section 8, "One read-write connection"
 package final class SQLiteStore: Store {
     package struct Options: Sendable {
         package var directory: DataDirectory

@@ -2,7 +2,7 @@
 ///
 /// A released step is never changed: fixtures in the tests hold every released schema.
 ///
-/// Source: design, section 3, "Tables"
+/// Source: ARCHITECTURE.md, section 8, "One row per log and commit"
 enum Schema {
     /// `PRAGMA application_id` of our files: "Cola".
     static let applicationID: Int64 = 0x436F_6C61

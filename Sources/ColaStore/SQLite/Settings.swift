@@ -1,6 +1,6 @@
 /// The settings of the read-write connection. Each is read back: SQLite ignores what it does not understand.
 ///
-/// Source: design, section 3, "Settings"
+/// Source: ARCHITECTURE.md, section 8, "One read-write connection"
 enum Settings {
     static let pageBytes: Int64 = 16384
     static let journalBytesMax: Int64 = 64 << 20
