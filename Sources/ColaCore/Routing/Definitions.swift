@@ -29,36 +29,6 @@ package struct TopicDefinition: Equatable, Sendable {
     }
 }
 
-/// An exchange: a rule that turns a routing key into the logs a message is appended to.
-package struct ExchangeDefinition: Equatable, Sendable {
-    /// Source: AMQP 0-9-1, section 3.1.3, "Exchange Types"
-    package enum Kind: String, CaseIterable, Sendable {
-        case direct
-        case fanout
-    }
-
-    package var name: String
-    package var kind: Kind
-
-    package init(name: String, kind: Kind) {
-        self.name = name
-        self.kind = kind
-    }
-}
-
-/// What leads from an exchange to a queue or topic. The three parts together are its identity.
-package struct BindingDefinition: Hashable, Sendable {
-    package var source: String
-    package var destination: String
-    package var routingKey: String
-
-    package init(source: String, destination: String, routingKey: String) {
-        self.source = source
-        self.destination = destination
-        self.routingKey = routingKey
-    }
-}
-
 /// A durable position of a named group of readers in one log: the offset it will read next.
 package struct GroupOffset: Equatable, Sendable {
     package var group: String

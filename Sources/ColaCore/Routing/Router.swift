@@ -54,7 +54,7 @@ final class Router {
             var names: OrderedSet<String> = []
             switch exchange.definition.kind {
             case .direct: names = exchange.bindings[key] ?? []
-            case .fanout: for bound in exchange.bindings.values { names.formUnion(bound) }
+            case .topic, .headers, .fanout: for bound in exchange.bindings.values { names.formUnion(bound) }
             }
             route = names.compactMap { destinations[$0] }
         }

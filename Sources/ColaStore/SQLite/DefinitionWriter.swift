@@ -83,6 +83,8 @@ extension ExchangeDefinition.Kind {
         switch self {
         case .direct: "direct"
         case .fanout: "fanout"
+        case .topic: "topic"
+        case .headers: "headers"
         }
     }
 
