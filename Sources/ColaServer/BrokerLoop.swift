@@ -194,7 +194,7 @@ final class BrokerLoop {
             logger.notice("publishers go on")
         }
         let now = now
-        broker.apply(.storageBlocked(reason), at: now, into: &effects)
+        broker.apply(.alarm(.storage, reason), at: now, into: &effects)
         if reason == nil { committed(committed) }
         finishTurn(at: now)
     }
@@ -231,6 +231,7 @@ final class BrokerLoop {
                 guard let current else { continue }
                 current.handle(effect)
                 needsFlush(current)
+            case .ask, .assigned: break
             case .windowFull(let id): connections[id]?.reportWhenWritable()
             case .read(let request): read(request)
             case .blocked:

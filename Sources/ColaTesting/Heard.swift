@@ -17,8 +17,10 @@ package enum Heard: Equatable, Sendable {
         case message(Received)
         case empty
         case peeked([Received])
-        case rows(Rows)
-        case statistics(Statistics)
+        case rows([Description])
+        case description(Description)
+        case named(String)
+        case duplicate
         case refused(code: String)
     }
 
@@ -47,6 +49,13 @@ package enum Heard: Equatable, Sendable {
     }
 }
 
+extension Description {
+    /// The number of that name; -1 if there is none.
+    package func number(_ name: String) -> Int {
+        if case .number(let number) = self[name] { number } else { -1 }
+    }
+}
+
 extension Heard.Answer {
     init(_ reply: Reply) {
         switch reply {
@@ -57,7 +66,9 @@ extension Heard.Answer {
         case .empty: self = .empty
         case .peeked(let deliveries): self = .peeked(deliveries.map { Heard.Received($0, consumer: 0) })
         case .rows(let rows): self = .rows(rows)
-        case .statistics(let statistics): self = .statistics(statistics)
+        case .description(let description): self = .description(description)
+        case .named(let name): self = .named(name)
+        case .duplicate: self = .duplicate
         case .refused(let error): self = .refused(code: error.code)
         case .refusedBySession(let refusal): self = .refused(code: refusal.code)
         }

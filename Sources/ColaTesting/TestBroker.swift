@@ -97,6 +97,7 @@ package final class TestBroker {
                 store.read(request) { [mailbox] result in
                     if case .success(let result) = result { mailbox.loaded.append(result) }
                 }
+            case .ask, .assigned: break
             case .damaged(_, _, let sentence): damage.append(sentence)
             }
         }

@@ -44,8 +44,11 @@ import Testing
 
     @Test func listingsAreJSONWhateverTheNames() {
         var bench = SessionBench()
-        let binding = BindingDefinition(source: "a\"b\\", destination: "c\nd", routingKey: "é\u{1}")
-        bench.reply(.rows(.bindings([binding])), to: untagged)
+        var row = Description()
+        row.add("source", "a\"b\\")
+        row.add("destination", "c\nd")
+        row.add("key", "é\u{1}")
+        bench.reply(.rows([row]), to: untagged)
         let body = #"[{"source":"a\"b\\","destination":"c\u000ad","key":"é\u0001"}]"#
         #expect(bench.output() == "ok size=\(body.utf8.count)\n\(body)\n")
     }

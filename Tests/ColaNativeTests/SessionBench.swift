@@ -58,7 +58,7 @@ struct SessionBench {
         guard case .publish(let publish) = request else { return tag + "\(request)" }
         let messages = [publish.message] + publish.more
         let spelt = messages.map {
-            "(\($0.key.map(Array.init).map { "\($0)" } ?? "-") \(Array($0.value)) "
+            "(\($0.key.map(Array.init).map { "\($0)" } ?? "-") \(Array($0.value ?? [])) "
                 + "\($0.headers.count) \(Array($0.headers.encoded)))"
         }
         return tag + "publish \(publish.exchange)|\(publish.routingKey)|\(publish.isMandatory)|" + spelt.joined()

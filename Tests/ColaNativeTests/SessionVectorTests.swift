@@ -69,17 +69,17 @@ import Testing
         case "stat": return .statistics
         case "declare":
             switch fields["kind"] as? String {
-            case "queue": return .declareQueue(name: name)
-            case "topic": return .declareTopic(name: name)
+            case "queue": return .declareQueue(QueueDeclaration(name: name))
+            case "topic": return .declareTopic(name: name, partitions: nil, Arguments())
             default:
                 let kind = try #require(ExchangeDefinition.Kind(rawValue: Vectors.text(fields["type"]) ?? ""))
-                return .declareExchange(name: name, kind: kind)
+                return .declareExchange(name: name, kind: kind, alternate: nil)
             }
         case "delete":
             switch fields["kind"] as? String {
-            case "queue": return .deleteQueue(name: name)
+            case "queue": return .deleteQueue(name: name, ifUnused: false, ifEmpty: false)
             case "topic": return .deleteTopic(name: name)
-            default: return .deleteExchange(name: name)
+            default: return .deleteExchange(name: name, ifUnused: false)
             }
         case "bind", "unbind":
             let binding = BindingDefinition(
@@ -99,11 +99,11 @@ import Testing
         case "get": return .get(name: name, isAutoAck: Vectors.text(fields["ack"]) != "manual")
         case "peek":
             return .peek(
-                name: name, from: Offset(Vectors.text(fields["from"]).flatMap { Int64($0) } ?? 0),
+                name: name, partition: 0, from: Offset(Vectors.text(fields["from"]).flatMap { Int64($0) } ?? 0),
                 count: Int(Vectors.number(fields["count"]) ?? 1))
         case "commit":
             return .commitOffset(
-                topic: name, group: Vectors.text(fields["group"]) ?? "",
+                topic: name, partition: 0, group: Vectors.text(fields["group"]) ?? "",
                 next: Offset(Vectors.number(fields["offset"]) ?? -1))
         case "list": return .list(try #require(Listing(rawValue: Vectors.text(fields["of"]) ?? "")))
         default:
@@ -255,7 +255,7 @@ import Testing
             bench.reply(.empty, to: tag)
         } else if options["size"] != nil {
             guard Vectors.text(answer["body"]) == "[]" else { return false }
-            bench.reply(.rows(.queues([])), to: tag)
+            bench.reply(.rows([]), to: tag)
         } else if options.isEmpty {
             guard let first = Vectors.number(answer["t"]) else {
                 bench.reply(.done, to: tag)

@@ -122,9 +122,9 @@ struct SQLiteStoreTests {
         #expect(error?.exitCode == 65)
         // Told to go on, it takes what the chunks say.
         open = try bench.open { $0.acceptDamage = true }
-        #expect(open.recovery.queues.map(\.state.next) == [Offset(15), Offset(0)])
-        #expect(open.recovery.queues.map(\.state.ready) == [15, 0])
-        #expect(open.recovery.queues[0].state.floor == Offset(0))
+        #expect(open.recovery.queues.map(\.states[0].next) == [Offset(15), Offset(0)])
+        #expect(open.recovery.queues.map(\.states[0].ready) == [15, 0])
+        #expect(open.recovery.queues[0].states[0].floor == Offset(0))
         try open.store.close()
         try bench.open().store.close()
     }
@@ -144,7 +144,7 @@ struct SQLiteStoreTests {
         var settled = SettledSet()
         settled.insert(0)
         var change = LogChange(log: LogID(1), state: .all(below: 600, from: 500))
-        change.settled = [ChunkSettlement(base: Offset(100), settled: settled)]
+        change.settled = [ChunkSettlement(base: Offset(100), last: Offset(109), settled: settled)]
         change.released = [Release(offset: Offset(101), deliveries: 1), Release(offset: Offset(550), deliveries: 1)]
         change.trim = Offset(0)..<Offset(500)
         var batch = Batch(number: BatchNumber(number + 1), logs: [change])
@@ -266,7 +266,7 @@ struct SQLiteStoreTests {
         connection.close()
         let open = try old.open()
         #expect(open.recovery.queues.map(\.definition) == [QueueDefinition(name: "q1", log: LogID(1))])
-        #expect(open.recovery.queues.map(\.state) == [.all(below: 5)])
+        #expect(open.recovery.queues.map(\.states[0]) == [.all(below: 5)])
         let chunks = try open.read(LogID(1)).chunks
         #expect(chunks.map(\.segment.offsets) == [[0, 1, 2], [3, 4]])
         #expect(chunks.allSatisfy { $0.segment.isIntact() })

@@ -15,7 +15,7 @@ struct StoreCheckTests {
         var second = Batch.appending(10..<20, number: 3)
         var settled = SettledSet()
         settled.insert(3)
-        second.logs[0].settled = [ChunkSettlement(base: Offset(0), settled: settled)]
+        second.logs[0].settled = [ChunkSettlement(base: Offset(0), last: Offset(9), settled: settled)]
         second.logs[0].state.floor = Offset(2)
         second.logs[0].state.ready = 17
         second.logs[0].state.bytes = 17 * 16

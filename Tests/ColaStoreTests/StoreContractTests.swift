@@ -62,7 +62,7 @@ struct StoreContractTests {
         #expect(open.recovery.epoch == Epoch(2))
         #expect(open.recovery.wasStoppedCleanly)
         #expect(open.recovery.queues.map(\.definition) == [QueueDefinition(name: "q1", log: LogID(1))])
-        #expect(open.recovery.queues.map(\.state) == [state])
+        #expect(open.recovery.queues.map(\.states[0]) == [state])
         #expect(
             open.recovery.topics.map(\.definition) == [TopicDefinition(name: "t", partitions: [LogID(2), LogID(3)])])
         #expect(open.recovery.topics.map(\.states) == [[.empty, .empty]])
@@ -84,7 +84,7 @@ struct StoreContractTests {
             open = try bench.open()
             #expect(open.recovery.epoch == Epoch(Int64(epoch)))
             #expect(!open.recovery.wasStoppedCleanly)
-            #expect(open.recovery.queues.map(\.state.next) == [Offset(10)])
+            #expect(open.recovery.queues.map(\.states[0].next) == [Offset(10)])
             #expect(try open.read(LogID(1)).chunks.flatMap(\.segment.offsets) == Array(0..<10))
             open.kill()
         }
@@ -163,7 +163,7 @@ struct StoreContractTests {
         var settled = SettledSet()
         for index in [1, 3, 4] { settled.insert(index) }
         var change = LogChange(log: LogID(1), state: .all(below: 20))
-        change.settled = [ChunkSettlement(base: Offset(0), settled: settled)]
+        change.settled = [ChunkSettlement(base: Offset(0), last: Offset(9), settled: settled)]
         change.released = [Release(offset: Offset(2), deliveries: 1), Release(offset: Offset(12), deliveries: 2)]
         try open.commit(Batch(number: BatchNumber(4), logs: [change]))
         open.kill()
@@ -176,7 +176,7 @@ struct StoreContractTests {
             ])
 
         change = LogChange(log: LogID(1), state: .all(below: 20))
-        change.settled = [ChunkSettlement(base: Offset(0), settled: SettledSet())]
+        change.settled = [ChunkSettlement(base: Offset(0), last: Offset(9), settled: SettledSet())]
         change.released = [Release(offset: Offset(12), deliveries: 3)]
         change.releasesRemoved = [Offset(2)]
         try open.commit(Batch(number: BatchNumber(5), logs: [change]))
@@ -195,7 +195,7 @@ struct StoreContractTests {
             try open.commit(.appending(number * 10..<number * 10 + 10, number: UInt64(number) + 2))
         }
         var change = LogChange(log: LogID(1), state: .all(below: 40, from: 10))
-        change.removedChunks = [Offset(0), Offset(20)]
+        change.removed = [Offset(0)...Offset(9), Offset(20)...Offset(29)]
         try open.commit(Batch(number: BatchNumber(6), logs: [change]))
         #expect(try open.read(LogID(1)).chunks.map(\.base) == [Offset(10), Offset(30)])
         open.kill()
@@ -211,7 +211,7 @@ struct StoreContractTests {
         var append = Batch.appending(0..<10, number: 2)
         append.logs[0].settled = []
         var remove = LogChange(log: LogID(1), state: .all(below: 10, from: 10))
-        remove.removedChunks = [Offset(0)]
+        remove.removed = [Offset(0)...Offset(9)]
         open.store.submit(.declaring([1]))
         open.store.submit(append)
         open.store.submit(Batch(number: BatchNumber(3), logs: [remove]))
@@ -260,7 +260,7 @@ struct StoreContractTests {
         open.kill()
         open = try bench.open()
         #expect(open.recovery.queues.map(\.definition.log) == [LogID(2), LogID(3)])
-        #expect(open.recovery.queues.map(\.state.next) == [Offset(10), Offset(0)])
+        #expect(open.recovery.queues.map(\.states[0].next) == [Offset(10), Offset(0)])
         #expect(open.recovery.groupOffsets.isEmpty)
         #expect(open.recovery.nextLog == LogID(4))
         #expect(try open.read(LogID(1)).chunks.isEmpty)
@@ -279,7 +279,7 @@ struct StoreContractTests {
         open.kill()
         open = try bench.open()
         #expect(open.recovery.queues.count == 10_000)
-        #expect(open.recovery.queues.allSatisfy { $0.state == .all(below: 2) })
+        #expect(open.recovery.queues.allSatisfy { $0.states == [.all(below: 2)] })
         for log in [1, 5000, 10_000] as [Int64] {
             let chunks = try open.read(LogID(log)).chunks
             #expect(chunks.flatMap(\.segment.offsets) == [0, 1])
@@ -327,7 +327,7 @@ struct StoreContractTests {
             Quarantine(
                 base: Offset(0), readable: chunks[0].segment.entries.count, reason: "its checksum does not match")
         ]
-        change.removedChunks = [Offset(0)]
+        change.removed = [Offset(0)...Offset(9)]
         try open.commit(Batch(number: BatchNumber(4), logs: [change]))
         chunks = try open.read(LogID(1)).chunks
         #expect(chunks.map(\.base) == [Offset(300)])
@@ -390,12 +390,17 @@ struct StoreContractTests {
                     chunks[index].settled.insert(Int(offset))
                 }
                 var change = LogChange(log: LogID(1), state: .all(below: next))
-                change.settled = [ChunkSettlement(base: Offset(chunks[index].base), settled: chunks[index].settled)]
+                change.settled = [
+                    ChunkSettlement(
+                        base: Offset(chunks[index].base), last: Offset(chunks[index].last),
+                        settled: chunks[index].settled)
+                ]
                 try open.commit(Batch(number: BatchNumber(number), logs: [change]))
             case 7..<9:
                 guard let index = chunks.indices.randomElement(using: &random) else { continue }
                 var change = LogChange(log: LogID(1), state: .all(below: next))
-                change.removedChunks = [Offset(chunks.remove(at: index).base)]
+                let chunk = chunks.remove(at: index)
+                change.removed = [Offset(chunk.base)...Offset(chunk.last)]
                 try open.commit(Batch(number: BatchNumber(number), logs: [change]))
             default:
                 if Bool.random(using: &random) { open.kill() } else { try open.store.close() }

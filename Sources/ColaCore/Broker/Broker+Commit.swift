@@ -41,14 +41,14 @@ extension Broker {
         var change = LogChange(log: queue.log.id, state: queue.state)
         change.appended = segment
         change.settled = changes.settled
-        change.removedChunks = changes.removedChunks
+        change.removed = changes.removed
         change.released = changes.released
         change.releasesRemoved = changes.releasesRemoved
         change.trim = queue.trim
         change.quarantined = queue.quarantined
         queue.trim = nil
         queue.quarantined = []
-        for base in changes.removedChunks { evict(base, from: queue.log) }
+        for run in changes.removed { evict(run.lowerBound, from: queue.log) }
         return change
     }
 

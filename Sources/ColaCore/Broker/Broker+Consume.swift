@@ -48,6 +48,7 @@ extension Broker {
         // Records of a topic are not removed one by one yet, so the last one stands right below the end.
         case .last: return .success(max(topic.log.start, topic.log.next.advanced(by: -1)))
         case .next: return .success(topic.log.next)
+        case .time: return .success(topic.log.next)
         case .offset(let offset):
             guard offset <= topic.log.next else {
                 return .failure(.offsetOutOfRange(topic: topic.name, offset: offset, next: topic.log.next))
@@ -133,7 +134,7 @@ extension Broker {
             statistics.acknowledged += 1
             settle(lease.offset, bytes: lease.bytes, of: queue)
         case .reject: settle(lease.offset, bytes: lease.bytes, of: queue)
-        case .release:
+        case .release, .releaseLater:
             queue.cursor.release(lease.offset)
             touch(queue)
         }

@@ -70,19 +70,22 @@ extension Broker {
         case .grant(let tag, let count): grant(tag, count, id, for: channel)
         case .consume(let consume): begin(consume, id, for: channel)
         case .cancel(let tag): cancel(tag, id, for: channel)
-        case .declareQueue(let name): declareQueue(name, id, for: channel)
-        case .declareTopic(let name): declareTopic(name, id, for: channel)
-        case .declareExchange(let name, let kind): declareExchange(name, kind, id, for: channel)
-        case .deleteQueue(let name): deleteQueue(name, id, for: channel, at: now)
+        case .declareQueue(let queue): declareQueue(queue.name, id, for: channel)
+        case .declareTopic(let name, _, _): declareTopic(name, id, for: channel)
+        case .declareExchange(let name, let kind, _): declareExchange(name, kind, id, for: channel)
+        case .deleteQueue(let name, _, _): deleteQueue(name, id, for: channel, at: now)
         case .deleteTopic(let name): deleteTopic(name, id, for: channel)
-        case .deleteExchange(let name): deleteExchange(name, id, for: channel)
+        case .deleteExchange(let name, _): deleteExchange(name, id, for: channel)
         case .bind(let binding): bind(binding, id, for: channel)
         case .unbind(let binding): unbind(binding, id, for: channel)
         case .purge(let name): purge(name, id, for: channel)
-        case .commitOffset(let topic, let group, let next):
+        case .commitOffset(let topic, _, let group, let next):
             commitOffset(topic: topic, group: group, next: next, id, for: channel)
         case .barrier: respond(channel, id, .done)
         case .refuse(let refusal): respond(channel, id, .refusedBySession(refusal))
+        case .declareVirtualHost, .deleteVirtualHost, .deleteGroup, .alter, .setPolicy, .clearPolicy, .redrive, .seek,
+            .describe, .why:
+            refuse(channel, id, .mismatch("not yet"))
         case .get, .peek, .list, .statistics: look(request, id, for: channel, at: now)
         }
     }
@@ -106,12 +109,12 @@ extension Broker {
         }
         switch request {
         case .get(let name, let isAutoAck): get(name, isAutoAck: isAutoAck, id, for: channel, at: now)
-        case .peek(let name, let from, let count): peek(name, from: from, count: count, id, for: channel)
+        case .peek(let name, _, let from, let count): peek(name, from: from, count: count, id, for: channel)
         case .list(let listing):
             let rows = rows(listing)
             respond(channel, id, .rows(rows))
             charge(channel, rows.count * Self.rowBytes)
-        case .statistics: respond(channel, id, .statistics(currentStatistics(at: now)))
+        case .statistics: respond(channel, id, .description(statisticsRow(at: now)))
         default: preconditionFailure("\(request) does not read")
         }
     }

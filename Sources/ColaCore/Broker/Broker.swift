@@ -56,7 +56,7 @@ package final class Broker {
     var pendingQueues: [Queue] = []
     var pendingReaders: [Consumer] = []
     var blocked: String?
-    var statistics: Statistics
+    var statistics = Statistics()
     /// When the first command came.
     var began: Instant?
     var effects: [Effect] = []
@@ -65,8 +65,8 @@ package final class Broker {
         self.limits = limits
         epoch = recovery.epoch
         nextLog = recovery.nextLog
-        statistics = Statistics(epoch: recovery.epoch)
-        for (definition, state) in recovery.queues {
+        for (definition, states) in recovery.queues {
+            let state = states[0]
             let handedOut = recovery.wasStoppedCleanly ? state.handedOut : state.next
             addQueue(definition, state: state, recoveredBelow: handedOut)
         }
@@ -93,7 +93,8 @@ package final class Broker {
         case .committed(let number): committed(number, at: now)
         case .loaded(let result): loaded(result, at: now)
         case .loadFailed(let request, let reason): loadFailed(request, reason: reason, at: now)
-        case .storageBlocked(let reason):
+        case .answered, .queryFailed: break
+        case .alarm(_, let reason):
             blocked = reason
             self.effects.append(.blocked(reason))
         case .tick: break

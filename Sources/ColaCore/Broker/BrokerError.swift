@@ -11,6 +11,12 @@ package enum BrokerError: Error, Equatable, Sendable {
     case consumerInUse(ConsumerTag)
     case consumerNotFound(ConsumerTag)
     case unknownDelivery(first: DeliveryTag, last: DeliveryTag)
+    /// A queue, or one of its consumers, that another connection has for itself alone.
+    case locked(Kind, name: String)
+    /// Somebody uses it, or it is not empty.
+    case inUse(String)
+    case queueFull(name: String, limit: Int, unit: String)
+    case badArgument(String)
     case limit(what: String, limit: Int, setting: String)
     case deleted(Kind, name: String)
     case offsetOutOfRange(topic: String, offset: Offset, next: Offset)
@@ -24,6 +30,9 @@ package enum BrokerError: Error, Equatable, Sendable {
         case topic
         case queueOrTopic = "queue or topic"
         case exchange
+        case virtualHost = "virtual host"
+        case policy
+        case group
     }
 }
 
@@ -34,9 +43,11 @@ extension BrokerError {
         case .notFound, .consumerNotFound: "not_found"
         case .mismatch, .offsetOutOfRange: "mismatch"
         case .reservedName: "access_refused"
-        case .badName: "syntax"
+        case .badName, .badArgument: "syntax"
         case .unroutable: "unroutable"
-        case .consumerInUse: "in_use"
+        case .consumerInUse, .inUse: "in_use"
+        case .locked: "locked"
+        case .queueFull: "full"
         case .unknownDelivery: "unknown_delivery"
         case .limit, .transactionTooLarge: "limit"
         case .overloaded: "overloaded"
@@ -49,9 +60,9 @@ extension BrokerError {
     /// Whether sending the same request again, unchanged, can succeed.
     package var isRetryable: Bool {
         switch self {
-        case .storage, .overloaded: true
+        case .storage, .overloaded, .queueFull: true
         case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
-            .consumerInUse, .unknownDelivery, .limit, .transactionTooLarge, .deleted, .damaged:
+            .consumerInUse, .inUse, .locked, .badArgument, .unknownDelivery, .limit, .transactionTooLarge, .deleted, .damaged:
             false
         }
     }
@@ -63,6 +74,10 @@ extension BrokerError: CustomStringConvertible {
         switch self {
         case .notFound(.queueOrTopic, let name):
             "no queue or topic is named '\(name)'; make it with `cola declare queue \(name)`"
+        case .notFound(.group, let name): "no group '\(name)' has committed an offset or reads there"
+        case .notFound(.virtualHost, let name):
+            "no virtual host is named '\(name)'; make it with `declare vhost \(name)`"
+        case .notFound(.policy, let name): "no policy is named '\(name)'; see `list policies`"
         case .notFound(let kind, let name):
             "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
                 + "`cola declare \(kind.rawValue) \(name)`"
@@ -81,6 +96,12 @@ extension BrokerError: CustomStringConvertible {
             first == last
                 ? "delivery \(first) is not held by this connection: it was acknowledged before, or never sent on it"
                 : "none of the deliveries \(first) to \(last) is held by this connection"
+        case .locked(let kind, let name):
+            "\(kind.rawValue) '\(name)' belongs to another connection alone; it is free when that one ends"
+        case .inUse(let sentence), .badArgument(let sentence): sentence
+        case .queueFull(let name, let limit, let unit):
+            "queue '\(name)' holds its limit of \(limit) \(unit) and refuses more (overflow=reject-publish); publish "
+                + "again when messages have been consumed"
         case .limit(let what, let limit, let setting):
             "there may be at most \(limit) \(what)" + (setting.isEmpty ? "" : " (setting \(setting))")
         case .transactionTooLarge(let bytes, let limit):

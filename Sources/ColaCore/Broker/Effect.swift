@@ -12,6 +12,10 @@ package enum Effect: Sendable {
     case windowFull(ChannelID)
     /// Ask the store; the answer comes back as ``Command/loaded(_:)``.
     case read(ReadRequest)
+    /// Ask the store; the answer comes back as ``Command/answered(_:_:)``.
+    case ask(Query)
+    /// A member of a group reads these partitions from now on, and no others.
+    case assigned(ChannelID, ConsumerTag, Assignment)
     /// A stored batch failed its check and was put aside. For the log.
     case damaged(LogID, name: String, String)
 }
@@ -21,13 +25,18 @@ package enum Reply: Sendable {
     case done
     /// A queue or topic stands ready with so many messages.
     case declared(messages: Int)
+    /// The same of a queue whose name the broker chose.
+    case named(String)
+    /// The message was taken before, and not again.
+    case duplicate
     /// So many messages went.
     case removed(messages: Int)
     case message(Delivery)
     case empty
     case peeked([Delivery])
-    case rows(Rows)
-    case statistics(Statistics)
+    /// A listing, sorted by name.
+    case rows([Description])
+    case description(Description)
     case refused(BrokerError)
     case refusedBySession(BrokerRefusal)
 }
@@ -38,14 +47,40 @@ package struct Delivery: Sendable {
     package var tag: DeliveryTag
     /// Nil: never handed out before. Otherwise how many deliveries are known to have ended without an acknowledgement.
     package var redelivered: Int?
+    /// Of a topic: which of its partitions; 0 otherwise.
+    package var partition: Int = 0
     /// Names its parts in `data`.
     package var entry: RecordSegment.Entry
     package var data: [UInt8]
 
-    package init(tag: DeliveryTag, redelivered: Int?, entry: RecordSegment.Entry, data: [UInt8]) {
+    package init(tag: DeliveryTag, redelivered: Int?, partition: Int = 0, entry: RecordSegment.Entry, data: [UInt8]) {
         self.tag = tag
         self.redelivered = redelivered
+        self.partition = partition
         self.entry = entry
         self.data = data
+    }
+}
+
+/// What a member of a consumer group has to read.
+package struct Assignment: Equatable, Sendable {
+    /// Grows with every change of the group.
+    package var generation: Int
+    /// Sorted; each with the offset that reading begins at.
+    package var partitions: [Position]
+
+    package struct Position: Equatable, Sendable {
+        package var partition: Int
+        package var next: Offset
+
+        package init(partition: Int, next: Offset) {
+            self.partition = partition
+            self.next = next
+        }
+    }
+
+    package init(generation: Int, partitions: [Position]) {
+        self.generation = generation
+        self.partitions = partitions
     }
 }

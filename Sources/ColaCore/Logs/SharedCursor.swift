@@ -38,7 +38,7 @@ package struct SharedCursor {
     /// Below this a message may have been handed out by the process before this one.
     private var recoveredBelow: Offset
 
-    private var finished: [Offset] = []
+    private var finished: [ClosedRange<Offset>] = []
     /// Per offset the deliveries to be stored, 0 where there is nothing to store any more.
     private var releaseChanges: OrderedDictionary<Offset, Int> = [:]
 
@@ -95,7 +95,7 @@ package struct SharedCursor {
         }
         fresh = max(fresh, base)
         if span.isFinished {
-            finished.append(base)
+            finished.append(base...last)
             fresh = max(fresh, last.next)
         } else {
             spans.append(span)
@@ -196,7 +196,7 @@ package struct SharedCursor {
         spans[index].settled.insert(offset.distance(from: spans[index].base))
         spans[index].isChanged = true
         guard spans[index].isFinished else { return }
-        finished.append(spans[index].base)
+        finished.append(spans[index].base...spans[index].last)
         // What is left of the last span, if anything, was settled in a life before: it must not be entered again.
         if index == spans.count - 1 { fresh = max(fresh, spans[index].last.next) }
         if index == 0 { spans.removeFirst() } else { spans.remove(at: index) }
@@ -247,14 +247,14 @@ package struct SharedCursor {
     package mutating func cut() -> Changes {
         floor = currentFloor
         var changes = Changes(floor: floor)
-        changes.removedChunks = finished
+        changes.removed = finished
         finished.removeAll(keepingCapacity: true)
         for index in spans.indices where spans[index].isChanged {
             spans[index].isChanged = false
             let isNeeded = spans[index].settled.containsAny(from: max(0, floor.distance(from: spans[index].base)))
             if isNeeded || spans[index].isStored {
                 let set = isNeeded ? spans[index].settled : SettledSet()
-                changes.settled.append(ChunkSettlement(base: spans[index].base, settled: set))
+                changes.settled.append(ChunkSettlement(base: spans[index].base, last: spans[index].last, settled: set))
             }
             spans[index].isStored = isNeeded
         }
@@ -272,7 +272,7 @@ package struct SharedCursor {
     package struct Changes {
         package var floor: Offset
         package var settled: [ChunkSettlement] = []
-        package var removedChunks: [Offset] = []
+        package var removed: [ClosedRange<Offset>] = []
         package var released: [Release] = []
         package var releasesRemoved: [Offset] = []
     }

@@ -2,17 +2,18 @@
 package struct Message: Equatable, Sendable {
     /// Kafka's record key; nil is "no key", which is not the same as an empty one.
     package var key: ArraySlice<UInt8>?
-    package var value: ArraySlice<UInt8>
+    /// Nil is "no value": in a compacted topic it says that the key is gone.
+    package var value: ArraySlice<UInt8>?
     package var headers: RecordHeaders
 
-    package init(key: ArraySlice<UInt8>? = nil, value: ArraySlice<UInt8>, headers: RecordHeaders = RecordHeaders()) {
+    package init(key: ArraySlice<UInt8>? = nil, value: ArraySlice<UInt8>?, headers: RecordHeaders = RecordHeaders()) {
         self.key = key
         self.value = value
         self.headers = headers
     }
 
     /// What it counts against limits and budgets. Bytes.
-    package var byteCount: Int { value.count + (key?.count ?? 0) + headers.encoded.count }
+    package var byteCount: Int { (value?.count ?? 0) + (key?.count ?? 0) + headers.encoded.count }
 }
 
 /// The headers of a record, kept as they are stored: most messages have none, and most readers only copy them on.

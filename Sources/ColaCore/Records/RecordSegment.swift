@@ -23,11 +23,15 @@ package struct RecordSegment: Equatable, Sendable {
         package var offset: Offset
         /// When the broker took the record in, by its wall clock.
         package var timestamp: Timestamp
+        /// When it expires; ``never`` if it does not.
+        package var expires: Timestamp = Entry.never
         package var key: Part
         package var value: Part
         /// The encoded headers, without their count.
         package var headers: Part
         package var headerCount: Int32
+
+        package static let never = Timestamp(.max)
     }
 
     package private(set) var data: [UInt8]
@@ -58,13 +62,13 @@ package struct RecordSegment: Equatable, Sendable {
     }
 
     /// Adds a copy of `message` as the record at `offset`, which is above every other of this segment.
-    package mutating func append(_ message: Message, at offset: Offset, timestamp: Timestamp) {
-        let value = store(message.value)
+    package mutating func append(_ message: Message, at offset: Offset, timestamp: Timestamp, expires: Timestamp = Entry.never) {
+        let value = message.value.map { store($0) } ?? Part(start: 0, count: -1)
         let key = message.key.map { store($0) } ?? Part(start: 0, count: -1)
         let headers = message.headers.count == 0 ? Part(start: 0, count: 0) : store(message.headers.encoded[...])
         entries.append(
             Entry(
-                offset: offset, timestamp: timestamp, key: key, value: value, headers: headers,
+                offset: offset, timestamp: timestamp, expires: expires, key: key, value: value, headers: headers,
                 headerCount: Int32(message.headers.count)))
     }
 

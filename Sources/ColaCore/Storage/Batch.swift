@@ -9,8 +9,20 @@ package struct Batch: Sendable {
     /// In the order in which they happened.
     package var definitions: [DefinitionChange]
     package var groupOffsets: [GroupOffset]
+    /// Groups that are forgotten, each in one log.
+    package var groupsRemoved: [GroupOffset] = []
+    /// Messages that begin to wait in the schedule.
+    package var scheduled: [ScheduledMessage] = []
+    /// Messages that left the schedule: they are in a log of this same batch, or are not wanted any more.
+    package var unscheduled: [ScheduleKey] = []
+    /// Message ids seen; each replaces what was stored for it.
+    package var seen: [DedupEntry] = []
+    /// Message ids that may be forgotten.
+    package var forgotten: [DedupEntry] = []
     /// The id the next log will get, if it changed.
     package var nextLog: LogID?
+    /// The id the next message in the schedule will get, if it changed.
+    package var nextSchedule: ScheduleID?
 
     package init(
         number: BatchNumber, logs: [LogChange] = [], definitions: [DefinitionChange] = [],
@@ -24,7 +36,8 @@ package struct Batch: Sendable {
     }
 
     package var isEmpty: Bool {
-        logs.isEmpty && definitions.isEmpty && groupOffsets.isEmpty && nextLog == nil
+        logs.isEmpty && definitions.isEmpty && groupOffsets.isEmpty && groupsRemoved.isEmpty && scheduled.isEmpty
+            && unscheduled.isEmpty && seen.isEmpty && forgotten.isEmpty && nextLog == nil && nextSchedule == nil
     }
 }
 
@@ -35,11 +48,21 @@ package struct LogChange: Sendable {
     package var state: LogState
     /// The records this batch appends; they become one chunk. Its first and last entry are the chunk's base and last.
     package var appended: RecordSegment?
-    /// Chunks of which some records above the floor are settled: each replaces what was stored for its chunk. An empty
-    /// set removes it.
+    /// Records that were in memory alone until now, of a log that does not outlive the process; each becomes a chunk.
+    package var spilled: [RecordSegment] = []
+    /// Whether nothing of the log is wanted after a restart: what is stored of it now goes at the next start.
+    package var isTransient = false
+    /// What is settled above the floor, by runs of offsets; together with what is stored of the same offsets. An empty
+    /// set says that of these offsets nothing need be kept any more: the floor has passed.
+    ///
+    /// The runs are the core's own and need not be the chunks of the store.
     package var settled: [ChunkSettlement] = []
-    /// The bases of chunks that are not needed any more; what is stored as settled of them goes as well.
-    package var removedChunks: [Offset] = []
+    /// Offsets of which every record is settled, in runs; a chunk goes when all of it is in such runs, and with it what
+    /// is stored as settled of it. The runs need not be the chunks of the store.
+    package var removed: [ClosedRange<Offset>] = []
+    /// Chunks that get new content: of the records that were there only those given stay. A run of offsets is one or
+    /// more whole chunks of the store and becomes one chunk.
+    package var rewritten: [ChunkRewrite] = []
     /// Chunks that begin in this range go, in slices, some time after the commit: a purge. Readers are never shown
     /// them.
     package var trim: Range<Offset>?
@@ -58,11 +81,28 @@ package struct LogChange: Sendable {
 
 package struct ChunkSettlement: Equatable, Sendable {
     package var base: Offset
+    /// The last offset of the run that the set speaks of.
+    package var last: Offset
     package var settled: SettledSet
 
-    package init(base: Offset, settled: SettledSet) {
+    package init(base: Offset, last: Offset, settled: SettledSet) {
         self.base = base
+        self.last = last
         self.settled = settled
+    }
+}
+
+/// What is left of a run of offsets.
+package struct ChunkRewrite: Equatable, Sendable {
+    package var base: Offset
+    package var last: Offset
+    /// The records that stay; all of them lie in the run.
+    package var segment: RecordSegment
+
+    package init(base: Offset, last: Offset, segment: RecordSegment) {
+        self.base = base
+        self.last = last
+        self.segment = segment
     }
 }
 
@@ -71,11 +111,26 @@ package struct Release: Equatable, Sendable {
     package var offset: Offset
     /// How many of its deliveries have ended without an acknowledgement.
     package var deliveries: Int
+    /// Where it is to go instead of being delivered again; nil: back to its place.
+    package var fate: Fate?
 
-    package init(offset: Offset, deliveries: Int) {
+    package init(offset: Offset, deliveries: Int, fate: Fate? = nil) {
         self.offset = offset
         self.deliveries = deliveries
+        self.fate = fate
     }
+}
+
+/// What was decided about a message that has still to be read and moved.
+///
+/// It is written down with the decision, so that the decision can be answered before the message has been read.
+package enum Fate: Hashable, Sendable {
+    /// To the dead-letter target: a consumer rejected it.
+    case rejected
+    /// To the dead-letter target, or parked: too many of its deliveries failed.
+    case deliveryLimit
+    /// Into the schedule: it came back with a delay.
+    case delayed(until: Timestamp)
 }
 
 /// A chunk with damage in it.

@@ -13,14 +13,20 @@ package struct LogState: Equatable, Sendable {
     package var floor: Offset
     /// Queue: every record handed out so far lies below this offset. It is exact only if the last stop was clean.
     package var handedOut: Offset
+    /// Queue: no message expires before this. Nil: none of those that wait does.
+    package var nextExpiry: Timestamp?
 
-    package init(start: Offset, next: Offset, ready: Int, bytes: Int, floor: Offset, handedOut: Offset) {
+    package init(
+        start: Offset, next: Offset, ready: Int, bytes: Int, floor: Offset, handedOut: Offset,
+        nextExpiry: Timestamp? = nil
+    ) {
         self.start = start
         self.next = next
         self.ready = ready
         self.bytes = bytes
         self.floor = floor
         self.handedOut = handedOut
+        self.nextExpiry = nextExpiry
     }
 
     package static let empty = LogState(

@@ -1,19 +1,27 @@
-/// What a start finds: definitions and one small row per log. Nothing here grows with the number of messages.
+/// What a start finds: definitions, one small row per log, and what the deduplication windows hold. Nothing here grows
+/// with the number of messages.
 package struct Recovery: Sendable {
     /// The epoch that this start begins; one above the last.
     package var epoch: Epoch
     /// Whether the process before this one stopped in order, so that `LogState.handedOut` is exact.
     package var wasStoppedCleanly: Bool
-    package var queues: [(definition: QueueDefinition, state: LogState)]
+    package var virtualHosts: [VirtualHostDefinition] = []
+    /// With the states of all logs of a queue, in the order of ``QueueDefinition/logs``.
+    package var queues: [(definition: QueueDefinition, states: [LogState])]
     package var topics: [(definition: TopicDefinition, states: [LogState])]
     package var exchanges: [ExchangeDefinition]
     package var bindings: [BindingDefinition]
+    package var policies: [PolicyDefinition] = []
     package var groupOffsets: [GroupOffset]
+    package var seen: [DedupEntry] = []
     package var nextLog: LogID
+    package var nextSchedule = ScheduleID(1)
+    /// How many messages wait in the schedule.
+    package var scheduledCount = 0
 
     package init(
         epoch: Epoch, wasStoppedCleanly: Bool = true,
-        queues: [(definition: QueueDefinition, state: LogState)] = [],
+        queues: [(definition: QueueDefinition, states: [LogState])] = [],
         topics: [(definition: TopicDefinition, states: [LogState])] = [],
         exchanges: [ExchangeDefinition] = [], bindings: [BindingDefinition] = [], groupOffsets: [GroupOffset] = [],
         nextLog: LogID = LogID(1)

@@ -16,7 +16,7 @@ extension NativeSession {
             output.writeString("\n")
         case .blocked(let sentence?): output.writeString("blocked \(Self.oneLine(sentence))\n")
         case .blocked(nil): output.writeStaticString("unblocked\n")
-        case .windowFull, .read, .damaged: break  // the loop's business
+        case .assigned, .ask, .windowFull, .read, .damaged: break  // the loop's business
         }
     }
 
@@ -59,8 +59,9 @@ extension NativeSession {
             for delivery in deliveries { write(delivery, to: ConsumerTag(0)) }
             finish("ok", id, " count=\(deliveries.count)")
         case .rows(let rows): writeBody(JSONText(rows), for: id)
-        case .statistics(let statistics):
-            writeBody(JSONText(statistics, server: configuration.server), for: id)
+        case .description(let description): writeBody(JSONText(description), for: id)
+        case .named(let name): finish("ok", id, " name=\(escaped(name))")
+        case .duplicate: finish("ok", id, " duplicate=yes")
         case .refused(let error):
             writeTagged("err", id)
             output.writeString(" \(error.code) \(error.isRetryable ? "retry" : "final") ")

@@ -94,13 +94,13 @@ extension NativeSession {
             let from = try reader.optionNumber("from", in: 0...Int64.max) ?? 0
             let count = try reader.optionNumber("count", in: 1...1_000) ?? 1
             try reader.end()
-            request(.peek(name: name, from: Offset(from), count: Int(count)), reader.tag)
+            request(.peek(name: name, partition: 0, from: Offset(from), count: Int(count)), reader.tag)
         case .commit:
             let topic = try reader.text("NAME")
             let group = try reader.text("GROUP")
             let next = try reader.number("OFFSET", in: 0...Int64.max)
             try reader.end()
-            request(.commitOffset(topic: topic, group: group, next: Offset(next)), reader.tag)
+            request(.commitOffset(topic: topic, partition: 0, group: group, next: Offset(next)), reader.tag)
         case .list:
             let word = try reader.text("WHAT")
             try reader.end()
@@ -191,26 +191,26 @@ extension NativeSession {
         switch (verb, kind) {
         case (.declare, "queue"):
             try reader.end()
-            request(.declareQueue(name: name), reader.tag)
+            request(.declareQueue(QueueDeclaration(name: name)), reader.tag)
         case (.declare, "topic"):
             try reader.end()
-            request(.declareTopic(name: name), reader.tag)
+            request(.declareTopic(name: name, partitions: nil, Arguments()), reader.tag)
         case (.declare, "exchange"):
             guard let type = try reader.choice("type", ["direct": ExchangeDefinition.Kind.direct, "fanout": .fanout])
             else {
                 throw RequestReader.Malformed("an exchange needs type=direct or type=fanout")
             }
             try reader.end()
-            request(.declareExchange(name: name, kind: type), reader.tag)
+            request(.declareExchange(name: name, kind: type, alternate: nil), reader.tag)
         case (_, "queue"):
             try reader.end()
-            request(.deleteQueue(name: name), reader.tag)
+            request(.deleteQueue(name: name, ifUnused: false, ifEmpty: false), reader.tag)
         case (_, "topic"):
             try reader.end()
             request(.deleteTopic(name: name), reader.tag)
         case (_, "exchange"):
             try reader.end()
-            request(.deleteExchange(name: name), reader.tag)
+            request(.deleteExchange(name: name, ifUnused: false), reader.tag)
         default: throw RequestReader.Malformed("'\(kind)' is none of queue, topic and exchange")
         }
     }

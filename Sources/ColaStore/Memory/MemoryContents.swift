@@ -31,9 +31,9 @@ extension MemoryStore.Contents {
         }
         if let chunk { log.chunks.insert(chunk, at: log.chunks.partitioningIndex { $0.base > chunk.base }) }
         for entry in change.settled { log.settled[entry.base] = entry.settled.isEmpty ? nil : entry.settled }
-        for base in change.removedChunks {
-            if let index = log.index(of: base) { log.chunks.remove(at: index) }
-            log.settled[base] = nil
+        for run in change.removed {
+            if let index = log.index(of: run.lowerBound) { log.chunks.remove(at: index) }
+            log.settled[run.lowerBound] = nil
         }
         for release in change.released { log.released[release.offset] = release.deliveries }
         for offset in change.releasesRemoved { log.released[offset] = nil }
@@ -49,6 +49,7 @@ extension MemoryStore.Contents {
         case .topic(let topic): topics[topic.name] = topic
         case .exchange(let exchange): exchanges.append(exchange)
         case .binding(let binding): bindings.append(binding)
+        case .virtualHost, .policy: break
         }
         for log in definition.logs where logs[log] == nil { logs[log] = MemoryStore.Log() }
     }
@@ -62,6 +63,7 @@ extension MemoryStore.Contents {
             ended = topics.removeValue(forKey: topic.name)?.partitions ?? []
         case .exchange(let exchange): exchanges.removeAll { $0.name == exchange.name }
         case .binding(let binding): bindings.removeAll { $0 == binding }
+        case .virtualHost, .policy: break
         }
         for log in ended where !kept.contains(log) {
             logs[log] = nil
@@ -72,7 +74,7 @@ extension MemoryStore.Contents {
     func recovery() -> Recovery {
         Recovery(
             epoch: epoch, wasStoppedCleanly: cleanEpoch.rawValue == epoch.rawValue - 1,
-            queues: queues.values.sorted { $0.log < $1.log }.map { ($0, logs[$0.log]?.state ?? .empty) },
+            queues: queues.values.sorted { $0.log < $1.log }.map { ($0, [logs[$0.log]?.state ?? .empty]) },
             topics: topics.values.sorted { $0.partitions[0] < $1.partitions[0] }.map { topic in
                 (topic, topic.partitions.map { logs[$0]?.state ?? .empty })
             },
@@ -124,7 +126,7 @@ extension Definition {
         switch self {
         case .queue(let queue): [queue.log]
         case .topic(let topic): topic.partitions
-        case .exchange, .binding: []
+        case .virtualHost, .exchange, .binding, .policy: []
         }
     }
 }

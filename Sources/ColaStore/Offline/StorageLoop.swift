@@ -107,7 +107,10 @@ package struct StorageLoop: Sendable {
         var entries = template.entries
         for index in entries.indices { entries[index].offset = Offset(base + Int64(index)) }
         change.appended = RecordSegment(data: template.data, entries: entries)
-        if commit >= chunksKept { change.removedChunks = [Offset(Int64((commit - chunksKept) * perChunk))] }
+        if commit >= chunksKept {
+            let first = Offset(Int64((commit - chunksKept) * perChunk))
+            change.removed = [first...first.advanced(by: perChunk - 1)]
+        }
         return Batch(number: BatchNumber(UInt64(commit) + 2), logs: [change])
     }
 

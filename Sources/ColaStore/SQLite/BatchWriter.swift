@@ -110,9 +110,9 @@ final class BatchWriter {
                 try put(entry, change.log)
             }
         }
-        for base in change.removedChunks {
-            try removeChunk.run(log, base.rawValue)
-            try removeSettled.run(log, base.rawValue)
+        for run in change.removed {
+            try removeChunk.run(log, run.lowerBound.rawValue)
+            try removeSettled.run(log, run.lowerBound.rawValue)
         }
         for release in change.released {
             try putReleased.run(log, release.offset.rawValue, Int64(release.deliveries))

@@ -107,7 +107,7 @@ final class CommitLoop: @unchecked Sendable {
     private func commitForCertain(_ encoded: [EncodedBatch]) throws {
         guard let last = encoded.last else { return }
         try untilThereIsRoom { try committer.commit(encoded) }
-        wantsToShrink = wantsToShrink || encoded.contains { $0.batch.logs.contains { !$0.removedChunks.isEmpty } }
+        wantsToShrink = wantsToShrink || encoded.contains { $0.batch.logs.contains { !$0.removed.isEmpty } }
         events.committed(last.batch.number)
         if isOutOfRoom { try lookForRoom() }
         try whenThereIsRoom { try committer.checkpointer.runIfDue(isIdle: queue.read { $0.batches.isEmpty }) }

@@ -59,6 +59,7 @@ final class DefinitionWriter {
         case .put(.binding(let binding)): try run(putBinding, binding.source, binding.destination, binding.routingKey)
         case .remove(.binding(let binding)):
             try run(removeBinding, binding.source, binding.destination, binding.routingKey)
+        case .put(.virtualHost), .remove(.virtualHost), .put(.policy), .remove(.policy): break
         }
         return ([], [])
     }

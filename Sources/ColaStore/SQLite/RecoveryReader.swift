@@ -18,7 +18,7 @@ struct RecoveryReader {
         let states = try logStates()
         recovery.queues = try rows("SELECT name, log FROM queue ORDER BY log") { row in
             let definition = QueueDefinition(name: row.text(0), log: LogID(row.integer(1)))
-            return (definition, try state(of: definition.log, states))
+            return (definition, [try state(of: definition.log, states)])
         }
         let partitions = try rows("SELECT name, log FROM topic ORDER BY name, partition") { row in
             (name: row.text(0), log: LogID(row.integer(1)))

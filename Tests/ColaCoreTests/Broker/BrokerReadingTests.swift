@@ -86,7 +86,7 @@ import Testing
         let (waiting, other) = (scene.attach(), scene.attach())
         scene.broker.send(.get(name: "q", isAutoAck: true), from: waiting)
         scene.broker.send(.barrier, from: waiting)
-        scene.broker.send(.deleteQueue(name: "q"), from: other)
+        scene.broker.send(.deleteQueue(name: "q", ifUnused: false, ifEmpty: false), from: other)
         #expect(scene.broker.run())
         #expect(scene.answers(waiting) == [.refused(code: "cancelled"), .done])
         #expect(scene.answers(other) == [.removed(messages: 1)])
@@ -97,7 +97,7 @@ import Testing
         let (getter, consumer, peeker) = (scene.attach(), scene.attach(), scene.attach())
         scene.broker.send(.get(name: "q", isAutoAck: true), from: getter)
         scene.consume("q", from: consumer)
-        scene.broker.send(.peek(name: "q", from: Offset(0), count: 1), from: peeker)
+        scene.broker.send(.peek(name: "q", partition: 0, from: Offset(0), count: 1), from: peeker)
         scene.broker.failNextRead("bad sector")
         #expect(scene.answers(getter) == [.refused(code: "storage")])
         #expect(scene.broker.hear(consumer).last == .failed(ConsumerTag(1), code: "storage"))
@@ -115,7 +115,7 @@ import Testing
         let bodies = (0..<10).map(String.init)
         let scene = uncached(bodies)
         let channel = scene.attach()
-        scene.broker.send(.peek(name: "q", from: Offset(2), count: 5), from: channel)
+        scene.broker.send(.peek(name: "q", partition: 0, from: Offset(2), count: 5), from: channel)
         var reads = 0
         while scene.broker.readNext(), reads < 100 { reads += 1 }
         #expect(reads == 5)
@@ -125,7 +125,7 @@ import Testing
         }
         #expect(found.map(\.body) == ["2", "3", "4", "5", "6"])
         #expect(found.allSatisfy { $0.tag == 0 })
-        #expect(scene.queue("q")?.ready == 10)
+        #expect(scene.queue("q")?.number("ready") == 10)
     }
 
     @Test func peekShowsWhatIsHandedOutButNotWhatIsSettled() {
@@ -137,7 +137,7 @@ import Testing
         scene.settle(2, from: channel)
         scene.broker.commit()
         _ = scene.broker.hear(channel)
-        scene.broker.send(.peek(name: "q", from: Offset(0), count: 10), from: channel)
+        scene.broker.send(.peek(name: "q", partition: 0, from: Offset(0), count: 10), from: channel)
         #expect(scene.broker.run())
         guard case .peeked(let found) = scene.answers(channel).first else {
             Issue.record("peek was not answered")
@@ -149,22 +149,22 @@ import Testing
     @Test func whoLeavesWhilePeekingIsForgotten() {
         let scene = uncached(["a", "b"])
         let channel = scene.attach()
-        scene.broker.send(.peek(name: "q", from: Offset(0), count: 2), from: channel)
+        scene.broker.send(.peek(name: "q", partition: 0, from: Offset(0), count: 2), from: channel)
         scene.broker.send(.barrier, from: channel)
         scene.broker.detach(channel)
         #expect(scene.broker.run())
         #expect(scene.broker.hear(channel).isEmpty)
         let other = scene.attach()
-        scene.broker.send(.peek(name: "q", from: Offset(9), count: 2), from: other)
+        scene.broker.send(.peek(name: "q", partition: 0, from: Offset(9), count: 2), from: other)
         #expect(scene.answers(other) == [.peeked([])])
     }
 
     @Test func aDeletedQueueLooksEmptyToAPeekThatWasUnderWay() {
         let scene = uncached(["a"])
         let channel = scene.attach()
-        scene.broker.send(.peek(name: "q", from: Offset(0), count: 2), from: channel)
+        scene.broker.send(.peek(name: "q", partition: 0, from: Offset(0), count: 2), from: channel)
         let other = scene.attach()
-        scene.broker.send(.deleteQueue(name: "q"), from: other)
+        scene.broker.send(.deleteQueue(name: "q", ifUnused: false, ifEmpty: false), from: other)
         scene.broker.commit()
         #expect(scene.broker.run())
         #expect(scene.answers(channel) == [.peeked([])])

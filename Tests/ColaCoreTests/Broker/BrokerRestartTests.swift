@@ -85,8 +85,8 @@ import Testing
     @Test func definitionsComeBack() {
         let scene = Scene(queues: ["q"])
         var channel = scene.attach()
-        scene.broker.send(.declareTopic(name: "t"), from: channel)
-        scene.broker.send(.declareExchange(name: "x", kind: .direct), from: channel)
+        scene.broker.send(.declareTopic(name: "t", partitions: nil, Arguments()), from: channel)
+        scene.broker.send(.declareExchange(name: "x", kind: .direct, alternate: nil), from: channel)
         let binding = BindingDefinition(source: "x", destination: "t", routingKey: "k")
         scene.broker.send(.bind(binding), from: channel)
         scene.broker.commit()
@@ -94,11 +94,17 @@ import Testing
         channel = scene.attach()
         scene.broker.send(.list(.bindings), from: channel)
         scene.broker.send(.list(.topics), from: channel)
-        #expect(scene.answers(channel).first == .rows(.bindings([binding])))
+        guard case .rows(let rows) = scene.answers(channel).first else {
+            Issue.record("no list of bindings")
+            return
+        }
+        #expect(rows.map { $0["source"] } == [.text("x")])
+        #expect(rows.map { $0["destination"] } == [.text("t")])
+        #expect(rows.map { $0["key"] } == [.text("k")])
         scene.publish("a", to: "k", from: channel, exchange: "x")
         scene.broker.commit()
         #expect(scene.stored(2)?.chunks == [Offset(0)])
-        scene.broker.send(.declareQueue(name: "r"), from: channel)
+        scene.broker.send(.declareQueue(QueueDeclaration(name: "r")), from: channel)
         scene.broker.commit()
         #expect(scene.stored(3)?.state == .empty)
     }
@@ -121,8 +127,8 @@ import Testing
         #expect(scene.broker.damage.count == 1)
         #expect(scene.stored()?.quarantined == [Offset(0)])
         #expect(scene.stored()?.chunks == [Offset(2)])
-        #expect(scene.queue("q")?.unacknowledged == 1)
-        #expect(scene.queue("q")?.ready == 0)
+        #expect(scene.queue("q")?.number("unacknowledged") == 1)
+        #expect(scene.queue("q")?.number("ready") == 0)
         scene.settle(1, from: channel)
         #expect(scene.broker.run())
         #expect(scene.stored()?.chunks == [])
@@ -144,8 +150,8 @@ import Testing
         #expect(scene.messages(channel).map { $0.body.first } == ["a", "c"])
         scene.settle(1, 2, from: channel)
         #expect(scene.broker.run())
-        #expect(scene.queue("q")?.ready == 0)
-        #expect(scene.queue("q")?.unacknowledged == 0)
+        #expect(scene.queue("q")?.number("ready") == 0)
+        #expect(scene.queue("q")?.number("unacknowledged") == 0)
         #expect(scene.stored()?.chunks == [])
         #expect(scene.stored()?.state.floor == Offset(3))
     }
@@ -165,8 +171,8 @@ import Testing
         channel = scene.attach()
         scene.consume("q", from: channel)
         #expect(scene.broker.run())
-        #expect(scene.queue("q")?.unacknowledged == 2)
-        #expect(scene.queue("q")?.ready == 0)
+        #expect(scene.queue("q")?.number("unacknowledged") == 2)
+        #expect(scene.queue("q")?.number("ready") == 0)
     }
 
     /// The cache is small, so the chunk is read once more, and is damaged by then: some of it is handed out already.
@@ -187,8 +193,8 @@ import Testing
         #expect(scene.broker.run())
         scene.settle(3, nil, .release, from: channel)
         #expect(scene.broker.run())
-        #expect(scene.queue("q")?.ready == 0)
-        #expect(scene.queue("q")?.unacknowledged == 0)
+        #expect(scene.queue("q")?.number("ready") == 0)
+        #expect(scene.queue("q")?.number("unacknowledged") == 0)
         #expect(scene.stored()?.chunks == [])
         #expect(scene.stored()?.state.ready == 0)
         #expect(scene.stored()?.state.floor == Offset(4))
@@ -210,15 +216,15 @@ import Testing
                     Consume(name: "t", consumer: ConsumerTag(tag), flow: .prefetch(9), position: .first)),
                 from: channel)
         }
-        scene.broker.send(.peek(name: "t", from: Offset(0), count: 9), from: channel)
+        scene.broker.send(.peek(name: "t", partition: 0, from: Offset(0), count: 9), from: channel)
         #expect(scene.broker.run())
         #expect(scene.bodies(channel) == ["c", "c", "c"])
         scene.broker.send(.list(.topics), from: channel)
-        guard case .rows(.topics(let rows)) = scene.answers(channel).last else {
+        guard case .rows(let rows) = scene.answers(channel).last else {
             Issue.record("no list of topics")
             return
         }
-        #expect(rows.first?.messages == 1)
+        #expect(rows.first?.number("messages") == 1)
         #expect(scene.broker.damage.count == 1)
         #expect(scene.stored()?.quarantined == [Offset(0)])
     }

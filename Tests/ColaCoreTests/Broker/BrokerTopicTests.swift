@@ -52,7 +52,7 @@ import Testing
         let scene = filled()
         let channel = scene.attach()
         read(scene, .offset(Offset(4)), from: channel)
-        scene.broker.send(.commitOffset(topic: "t", group: "g", next: Offset(4)), from: channel)
+        scene.broker.send(.commitOffset(topic: "t", partition: 0, group: "g", next: Offset(4)), from: channel)
         #expect(scene.answers(channel) == [.refused(code: "mismatch"), .refused(code: "mismatch")])
     }
 
@@ -76,7 +76,7 @@ import Testing
         var channel = scene.attach()
         read(scene, nil, group: "g", from: channel)
         #expect(scene.bodies(channel) == ["a", "b", "c"])
-        scene.broker.send(.commitOffset(topic: "t", group: "g", next: Offset(2)), from: channel)
+        scene.broker.send(.commitOffset(topic: "t", partition: 0, group: "g", next: Offset(2)), from: channel)
         #expect(scene.answers(channel).isEmpty)  // durable first
         scene.broker.commit()
         #expect(scene.answers(channel) == [.done])
@@ -91,16 +91,16 @@ import Testing
     @Test func aTopicIsNoQueueAndAQueueNoTopic() {
         let scene = filled()
         let channel = scene.attach()
-        scene.broker.send(.declareQueue(name: "q"), from: channel)
+        scene.broker.send(.declareQueue(QueueDeclaration(name: "q")), from: channel)
         scene.broker.commit()
         _ = scene.broker.hear(channel)
         scene.broker.send(.purge(name: "t"), from: channel)
         scene.broker.send(.get(name: "t", isAutoAck: true), from: channel)
-        scene.broker.send(.declareQueue(name: "t"), from: channel)
-        scene.broker.send(.deleteQueue(name: "t"), from: channel)
-        scene.broker.send(.declareTopic(name: "q"), from: channel)
+        scene.broker.send(.declareQueue(QueueDeclaration(name: "t")), from: channel)
+        scene.broker.send(.deleteQueue(name: "t", ifUnused: false, ifEmpty: false), from: channel)
+        scene.broker.send(.declareTopic(name: "q", partitions: nil, Arguments()), from: channel)
         scene.broker.send(.deleteTopic(name: "q"), from: channel)
-        scene.broker.send(.commitOffset(topic: "q", group: "g", next: Offset(0)), from: channel)
+        scene.broker.send(.commitOffset(topic: "q", partition: 0, group: "g", next: Offset(0)), from: channel)
         scene.broker.send(
             .consume(Consume(name: "q", consumer: ConsumerTag(1), flow: .credit(1), position: .first)), from: channel)
         #expect(scene.answers(channel) == Array(repeating: .refused(code: "mismatch"), count: 8))
@@ -110,11 +110,11 @@ import Testing
         let scene = filled()
         let channel = scene.attach()
         read(scene, .next, from: channel)
-        scene.broker.send(.commitOffset(topic: "t", group: "g", next: Offset(3)), from: channel)
+        scene.broker.send(.commitOffset(topic: "t", partition: 0, group: "g", next: Offset(3)), from: channel)
         scene.broker.commit()
         _ = scene.broker.hear(channel)
         scene.broker.send(.deleteTopic(name: "t"), from: channel)
-        scene.broker.send(.declareTopic(name: "t"), from: channel)
+        scene.broker.send(.declareTopic(name: "t", partitions: nil, Arguments()), from: channel)
         scene.publish("new", to: "t", from: channel)
         scene.broker.commit()
         #expect(

@@ -11,7 +11,7 @@ struct Scene {
     init(queues: [String], limits: Limits = Limits()) {
         self.init(limits: limits)
         let channel = broker.attach()
-        for name in queues { broker.send(.declareQueue(name: name), from: channel) }
+        for name in queues { broker.send(.declareQueue(QueueDeclaration(name: name)), from: channel) }
         broker.commit()
         broker.detach(channel)
     }
@@ -19,7 +19,7 @@ struct Scene {
     init(topics: [String], limits: Limits = Limits()) {
         self.init(limits: limits)
         let channel = broker.attach()
-        for name in topics { broker.send(.declareTopic(name: name), from: channel) }
+        for name in topics { broker.send(.declareTopic(name: name, partitions: nil, Arguments()), from: channel) }
         broker.commit()
         broker.detach(channel)
     }
@@ -72,12 +72,12 @@ struct Scene {
     }
 
     /// The only queue's row, as `list queues` shows it to somebody who waits for nothing.
-    func queue(_ name: String) -> QueueRow? {
+    func queue(_ name: String) -> Description? {
         let channel = broker.attach()
         defer { broker.detach(channel) }
         broker.send(.list(.queues), from: channel)
-        guard case .rows(.queues(let rows)) = answers(channel).first else { return nil }
-        return rows.first { $0.name == name }
+        guard case .rows(let rows) = answers(channel).first else { return nil }
+        return rows.first { $0["name"] == .text(name) }
     }
 
     /// What can be counted of a queue.
@@ -90,7 +90,9 @@ struct Scene {
 
     func counts(_ name: String) -> Counts? {
         queue(name).map {
-            Counts(ready: $0.ready, unacknowledged: $0.unacknowledged, bytes: $0.bytes, consumers: $0.consumers)
+            Counts(
+                ready: $0.number("ready"), unacknowledged: $0.number("unacknowledged"), bytes: $0.number("bytes"),
+                consumers: $0.number("consumers"))
         }
     }
 

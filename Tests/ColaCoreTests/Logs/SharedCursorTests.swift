@@ -62,11 +62,11 @@ import Testing
         enter(&cursor, 2...3)
         for offset in 2...3 as ClosedRange<Int64> { cursor.take(Offset(offset)) }
         for offset in [3, 2] as [Int64] { cursor.settle(Offset(offset)) }
-        #expect(cursor.cut().removedChunks == [Offset(2)])
+        #expect(cursor.cut().removed.map(\.lowerBound) == [Offset(2)])
         #expect(cursor.floor == Offset(0))
         for offset in [1, 0] as [Int64] { cursor.settle(Offset(offset)) }
-        #expect(cursor.cut().removedChunks == [Offset(0)])
-        #expect(cursor.cut().removedChunks == [])
+        #expect(cursor.cut().removed.map(\.lowerBound) == [Offset(0)])
+        #expect(cursor.cut().removed.map(\.lowerBound) == [])
         #expect(cursor.floor == Offset(4))
     }
 
@@ -106,7 +106,7 @@ import Testing
         #expect(cursor.cut().floor == Offset(18))
         cursor.settle(Offset(18))
         let changes = cursor.cut()
-        #expect(changes.removedChunks == [Offset(10)])
+        #expect(changes.removed.map(\.lowerBound) == [Offset(10)])
         #expect(changes.floor == Offset(20))
     }
 
@@ -115,7 +115,7 @@ import Testing
         enter(&cursor, 0...1, settled: settled(0, 1))
         #expect(cursor.hasFinishedChunks)
         #expect(cursor.fresh == Offset(2))
-        #expect(cursor.cut().removedChunks == [Offset(0)])
+        #expect(cursor.cut().removed.map(\.lowerBound) == [Offset(0)])
         #expect(cursor.floor == Offset(2))
     }
 
@@ -142,7 +142,7 @@ import Testing
         cursor.settle(Offset(2))
         cursor.settle(Offset(1))
         changes = cursor.cut()
-        #expect(changes.removedChunks.sorted() == [Offset(0), Offset(2)])
+        #expect(changes.removed.sorted() == [Offset(0), Offset(2)])
         #expect(changes.floor == Offset(20))
         #expect(cursor.purge(to: Offset(20)) == nil)
     }
@@ -161,7 +161,7 @@ import Testing
         cursor.settle(Offset(0))
         cursor.take(Offset(5))
         cursor.settle(Offset(5))
-        #expect(cursor.cut().removedChunks == [Offset(0)])
+        #expect(cursor.cut().removed.map(\.lowerBound) == [Offset(0)])
         #expect(cursor.lose(base: Offset(6), last: Offset(9), segment: rest, settled: settled(0)) == 3)
     }
 
@@ -188,12 +188,12 @@ import Testing
                 guard let index = open.indices.randomElement(using: &random) else { continue }
                 cursor.release(open[index])
                 while !cursor.released.isEmpty { _ = cursor.takeReleased() }
-            default: removed += cursor.cut().removedChunks
+            default: removed += cursor.cut().removed
             }
             #expect(cursor.leasedCount == open.count)
         }
         for offset in open { cursor.settle(offset) }
-        removed += cursor.cut().removedChunks
+        removed += cursor.cut().removed
         #expect(cursor.floor == Offset(next))
         #expect(Set(removed).count == removed.count)
     }

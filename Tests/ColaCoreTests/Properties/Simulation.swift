@@ -53,7 +53,7 @@ final class Simulation {
         self.random = random
         let channel = broker.attach()
         for queue in queues {
-            broker.send(.declareQueue(name: queue), from: channel)
+            broker.send(.declareQueue(QueueDeclaration(name: queue)), from: channel)
             let binding = BindingDefinition(source: "amq.fanout", destination: queue, routingKey: "")
             broker.send(.bind(binding), from: channel)
         }
@@ -261,18 +261,19 @@ final class Simulation {
 
     // MARK: Looking
 
-    private var counted: Rows?
+    private var counted: [Description]?
     private var peeked: [String]?
 
     private func count() {
         let channel = broker.attach()
         broker.send(.list(.queues), from: channel)
         broker.detach(channel)
-        guard case .queues(let rows) = counted else { return ledger.complain("no list of queues") }
+        guard let rows = counted else { return ledger.complain("no list of queues") }
         counted = nil
         for row in rows {
-            let (ready, held, bytes) = ledger.count(of: row.name)
-            if row.ready != ready || row.unacknowledged != held || row.bytes != bytes {
+            guard case .text(let name) = row["name"] else { return ledger.complain("a row without a name") }
+            let (ready, held, bytes) = ledger.count(of: name)
+            if row.number("ready") != ready || row.number("unacknowledged") != held || row.number("bytes") != bytes {
                 ledger.complain("\(row) instead of \(ready) ready, \(held) held, \(bytes) bytes")
             }
         }
@@ -285,7 +286,7 @@ final class Simulation {
             peeked = nil
             // Whoever looks has read what the look before brought.
             broker.apply(.windowOpened(channel))
-            broker.send(.peek(name: queue, from: Offset(0), count: 1_000_000), from: channel)
+            broker.send(.peek(name: queue, partition: 0, from: Offset(0), count: 1_000_000), from: channel)
             if !broker.run() || peeked == nil { ledger.complain("\(queue) cannot be looked into") }
             contents[queue] = peeked
         }

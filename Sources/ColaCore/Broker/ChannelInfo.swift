@@ -1,0 +1,26 @@
+/// Who is behind a channel, for people who look.
+package struct ChannelInfo: Equatable, Sendable {
+    package var protocolName: String
+    /// The virtual host it works in; it does not change once it has asked for something.
+    package var host: String
+    package var peer: String
+    package var user: String
+    package var client: String
+    package var processID: Int?
+    package var userID: Int?
+    package var since: Timestamp
+
+    package init(
+        protocolName: String, host: String = VirtualHostDefinition.defaultName, peer: String, user: String, client: String = "", processID: Int? = nil,
+        userID: Int? = nil, since: Timestamp = Timestamp(0)
+    ) {
+        self.protocolName = protocolName
+        self.host = host
+        self.peer = peer
+        self.user = user
+        self.client = client
+        self.processID = processID
+        self.userID = userID
+        self.since = since
+    }
+}

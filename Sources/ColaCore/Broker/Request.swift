@@ -1,0 +1,89 @@
+/// What a client can ask for.
+package enum Request: Sendable {
+    case publish(Publish)
+    case declareQueue(QueueDeclaration)
+    /// `partitions`: nil where it is not said, which is one for a new topic.
+    case declareTopic(name: String, partitions: Int?, Arguments)
+    case declareExchange(name: String, kind: ExchangeDefinition.Kind, alternate: String?)
+    case declareVirtualHost(name: String)
+    case deleteQueue(name: String, ifUnused: Bool, ifEmpty: Bool)
+    case deleteTopic(name: String)
+    case deleteExchange(name: String, ifUnused: Bool)
+    case deleteVirtualHost(name: String)
+    case deleteGroup(topic: String, group: String)
+    /// Changes the arguments of a queue or topic: those of `set`, and none any more for those of `clear`.
+    case alter(name: String, set: Arguments, clear: [Argument])
+    case setPolicy(PolicyDefinition)
+    case clearPolicy(name: String)
+    case bind(BindingDefinition)
+    case unbind(BindingDefinition)
+    case purge(name: String)
+    /// Moves messages out of a queue that collects dead or parked ones: each to the queue it died in, or all to `target`.
+    case redrive(name: String, target: String?, count: Int?)
+    case consume(Consume)
+    case grant(ConsumerTag, count: Int)
+    case cancel(ConsumerTag)
+    /// Moves a reader of a topic; all of its partitions if none is named.
+    case seek(ConsumerTag, partition: Int?, Consume.Position)
+    case settle(first: DeliveryTag, last: DeliveryTag, Settlement)
+    case get(name: String, isAutoAck: Bool)
+    case peek(name: String, partition: Int, from: Offset, count: Int)
+    case commitOffset(topic: String, partition: Int, group: String, next: Offset)
+    case list(Listing)
+    case describe(Subject)
+    /// Why the messages of a queue wait, or one of them.
+    case why(name: String, Offset?)
+    case statistics
+    /// Answered when everything before it is done.
+    case barrier
+    /// The client asked for something that the session itself refuses; here only so that it is answered in its turn.
+    case refuse(BrokerRefusal)
+}
+
+/// An error that a session found by itself, in the words of its protocol.
+package struct BrokerRefusal: Error, Equatable, Sendable {
+    package var code: String
+    package var isRetryable: Bool
+    package var sentence: String
+
+    package init(code: String, isRetryable: Bool = false, sentence: String) {
+        self.code = code
+        self.isRetryable = isRetryable
+        self.sentence = sentence
+    }
+}
+
+package struct QueueDeclaration: Equatable, Sendable {
+    /// Empty: the broker chooses one, for a queue that is new.
+    package var name: String
+    package var arguments: Arguments
+    /// Whether it is there after a restart, with its messages.
+    package var isDurable: Bool
+    /// Whether it belongs to the connection that declares it, and ends with it.
+    package var isExclusive: Bool
+    /// Whether it goes when its last consumer has gone.
+    package var isAutoDelete: Bool
+
+    package init(
+        name: String, arguments: Arguments = Arguments(), isDurable: Bool = true, isExclusive: Bool = false,
+        isAutoDelete: Bool = false
+    ) {
+        self.name = name
+        self.arguments = arguments
+        self.isDurable = isDurable
+        self.isExclusive = isExclusive
+        self.isAutoDelete = isAutoDelete
+    }
+}
+
+/// What becomes of a message that was handed out.
+package enum Settlement: Equatable, Sendable {
+    /// Done: it is not needed any more.
+    case acknowledge
+    /// Back to its place, for whoever comes next.
+    case release
+    /// Back to the queue, after so many milliseconds: at its end then.
+    case releaseLater(milliseconds: Int64)
+    /// Not to be delivered again: to the dead-letter target, if the queue has one.
+    case reject
+}

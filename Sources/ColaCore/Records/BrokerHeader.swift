@@ -1,0 +1,24 @@
+/// Headers that the broker itself gives a record. Publishers cannot set them: all names that begin so are reserved.
+///
+/// What they hold is text, so that every client of every protocol can read it.
+package enum BrokerHeader: String, CaseIterable, Sendable {
+    package static let prefix = "cola-"
+
+    /// When the message expires. Milliseconds since 1970.
+    case expires = "cola-expires"
+    /// Above 0.
+    case priority = "cola-priority"
+    /// The exchange that the message was published to, if it was not the default one.
+    case exchange = "cola-exchange"
+    /// The routing key that it was published to that exchange with.
+    case routingKey = "cola-routing-key"
+    case messageID = "cola-message-id"
+    case replyTo = "cola-reply-to"
+    case correlationID = "cola-correlation-id"
+    /// Of a message that was moved: `EPOCH-LOG-OFFSET` of its first place.
+    case origin = "cola-id"
+    /// Of a message that was moved: how many deliveries had failed before.
+    case deliveries = "cola-deliveries"
+    /// Of a dead letter: `REASON COUNT TIME QUEUE`, one header for each pair of queue and reason, the latest last.
+    case death = "cola-death"
+}

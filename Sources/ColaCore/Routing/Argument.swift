@@ -1,0 +1,141 @@
+/// Each argument by its name: how it is read, written and copied, and what it may be said of.
+///
+/// Source: RabbitMQ, "Queue arguments" (the names after `x-`); Kafka, "Topic configs" (with `-` for `.`)
+package enum Argument: String, CaseIterable, Sendable {
+    case messageTimeToLive = "message-ttl"
+    case expires = "expires"
+    case maxLength = "max-length"
+    case maxLengthBytes = "max-length-bytes"
+    case overflow = "overflow"
+    case deliveryLimit = "delivery-limit"
+    case deadLetterExchange = "dead-letter-exchange"
+    case deadLetterRoutingKey = "dead-letter-routing-key"
+    case isSingleActiveConsumer = "single-active-consumer"
+    case maxPriority = "max-priority"
+    case deduplicationWindow = "deduplication-window"
+    case retentionMilliseconds = "retention-ms"
+    case retentionBytes = "retention-bytes"
+    case cleanup = "cleanup-policy"
+    case deleteRetention = "delete-retention-ms"
+
+    /// A hundred years: more is meant as forever, and would not add up. Milliseconds.
+    package static let millisecondsMax: Int64 = 3_155_760_000_000
+
+    /// What is wrong with an argument, as the end of a sentence that names it.
+    package struct Refusal: Error, Equatable, Sendable {
+        package var sentence: String
+    }
+
+    package var isOfQueues: Bool {
+        switch self {
+        case .retentionMilliseconds, .retentionBytes, .cleanup, .deleteRetention: false
+        default: true
+        }
+    }
+
+    package var isOfTopics: Bool {
+        switch self {
+        case .retentionMilliseconds, .retentionBytes, .cleanup, .deleteRetention, .deduplicationWindow: true
+        default: false
+        }
+    }
+
+    /// Whether a policy may set it: what decides how messages are laid out on the disk is the queue's own.
+    package var isOfPolicies: Bool { self != .maxPriority }
+
+    /// Reads `text`, the form that ``text(in:)`` writes.
+    package func set(_ text: String, in arguments: inout Arguments) throws(Refusal) {
+        switch self {
+        case .messageTimeToLive: arguments.messageTimeToLive = Int64(try number(text, 0...Int(Self.millisecondsMax)))
+        case .expires: arguments.expires = Int64(try number(text, 1...Int(Self.millisecondsMax)))
+        case .maxLength: arguments.maxLength = try number(text, 0...Int.max)
+        case .maxLengthBytes: arguments.maxLengthBytes = try number(text, 0...Int.max)
+        case .overflow: arguments.overflow = try choice(text)
+        case .deliveryLimit: arguments.deliveryLimit = try number(text, 0...1_000_000)
+        case .deadLetterExchange: arguments.deadLetterExchange = try name(text)
+        case .deadLetterRoutingKey: arguments.deadLetterRoutingKey = try name(text)
+        case .isSingleActiveConsumer: arguments.isSingleActiveConsumer = try truth(text)
+        case .maxPriority: arguments.maxPriority = try number(text, 0...255)
+        case .deduplicationWindow: arguments.deduplicationWindow = Int64(try number(text, 1...Int(Self.millisecondsMax)))
+        case .retentionMilliseconds: arguments.retentionMilliseconds = Int64(try number(text, 1...Int(Self.millisecondsMax)))
+        case .retentionBytes: arguments.retentionBytes = try number(text, 1...Int.max)
+        case .cleanup: arguments.cleanup = try choice(text)
+        case .deleteRetention: arguments.deleteRetention = Int64(try number(text, 0...Int(Self.millisecondsMax)))
+        }
+    }
+
+    /// Nil if it is not said.
+    package func text(in arguments: Arguments) -> String? {
+        switch self {
+        case .messageTimeToLive: arguments.messageTimeToLive.map { String($0) }
+        case .expires: arguments.expires.map { String($0) }
+        case .maxLength: arguments.maxLength.map { String($0) }
+        case .maxLengthBytes: arguments.maxLengthBytes.map { String($0) }
+        case .overflow: arguments.overflow?.rawValue
+        case .deliveryLimit: arguments.deliveryLimit.map { String($0) }
+        case .deadLetterExchange: arguments.deadLetterExchange
+        case .deadLetterRoutingKey: arguments.deadLetterRoutingKey
+        case .isSingleActiveConsumer: arguments.isSingleActiveConsumer.map { $0 ? "yes" : "no" }
+        case .maxPriority: arguments.maxPriority.map { String($0) }
+        case .deduplicationWindow: arguments.deduplicationWindow.map { String($0) }
+        case .retentionMilliseconds: arguments.retentionMilliseconds.map { String($0) }
+        case .retentionBytes: arguments.retentionBytes.map { String($0) }
+        case .cleanup: arguments.cleanup?.rawValue
+        case .deleteRetention: arguments.deleteRetention.map { String($0) }
+        }
+    }
+
+    package func copy(from source: Arguments, to target: inout Arguments) {
+        switch self {
+        case .messageTimeToLive: target.messageTimeToLive = source.messageTimeToLive
+        case .expires: target.expires = source.expires
+        case .maxLength: target.maxLength = source.maxLength
+        case .maxLengthBytes: target.maxLengthBytes = source.maxLengthBytes
+        case .overflow: target.overflow = source.overflow
+        case .deliveryLimit: target.deliveryLimit = source.deliveryLimit
+        case .deadLetterExchange: target.deadLetterExchange = source.deadLetterExchange
+        case .deadLetterRoutingKey: target.deadLetterRoutingKey = source.deadLetterRoutingKey
+        case .isSingleActiveConsumer: target.isSingleActiveConsumer = source.isSingleActiveConsumer
+        case .maxPriority: target.maxPriority = source.maxPriority
+        case .deduplicationWindow: target.deduplicationWindow = source.deduplicationWindow
+        case .retentionMilliseconds: target.retentionMilliseconds = source.retentionMilliseconds
+        case .retentionBytes: target.retentionBytes = source.retentionBytes
+        case .cleanup: target.cleanup = source.cleanup
+        case .deleteRetention: target.deleteRetention = source.deleteRetention
+        }
+    }
+
+    package func clear(in arguments: inout Arguments) { copy(from: Arguments(), to: &arguments) }
+
+    // MARK: Reading
+
+    private func number(_ text: String, _ range: ClosedRange<Int>) throws(Refusal) -> Int {
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = Int(text),
+            range.contains(number)
+        else {
+            throw Refusal(sentence: "\(rawValue) is a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    private func choice<Choice>(_ text: String) throws(Refusal) -> Choice
+    where Choice: RawRepresentable<String> & CaseIterable {
+        guard let choice = Choice(rawValue: text) else {
+            let all = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Refusal(sentence: "\(rawValue) is one of: \(all)")
+        }
+        return choice
+    }
+
+    private func truth(_ text: String) throws(Refusal) -> Bool {
+        guard text == "yes" || text == "no" else { throw Refusal(sentence: "\(rawValue) is yes or no") }
+        return text == "yes"
+    }
+
+    private func name(_ text: String) throws(Refusal) -> String {
+        guard text.utf8.count <= 255, !text.utf8.contains(0) else {
+            throw Refusal(sentence: "\(rawValue) has at most 255 bytes, none of them zero")
+        }
+        return text
+    }
+}
