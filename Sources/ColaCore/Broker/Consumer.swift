@@ -5,6 +5,23 @@ final class Consumer {
         case topic(Topic)
     }
 
+    /// Where a reader stands in one partition of its topic.
+    struct Position {
+        let partition: Partition
+        var cursor: OffsetCursor
+        /// The read that must come back before it can go on.
+        var reading: ReadRequest?
+        /// It begins at the first record as young as this, and the store is being asked where that is.
+        var seeking: Timestamp?
+        /// Records older than this are passed over.
+        var youngest: Timestamp?
+
+        init(_ partition: Partition, next: Offset) {
+            self.partition = partition
+            cursor = OffsetCursor(next: next)
+        }
+    }
+
     let tag: ConsumerTag
     let source: Source
     /// Nil once the channel has ended.
@@ -12,24 +29,39 @@ final class Consumer {
     /// Nil: credit is granted by the client. Otherwise settling gives it back.
     let prefetch: Int?
     let isAutoAck: Bool
+    let priority: Int
+    let isExclusive: Bool
     /// How many more messages it takes now.
     var credit: Int
     /// Handed out to it and not settled.
     var unacknowledged = 0
     /// Whether it stands in its queue's line.
     var isWaiting = false
+    /// Whether it is the one of a queue with a single active consumer.
+    var isActive = false
     var isCancelled = false
-    /// Topics only.
-    var cursor: OffsetCursor
-    /// Topics only: the read that must come back before it can go on.
-    var reading: ReadRequest?
 
-    init(_ consume: Consume, source: Source, channel: Channel, cursor: OffsetCursor = OffsetCursor(next: Offset(0))) {
+    /// Topics only.
+    var positions: [Position] = []
+    /// Topics only: the index of the position whose turn it is.
+    var turn = 0
+    /// Topics only: the group that it is a member of, or whose offsets it begins at.
+    let group: String?
+    /// Topics only: it is a member, and the broker assigns its partitions.
+    let isMember: Bool
+    /// Topics only: where it begins in a partition without a committed offset.
+    let start: Consume.Position
+
+    init(_ consume: Consume, source: Source, channel: Channel) {
         tag = consume.consumer
         self.source = source
         self.channel = channel
         isAutoAck = consume.isAutoAck
-        self.cursor = cursor
+        priority = consume.priority
+        isExclusive = consume.isExclusive
+        group = consume.group
+        isMember = consume.strategy != nil
+        start = consume.position ?? (consume.group == nil ? .next : .first)
         switch consume.flow {
         case .prefetch(let count):
             prefetch = count
@@ -39,6 +71,9 @@ final class Consumer {
             credit = count
         }
     }
+
+    /// What a group knows it by: unique as long as it lives.
+    var memberID: String { "\(channel?.id.rawValue ?? 0)-\(tag)" }
 
     var canTake: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }

@@ -17,10 +17,27 @@ final class Log {
         /// What the store had as released, likewise.
         var released: [Release]
         var isCommitted: Bool
+        /// Whether no other copy of it exists: it is in no store, or on its way there.
+        var isPinned = false
+
+        /// The part of it between two offsets; the bytes are shared.
+        func part(_ range: ClosedRange<Offset>) -> Chunk {
+            var part = self
+            part.base = range.lowerBound
+            part.last = range.upperBound
+            part.segment = RecordSegment(
+                data: segment.data, entries: segment.entries.filter { range.contains($0.offset) })
+            part.settled = settled.shifted(by: range.lowerBound.distance(from: base))
+            part.released = released.filter { range.contains($0.offset) }
+            return part
+        }
     }
 
     let id: LogID
     let name: String
+    /// Whether its records outlive the process. Those of a log that does not are readable at once, in memory alone, until
+    /// they are spilled.
+    let isDurable: Bool
     /// No record below can be read any more.
     var start: Offset
     /// The offset that the next record gets.
@@ -38,10 +55,15 @@ final class Log {
     var damaged: Set<Offset> = []
     /// Whether the gathering batch holds a change of this log.
     var isTouched = false
+    /// Whether any of it went to the store though it does not outlive the process.
+    var isSpilled = false
+    /// Deliveries that records of the gathering segment bring with them.
+    private var gatheringReleases: [Release] = []
 
-    init(id: LogID, name: String, state: LogState) {
+    init(id: LogID, name: String, isDurable: Bool = true, state: LogState) {
         self.id = id
         self.name = name
+        self.isDurable = isDurable
         start = state.start
         next = state.next
         committedEnd = state.next
@@ -49,30 +71,42 @@ final class Log {
         bytes = state.bytes
     }
 
-    /// - Returns: the bytes that the gathering batch grew by.
-    func append(_ message: Message, at timestamp: Timestamp) -> Int {
+    /// - Parameter deliveries: how many deliveries of it have failed elsewhere.
+    /// - Returns: the bytes that the gathering batch, or what is in memory alone, grew by.
+    func append(
+        _ message: Message, at timestamp: Timestamp, expires: Timestamp = RecordSegment.Entry.never,
+        deliveries: Int = 0
+    ) -> Int {
+        defer {
+            next = next.next
+            messages += 1
+            bytes += message.byteCount
+        }
+        guard isDurable else { return appendInMemory(message, at: timestamp, expires, deliveries) }
         let before = gathering.byteCount
-        gathering.append(message, at: next, timestamp: timestamp)
-        next = next.next
-        messages += 1
-        bytes += message.byteCount
+        gathering.append(message, at: next, timestamp: timestamp, expires: expires)
+        if deliveries > 0 { gatheringReleases.append(Release(offset: next, deliveries: deliveries)) }
         return gathering.byteCount - before
     }
 
     /// Ends the gathering segment: it is part of a batch now.
-    func cut() -> RecordSegment? {
+    func cut() -> (segment: RecordSegment, released: [Release])? {
         guard let base = gathering.entries.first?.offset, let last = gathering.entries.last?.offset else { return nil }
         let segment = gathering
+        let released = gatheringReleases
         gathering = RecordSegment()
+        gatheringReleases = []
         window.append(
             Chunk(
-                base: base, last: last, segment: segment, settled: SettledSet(), released: [], isCommitted: false))
-        return segment
+                base: base, last: last, segment: segment, settled: SettledSet(), released: released,
+                isCommitted: false))
+        return (segment, released)
     }
 
     /// Forgets what was gathered: the log was purged before it was cut.
     func dropGathering() {
         gathering = RecordSegment()
+        gatheringReleases = []
     }
 
     /// - Returns: the chunks that became readable, by their bases and sizes.
@@ -122,12 +156,27 @@ final class Log {
 
     // MARK: The cache
 
-    /// - Returns: false if the chunk is in memory already.
-    func insert(_ chunk: Chunk) -> Bool {
-        let index = windowIndex(endingAtOrAfter: chunk.base)
-        if index < window.count, window[index].base <= chunk.last { return false }
-        window.insert(chunk, at: index)
-        return true
+    /// Adds what is not in memory already of a chunk that was read. The store may have merged chunks since others were
+    /// read, so what is new of it can be a part, or several.
+    ///
+    /// - Returns: what was added, by bases and sizes.
+    func insert(_ chunk: Chunk) -> [(base: Offset, bytes: Int)] {
+        var added: [(base: Offset, bytes: Int)] = []
+        var rest = chunk.base
+        while rest <= chunk.last {
+            let index = windowIndex(endingAtOrAfter: rest)
+            if index < window.count, window[index].base <= rest {
+                rest = window[index].last.next
+                continue
+            }
+            let last = index < window.count ? min(chunk.last, window[index].base.advanced(by: -1)) : chunk.last
+            let isWhole = rest == chunk.base && last == chunk.last
+            let part = isWhole ? chunk : chunk.part(rest...last)
+            window.insert(part, at: index)
+            added.append((part.base, part.segment.allocatedBytes))
+            rest = last.next
+        }
+        return added
     }
 
     /// Lets go of a committed chunk; the store has it, or it is not needed any more.
@@ -135,7 +184,92 @@ final class Log {
     /// - Returns: the bytes it took; nil if it is not in memory.
     func evict(base: Offset) -> Int? {
         let index = windowIndex(endingAtOrAfter: base)
-        guard index < window.count, window[index].base == base, window[index].isCommitted else { return nil }
+        guard index < window.count, window[index].base == base, window[index].isCommitted,
+            !window[index].isPinned
+        else { return nil }
         return window.remove(at: index).segment.allocatedBytes
+    }
+
+    // MARK: In memory alone
+
+    /// A chunk takes no more records at this size, or once somebody was given one of them. Bytes.
+    private static let openChunkBytes = 64 * 1024
+
+    private var isOpen = false
+
+    private func appendInMemory(
+        _ message: Message, at timestamp: Timestamp, _ expires: Timestamp, _ deliveries: Int
+    ) -> Int {
+        if !isOpen {
+            window.append(
+                Chunk(
+                    base: next, last: next, segment: RecordSegment(), settled: SettledSet(), released: [],
+                    isCommitted: true, isPinned: true))
+            isOpen = true
+        }
+        let index = window.count - 1
+        let before = window[index].segment.byteCount
+        window[index].segment.append(message, at: next, timestamp: timestamp, expires: expires)
+        window[index].last = next
+        if deliveries > 0 { window[index].released.append(Release(offset: next, deliveries: deliveries)) }
+        let after = window[index].segment.byteCount
+        if after >= Self.openChunkBytes { isOpen = false }
+        committedEnd = next.next
+        return after - before
+    }
+
+    /// Whoever has been given a record of the chunk knows its extent: it grows no more.
+    func seal(_ index: Int) {
+        if isOpen, index == window.count - 1 { isOpen = false }
+    }
+
+    /// Lets go of chunks of which there is no other copy, because nothing of them is needed any more.
+    ///
+    /// - Returns: the bytes they took.
+    func dropPinned(in range: ClosedRange<Offset>) -> Int {
+        var bytes = 0
+        var index = windowIndex(endingAtOrAfter: range.lowerBound)
+        while index < window.count, window[index].base <= range.upperBound {
+            if window[index].isPinned, window[index].base >= range.lowerBound, window[index].last <= range.upperBound {
+                if index == window.count - 1 { isOpen = false }
+                bytes += window.remove(at: index).segment.byteCount
+            } else {
+                index += 1
+            }
+        }
+        return bytes
+    }
+
+    /// The youngest chunks that are in memory alone, at least `bytes` of them if there are so many: they will be needed
+    /// last. They stay pinned until ``unpin(base:)``.
+    func spill(bytes: Int) -> [RecordSegment] {
+        var spilled: [RecordSegment] = []
+        var found = 0
+        var index = window.count - 1
+        isOpen = false
+        while index >= 0, found < bytes {
+            if window[index].isPinned, !spilling.contains(window[index].base), !window[index].segment.isEmpty {
+                spilled.append(window[index].segment)
+                spilling.insert(window[index].base)
+                found += window[index].segment.byteCount
+            }
+            index -= 1
+        }
+        if !spilled.isEmpty { isSpilled = true }
+        return spilled.reversed()
+    }
+
+    /// On their way to the store.
+    private var spilling: Set<Offset> = []
+
+    /// The store has the chunk.
+    ///
+    /// - Returns: the bytes that it takes; nil if it is gone.
+    func unpin(base: Offset) -> (pinned: Int, allocated: Int)? {
+        spilling.remove(base)
+        let index = windowIndex(endingAtOrAfter: base)
+        guard index < window.count, window[index].base == base, window[index].isPinned else { return nil }
+        window[index].isPinned = false
+        return (window[index].segment.byteCount, window[index].segment.allocatedBytes)
     }
 }

@@ -1,45 +1,91 @@
 internal import DequeModule
 
-/// A queue: its log, the shared cursor on it, and who wants its messages.
+/// A queue: a log with its cursor for each priority in use, and who wants its messages.
 final class Queue {
-    let definition: QueueDefinition
-    let log: Log
-    var cursor: SharedCursor
+    var definition: QueueDefinition
+    let host: VirtualHost
+    /// Whether it is there after a restart.
+    let isDurable: Bool
+    /// The channel that it belongs to alone, and ends with.
+    let owner: ChannelID?
+    /// The highest priority first; the last is priority 0 and always there.
+    private(set) var lanes: [Lane] = []
+    /// Its own arguments, and what policies add to them.
+    var arguments: Arguments
     /// Everyone who consumes from it, in the order in which they came.
     var consumers: [Consumer] = []
     /// Those who may be able to take a message, in the order of their turns.
     var waiting: Deque<Consumer> = []
-    /// A read that must come back before anything more can be handed out.
-    var reading: ReadRequest?
-    /// Channels that asked for one message and wait for that read.
+    /// Whether consumers differ in priority, or one of them is to have everything.
+    var isChoosy = false
+    /// Whether it had a consumer; a queue with auto-delete goes when the last one leaves.
+    var hadConsumers = false
+    /// Channels that asked for one message and wait for a read.
     var getters: Deque<(channel: Channel, request: RequestID, isAutoAck: Bool)> = []
-    /// Bytes of messages handed out and not settled.
-    var leasedBytes = 0
-    var quarantined: [Quarantine] = []
-    var trim: Range<Offset>?
+    /// The message ids it remembers, if it has a deduplication window.
+    var seen: SeenIDs?
     var isDeleted = false
     /// Whether it stands in the broker's list of queues to dispatch.
     var isDispatchPending = false
-    /// What the store knows as handed out.
-    var storedHandedOut: Offset
+    var counts = Counts()
 
-    init(definition: QueueDefinition, log: Log, cursor: SharedCursor, storedHandedOut: Offset) {
+    /// Since the start.
+    struct Counts {
+        var published = 0
+        var delivered = 0
+        var redelivered = 0
+        var acknowledged = 0
+        var expired = 0
+        /// Over a length limit.
+        var dropped = 0
+        var rejected = 0
+        var deadLettered = 0
+        var parked = 0
+        var duplicates = 0
+    }
+
+    init(definition: QueueDefinition, host: VirtualHost, isDurable: Bool, owner: ChannelID? = nil) {
         self.definition = definition
-        self.log = log
-        self.cursor = cursor
-        self.storedHandedOut = storedHandedOut
+        self.host = host
+        self.isDurable = isDurable
+        self.owner = owner
+        arguments = definition.arguments
     }
 
     var name: String { definition.name }
 
-    /// Waiting to be handed out.
-    var ready: Int { log.messages - cursor.leasedCount }
-
-    var state: LogState {
-        LogState(
-            start: min(cursor.floor, log.next), next: log.next, ready: log.messages, bytes: log.bytes,
-            floor: cursor.floor, handedOut: cursor.handedOut)
+    func add(_ lane: Lane) {
+        let index = lanes.firstIndex { $0.priority < lane.priority } ?? lanes.endIndex
+        lanes.insert(lane, at: index)
     }
+
+    /// The lane of priority 0.
+    var base: Lane { lanes[lanes.count - 1] }
+
+    func lane(_ priority: UInt8) -> Lane? {
+        if priority == 0 { return base }
+        return lanes.first { $0.priority == priority }
+    }
+
+    /// Waiting to be handed out.
+    var ready: Int { lanes.count == 1 ? lanes[0].ready : lanes.reduce(0) { $0 + $1.ready } }
+
+    var readyBytes: Int { lanes.reduce(0) { $0 + $1.log.bytes - $1.leasedBytes } }
+
+    var messages: Int { lanes.reduce(0) { $0 + $1.log.messages } }
+
+    var leased: Int { lanes.reduce(0) { $0 + $1.cursor.leasedCount } }
+
+    var isOverLimit: Bool { exceeds(messages: 0, bytes: 0) }
+
+    /// Whether it would hold more than it may with so much more.
+    func exceeds(messages: Int, bytes: Int) -> Bool {
+        if let limit = arguments.maxLength, ready + messages > limit { return true }
+        if let limit = arguments.maxLengthBytes, readyBytes + bytes > limit { return true }
+        return false
+    }
+
+    // MARK: Consumers
 
     /// Puts the consumer in the line, if it can take something and does not stand in it.
     func enqueue(_ consumer: Consumer) {
@@ -50,10 +96,46 @@ final class Queue {
 
     /// The consumer whose turn it is. It leaves the line.
     func nextConsumer() -> Consumer? {
+        if isChoosy { return chooseConsumer() }
         while let consumer = waiting.popFirst() {
             consumer.isWaiting = false
             if consumer.canTake { return consumer }
         }
         return nil
+    }
+
+    /// The only consumer that gets messages, of a queue with a single active consumer.
+    var active: Consumer? {
+        guard arguments.isSingleActiveConsumer == true else { return nil }
+        if let active = consumers.first(where: \.isActive) { return active }
+        guard let best = consumers.max(by: { $0.priority < $1.priority })?.priority else { return nil }
+        let next = consumers.first { $0.priority == best }
+        next?.isActive = true
+        return next
+    }
+
+    private func chooseConsumer() -> Consumer? {
+        let only = active
+        let isSingle = arguments.isSingleActiveConsumer == true
+        var best: Int?
+        for index in waiting.indices {
+            guard waiting[index].canTake, !isSingle || waiting[index] === only else { continue }
+            if let found = best, waiting[found].priority >= waiting[index].priority { continue }
+            best = index
+        }
+        guard let best else { return nil }
+        let consumer = waiting.remove(at: best)
+        consumer.isWaiting = false
+        return consumer
+    }
+
+    /// Someone came, went, or the arguments changed.
+    func consumersChanged() {
+        isChoosy = arguments.isSingleActiveConsumer == true || consumers.contains { $0.priority != 0 }
+        if arguments.isSingleActiveConsumer != true {
+            for consumer in consumers { consumer.isActive = false }
+        } else {
+            _ = active
+        }
     }
 }

@@ -30,6 +30,9 @@ package struct SharedCursor {
     package private(set) var leasedCount = 0
     /// Came back and waits to be handed out again, in the order of the offsets.
     package private(set) var released: [Release] = []
+    /// Neither waits nor is handed out: it has still to be read and moved to where its fate leads. In the order in
+    /// which that was decided.
+    package private(set) var doomed: Deque<Release> = []
 
     private var spans: Deque<Span> = []
     /// How often messages have come back that are neither settled nor in `released`: leased ones and ones yet to be
@@ -39,8 +42,10 @@ package struct SharedCursor {
     private var recoveredBelow: Offset
 
     private var finished: [ClosedRange<Offset>] = []
-    /// Per offset the deliveries to be stored, 0 where there is nothing to store any more.
-    private var releaseChanges: OrderedDictionary<Offset, Int> = [:]
+    /// Per offset what is to be stored, with 0 deliveries where there is nothing to store any more.
+    private var releaseChanges: OrderedDictionary<Offset, Release> = [:]
+    /// Offsets whose fate a life before decided: they are not handed out.
+    private var fated: Set<Offset> = []
 
     package init(floor: Offset, recoveredBelow: Offset) {
         self.floor = floor
@@ -66,14 +71,21 @@ package struct SharedCursor {
     package mutating func enter(
         base: Offset, last: Offset, segment: RecordSegment, settled: SettledSet, released: [Release]
     ) {
-        if let end = spans.last?.last, end >= base { return }
-        var span = Span(base: base, last: last, settled: settled, isStored: !settled.isEmpty)
-        if floor > base {
-            for index in 0..<min(span.width, floor.distance(from: base)) { span.settled.insert(index) }
+        if let end = spans.last?.last, end >= base {
+            // The store has merged chunks since the last one was entered: what is new of them is the rest.
+            guard end < last else { return }
+            let rest = settled.shifted(by: end.next.distance(from: base))
+            return enter(base: end.next, last: last, segment: segment, settled: rest, released: released)
         }
-        if segment.entries.count != span.width {
+        var span = Span(base: base, last: last, settled: settled, isStored: !settled.isEmpty)
+        // Without a span everything below `fresh` is settled.
+        let known = spans.isEmpty ? max(floor, fresh) : floor
+        if known > base {
+            for index in 0..<min(span.width, known.distance(from: base)) { span.settled.insert(index) }
+        }
+        if segment.entries.count != span.width || segment.entries.first?.offset != base {
             var index = 0
-            for entry in segment.entries {
+            for entry in segment.entries where entry.offset >= base && entry.offset <= last {
                 let present = entry.offset.distance(from: base)
                 while index < present {
                     span.settled.insert(index)
@@ -86,9 +98,12 @@ package struct SharedCursor {
                 index += 1
             }
         }
-        for release in released {
+        for release in released where release.offset >= base && release.offset <= last {
             if span.settled.contains(release.offset.distance(from: base)) {
-                releaseChanges[release.offset] = 0  // damage took it
+                forget(release.offset)  // damage took it
+            } else if release.fate != nil {
+                fated.insert(release.offset)
+                doomed.append(release)
             } else {
                 deliveries[release.offset] = release.deliveries
             }
@@ -107,6 +122,11 @@ package struct SharedCursor {
 
     /// Whether there are chunks of which nothing is left, and that the store still has.
     package var hasFinishedChunks: Bool { !finished.isEmpty }
+
+    /// Whether `offset`, of the span entered last, is settled already or not to be handed out.
+    package func isTaken(_ offset: Offset) -> Bool {
+        isSettled(offset) || !fated.isEmpty && fated.contains(offset)
+    }
 
     /// Whether `offset`, of the span entered last, was settled already.
     package func isSettled(_ offset: Offset) -> Bool {
@@ -156,7 +176,7 @@ package struct SharedCursor {
                     // It will count as settled when the chunk is entered.
                     if !settled.contains(offset.distance(from: base)) { lost += 1 }
                 } else if !isSettled(offset) {
-                    if deliveries.removeValue(forKey: offset) != nil { releaseChanges[offset] = 0 }
+                    if deliveries.removeValue(forKey: offset) != nil { forget(offset) }
                     mark(offset)
                     lost += 1
                 }
@@ -171,17 +191,40 @@ package struct SharedCursor {
     /// The message needs no further delivery.
     package mutating func settle(_ offset: Offset) {
         leasedCount -= 1
-        if !deliveries.isEmpty, deliveries.removeValue(forKey: offset) != nil {
-            releaseChanges[offset] = 0
-        }
+        if !deliveries.isEmpty, deliveries.removeValue(forKey: offset) != nil { forget(offset) }
         mark(offset)
+    }
+
+    /// Nothing more is to be stored of how often it came back.
+    private mutating func forget(_ offset: Offset) {
+        releaseChanges[offset] = Release(offset: offset, deliveries: 0)
+    }
+
+    /// How many deliveries of a message that is handed out have failed so far.
+    package func failures(_ offset: Offset) -> Int { deliveries.isEmpty ? 0 : deliveries[offset] ?? 0 }
+
+    /// The message will not be delivered again but moved; one more of its deliveries has ended.
+    package mutating func doom(_ offset: Offset, _ fate: Fate) {
+        leasedCount -= 1
+        let release = Release(
+            offset: offset, deliveries: (deliveries.removeValue(forKey: offset) ?? 0) + 1, fate: fate)
+        releaseChanges[offset] = release
+        doomed.append(release)
+    }
+
+    /// The message whose fate was decided first has been moved, or cannot be read any more.
+    package mutating func settleDoomed() {
+        let release = doomed.removeFirst()
+        fated.remove(release.offset)
+        forget(release.offset)
+        mark(release.offset)
     }
 
     /// The message goes back to its place; one more of its deliveries has failed.
     package mutating func release(_ offset: Offset) {
         leasedCount -= 1
         let count = (deliveries.removeValue(forKey: offset) ?? 0) + 1
-        releaseChanges[offset] = count
+        releaseChanges[offset] = Release(offset: offset, deliveries: count)
         var (low, high) = (0, released.count)
         if let last = released.last, last.offset < offset { low = high }
         while low < high {
@@ -218,7 +261,7 @@ package struct SharedCursor {
     /// - Returns: the whole chunks that go with it: those that begin in this range.
     package mutating func purge(to end: Offset) -> Range<Offset>? {
         for release in released {
-            releaseChanges[release.offset] = 0
+            forget(release.offset)
             mark(release.offset)
         }
         released = []
@@ -229,8 +272,8 @@ package struct SharedCursor {
         if let span = spans.last, fresh <= span.last {
             var offset = fresh
             while offset <= span.last {
-                if !isSettled(offset) {
-                    if deliveries.removeValue(forKey: offset) != nil { releaseChanges[offset] = 0 }
+                if !isTaken(offset) {
+                    if deliveries.removeValue(forKey: offset) != nil { forget(offset) }
                     mark(offset)
                 }
                 offset = offset.next
@@ -254,13 +297,14 @@ package struct SharedCursor {
             let isNeeded = spans[index].settled.containsAny(from: max(0, floor.distance(from: spans[index].base)))
             if isNeeded || spans[index].isStored {
                 let set = isNeeded ? spans[index].settled : SettledSet()
-                changes.settled.append(ChunkSettlement(base: spans[index].base, last: spans[index].last, settled: set))
+                changes.settled.append(
+                    ChunkSettlement(base: spans[index].base, last: spans[index].last, settled: set))
             }
             spans[index].isStored = isNeeded
         }
-        for (offset, count) in releaseChanges {
-            if count > 0 {
-                changes.released.append(Release(offset: offset, deliveries: count))
+        for (offset, release) in releaseChanges {
+            if release.deliveries > 0 {
+                changes.released.append(release)
             } else {
                 changes.releasesRemoved.append(offset)
             }

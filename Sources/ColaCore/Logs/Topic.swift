@@ -1,24 +1,41 @@
-/// A topic: logs that keep their records, and readers each at an offset of its own.
-final class Topic {
-    let definition: TopicDefinition
-    let partitions: [Log]
-    var readers: [Consumer] = []
-    var quarantined: [Quarantine] = []
-    var isDeleted = false
-    /// The next offset of each group that has committed one. Topics have one partition so far.
-    var groups: [String: Offset] = [:]
+internal import OrderedCollections
 
-    init(definition: TopicDefinition, partitions: [Log]) {
+/// A topic: logs that keep their records, one for each partition, and readers each at offsets of its own.
+final class Topic {
+    var definition: TopicDefinition
+    let host: VirtualHost
+    private(set) var partitions: [Partition] = []
+    /// Its own arguments, and what policies add to them.
+    var arguments: Arguments
+    var readers: [Consumer] = []
+    var isDeleted = false
+    var groups: OrderedDictionary<String, ConsumerGroup> = [:]
+    /// The message ids it remembers, if it has a deduplication window.
+    var seen: SeenIDs?
+    /// Where the next record without a key goes.
+    var nextPartition = 0
+    var published = 0
+    var trimmed = 0
+
+    init(definition: TopicDefinition, host: VirtualHost, logs: [Log]) {
         self.definition = definition
-        self.partitions = partitions
+        self.host = host
+        arguments = definition.arguments
+        partitions = logs.enumerated().map { Partition(number: $0, log: $1, of: self) }
     }
 
     var name: String { definition.name }
-    var log: Log { partitions[0] }
 
-    var state: LogState {
-        LogState(
-            start: log.start, next: log.next, ready: log.messages, bytes: log.bytes, floor: log.start,
-            handedOut: Offset(0))
+    var messages: Int { partitions.reduce(0) { $0 + $1.log.messages } }
+
+    /// The partition of a message: the one that was asked for, the one of its key, or the next in turn.
+    ///
+    /// - Returns: nil if there is no such partition.
+    func partition(of message: Message, asked: Int?) -> Partition? {
+        if let asked { return asked < partitions.count ? partitions[asked] : nil }
+        if partitions.count == 1 { return partitions[0] }
+        if let key = message.key { return partitions[Murmur2.partition(ofKey: key, count: partitions.count)] }
+        defer { nextPartition = (nextPartition + 1) % partitions.count }
+        return partitions[nextPartition]
     }
 }

@@ -35,6 +35,13 @@ package struct SettledSet: Equatable, Sendable {
         return true
     }
 
+    /// The indices at or above `distance`, counted from there.
+    package func shifted(by distance: Int) -> SettledSet {
+        var shifted = SettledSet()
+        for index in distance..<max(distance, words.count << 6) where contains(index) { shifted.insert(index - distance) }
+        return shifted
+    }
+
     /// The first index at or after `start` that is not in the set.
     package func firstMissing(from start: Int) -> Int {
         var index = start

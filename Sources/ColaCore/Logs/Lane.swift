@@ -1,0 +1,38 @@
+/// One priority of a queue: a log, and the shared cursor on it.
+///
+/// A queue without priorities has one; each higher priority in use has one of its own, and what comes back goes back to
+/// the log it came from.
+final class Lane {
+    let priority: UInt8
+    let log: Log
+    var cursor: SharedCursor
+    unowned let queue: Queue
+    /// A read that must come back before anything more of it can be handed out.
+    var reading: ReadRequest?
+    /// Bytes of messages handed out and not settled.
+    var leasedBytes = 0
+    var quarantined: [Quarantine] = []
+    var trim: Range<Offset>?
+    /// What the store knows as handed out.
+    var storedHandedOut: Offset
+    /// No message expires before this; nil: none does.
+    var nextExpiry: Timestamp?
+
+    init(priority: UInt8, log: Log, cursor: SharedCursor, state: LogState, of queue: Queue) {
+        self.priority = priority
+        self.log = log
+        self.cursor = cursor
+        self.queue = queue
+        storedHandedOut = state.handedOut
+        nextExpiry = state.nextExpiry
+    }
+
+    /// Waiting to be handed out.
+    var ready: Int { log.messages - cursor.leasedCount - cursor.doomed.count }
+
+    var state: LogState {
+        LogState(
+            start: min(cursor.floor, log.next), next: log.next, ready: log.messages, bytes: log.bytes,
+            floor: cursor.floor, handedOut: cursor.handedOut, nextExpiry: nextExpiry)
+    }
+}

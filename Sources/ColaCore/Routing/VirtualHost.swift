@@ -1,0 +1,39 @@
+internal import OrderedCollections
+
+/// One virtual host: its names, its routing, its policies. Nothing of one host reaches into another.
+final class VirtualHost {
+    let name: String
+    let router = Router()
+    private(set) var policies: OrderedDictionary<String, Policy> = [:]
+    var isDeleted = false
+
+    struct Policy {
+        var definition: PolicyDefinition
+        var pattern: Pattern
+    }
+
+    init(name: String) { self.name = name }
+
+    /// - Throws: what is wrong with its pattern; nothing has changed then.
+    func set(_ policy: PolicyDefinition) throws(PatternError) {
+        policies[policy.name] = Policy(definition: policy, pattern: try Pattern(policy.pattern))
+    }
+
+    /// - Returns: nil if there is none of that name.
+    func removePolicy(_ name: String) -> PolicyDefinition? { policies.removeValue(forKey: name)?.definition }
+
+    /// The policy that counts for a queue or topic.
+    func policy(for name: String, isQueue: Bool) -> PolicyDefinition? {
+        var best: PolicyDefinition?
+        for policy in policies.values {
+            let definition = policy.definition
+            switch definition.appliesTo {
+            case .queues where !isQueue, .topics where isQueue: continue
+            default: break
+            }
+            if let best, (best.priority, definition.name) >= (definition.priority, best.name) { continue }
+            if policy.pattern.matches(name) { best = definition }
+        }
+        return best
+    }
+}
