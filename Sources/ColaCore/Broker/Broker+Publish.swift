@@ -2,7 +2,10 @@
 extension Broker {
     func publish(_ publish: Publish, _ id: RequestID, from channel: Channel, at now: Now) {
         channel.isPublisher = true
-        guard let route = router.route(exchange: publish.exchange, key: publish.routingKey) else {
+        guard
+            let route = router.route(
+                exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
+        else {
             return refuse(channel, id, .notFound(.exchange, name: publish.exchange))
         }
         guard !route.isEmpty || !publish.isMandatory else {

@@ -1,9 +1,12 @@
 internal import OrderedCollections
 
-/// Where messages go: the names of queues and topics, the exchanges, and what is bound to them.
+/// Where messages go: the names of queues and topics of one virtual host, its exchanges, and what is bound to them.
 ///
-/// Routing is a pure function of (exchange, routing key); the last answer is kept, as producers rarely change their
-/// mind.
+/// Routing is a pure function of (exchange, routing key, headers). The last answer is kept, as producers rarely change
+/// their mind, unless the headers had a say in it. A message visits each exchange at most once and each destination gets
+/// it once, so cycles are harmless.
+///
+/// What is removed costs as much as its own bindings, however many there are besides.
 final class Router {
     /// What a name stands for.
     enum Destination {
@@ -18,108 +21,200 @@ final class Router {
         }
     }
 
-    /// One exchange and its bindings: by routing key, the names they lead to.
-    final class Exchange {
-        let definition: ExchangeDefinition
-        var bindings: OrderedDictionary<String, OrderedSet<String>> = [:]
-
-        init(_ definition: ExchangeDefinition) { self.definition = definition }
-    }
-
-    /// The exchanges that always exist and cannot be deleted. Source: AMQP 0-9-1, section 3.1.3.
+    /// The exchanges that always exist and cannot be deleted. Source: AMQP 0-9-1, section 3.1.3, and RabbitMQ's second
+    /// name for the headers exchange.
     static let predeclared = [
         ExchangeDefinition(name: "amq.direct", kind: .direct), ExchangeDefinition(name: "amq.fanout", kind: .fanout),
+        ExchangeDefinition(name: "amq.topic", kind: .topic), ExchangeDefinition(name: "amq.headers", kind: .headers),
+        ExchangeDefinition(name: "amq.match", kind: .headers),
     ]
 
     private(set) var destinations: OrderedDictionary<String, Destination> = [:]
     private(set) var exchanges: OrderedDictionary<String, Exchange> = [:]
     private(set) var bindingCount = 0
+    /// Looked up, never walked.
+    private var endpoints: [Endpoint.Name: Endpoint] = [:]
 
+    private var walk: UInt64 = 0
     private var lastExchange = ""
     private var lastKey = ""
     private var lastRoute: [Destination] = []
+    private var isLastKnown = false
+    /// How many routes were found without the help of the last one.
+    private(set) var misses = 0
 
-    init() {
-        for definition in Self.predeclared { exchanges[definition.name] = Exchange(definition) }
+    /// - Parameter host: the virtual host that the predeclared exchanges are listed under.
+    init(host: String = VirtualHostDefinition.defaultName) {
+        for var definition in Self.predeclared {
+            definition.host = host
+            exchanges[definition.name] = Exchange(definition)
+        }
     }
 
-    /// The destinations of a message, each once; nil if there is no such exchange.
-    func route(exchange: String, key: String) -> [Destination]? {
-        if !lastRoute.isEmpty, key == lastKey, exchange == lastExchange { return lastRoute }
-        let route: [Destination]
-        if exchange.isEmpty {
-            route = destinations[key].map { [$0] } ?? []
+    // MARK: Routing
+
+    /// The destinations of a message, each once; nil if there is no such exchange. Without an exchange, the key is the
+    /// name of the destination.
+    func route(exchange name: String, key: String, headers: RecordHeaders) -> [Destination]? {
+        if isLastKnown, key == lastKey, name == lastExchange { return lastRoute }
+        misses += 1
+        var route: [Destination] = []
+        if name.isEmpty {
+            if let destination = destinations[key] { route.append(destination) }
         } else {
-            guard let exchange = exchanges[exchange] else { return nil }
-            var names: OrderedSet<String> = []
-            switch exchange.definition.kind {
-            case .direct: names = exchange.bindings[key] ?? []
-            case .topic, .headers, .fanout: for bound in exchange.bindings.values { names.formUnion(bound) }
-            }
-            route = names.compactMap { destinations[$0] }
+            guard let exchange = exchanges[name] else { return nil }
+            guard follow(from: exchange, key, headers, into: &route) else { return route }
         }
-        (lastExchange, lastKey, lastRoute) = (exchange, key, route)
+        (lastExchange, lastKey, lastRoute, isLastKnown) = (name, key, route, true)
         return route
     }
 
+    /// - Returns: whether the route is the same for other headers.
+    private func follow(
+        from first: Exchange, _ key: String, _ headers: RecordHeaders, into route: inout [Destination]
+    ) -> Bool {
+        walk += 1
+        first.walk = walk
+        var reached = [first]
+        var position = 0
+        var isSameForOtherHeaders = true
+        while position < reached.count {
+            let exchange = reached[position]
+            position += 1
+            if exchange.definition.kind == .headers { isSameForOtherHeaders = false }
+            var isTaken = false
+            exchange.table.match(key: key, headers: headers) { binding in
+                let endpoint = binding.endpoint
+                switch endpoint.content {
+                case .nothing: return
+                case .destination(let destination):
+                    if endpoint.walk != walk { route.append(destination) }
+                    endpoint.walk = walk
+                case .exchange(let exchange): reach(exchange, &reached)
+                }
+                isTaken = true
+            }
+            // As RabbitMQ does: the alternate is for what no binding takes. What a bound exchange then makes of it is for
+            // that exchange's own alternate.
+            if !isTaken, let name = exchange.definition.alternate, let alternate = exchanges[name] {
+                reach(alternate, &reached)
+            }
+        }
+        return isSameForOtherHeaders
+    }
+
+    private func reach(_ exchange: Exchange, _ reached: inout [Exchange]) {
+        guard exchange.walk != walk else { return }
+        exchange.walk = walk
+        reached.append(exchange)
+    }
+
+    private func forgetLast() {
+        isLastKnown = false
+        lastRoute = []
+    }
+
+    // MARK: Names
+
     func add(_ destination: Destination, named name: String) {
         destinations[name] = destination
+        endpoints[Endpoint.Name(target: .queue, name: name)]?.content = .destination(destination)
         forgetLast()
     }
 
+    /// An exchange that is there keeps its bindings, if the definition is of the same type.
     func add(_ definition: ExchangeDefinition) {
-        exchanges[definition.name] = Exchange(definition)
+        if exchanges[definition.name]?.definition.kind == definition.kind { return replace(definition) }
+        _ = removeExchange(definition.name)
+        let exchange = Exchange(definition)
+        exchanges[definition.name] = exchange
+        endpoints[Endpoint.Name(target: .exchange, name: definition.name)]?.content = .exchange(exchange)
         forgetLast()
     }
 
-    /// - Returns: false if it was there before.
-    func add(_ binding: BindingDefinition) -> Bool {
+    /// Gives an exchange another definition of the same type: another alternate. Its bindings stay.
+    func replace(_ definition: ExchangeDefinition) {
+        guard let exchange = exchanges[definition.name] else { return }
+        let kind = exchange.definition.kind
+        precondition(
+            kind == definition.kind, "exchange '\(definition.name)' is \(kind) and cannot become \(definition.kind)")
+        exchange.definition = definition
         forgetLast()
-        guard let exchange = exchanges[binding.source],
-            exchange.bindings[binding.routingKey, default: []].append(binding.destination).inserted
-        else { return false }
-        bindingCount += 1
-        return true
-    }
-
-    /// - Returns: false if there was none.
-    func remove(_ binding: BindingDefinition) -> Bool {
-        forgetLast()
-        guard let exchange = exchanges[binding.source],
-            exchange.bindings[binding.routingKey]?.remove(binding.destination) != nil
-        else { return false }
-        if exchange.bindings[binding.routingKey]?.isEmpty == true { exchange.bindings[binding.routingKey] = nil }
-        bindingCount -= 1
-        return true
     }
 
     /// - Returns: the bindings that went with it.
     func removeDestination(_ name: String) -> [BindingDefinition] {
-        destinations[name] = nil
-        let gone = bindings.filter { $0.destination == name }
-        for binding in gone { _ = remove(binding) }
         forgetLast()
-        return gone
+        destinations.removeSwapping(name)
+        return unlink(incoming(of: name, target: .queue))
     }
 
-    /// - Returns: the bindings that went with it.
+    /// - Returns: the bindings that went with it: from it, and to it.
     func removeExchange(_ name: String) -> [BindingDefinition] {
-        let gone = bindings.filter { $0.source == name }
-        bindingCount -= gone.count
-        exchanges[name] = nil
         forgetLast()
+        guard let exchange = exchanges[name] else { return [] }
+        let others = incoming(of: name, target: .exchange).filter { $0.definition.source != name }
+        let gone = unlink(exchange.bindings.elements + others)
+        exchanges.removeSwapping(name)
         return gone
     }
 
-    var bindings: [BindingDefinition] {
-        exchanges.values.flatMap { exchange in
-            exchange.bindings.flatMap { key, names in
-                names.map { BindingDefinition(source: exchange.definition.name, destination: $0, routingKey: key) }
-            }
+    // MARK: Bindings
+
+    /// - Returns: false if it was there before, or there is no such exchange.
+    func add(_ definition: BindingDefinition) -> Bool {
+        guard let exchange = exchanges[definition.source] else { return false }
+        let name = Endpoint.Name(target: definition.target, name: definition.destination)
+        let endpoint = endpoints[name] ?? Endpoint(name, content(of: name))
+        let binding = Binding(definition, endpoint: endpoint)
+        guard exchange.insert(binding) else { return false }
+        endpoint.incoming.append(binding)
+        endpoints[name] = endpoint
+        bindingCount += 1
+        forgetLast()
+        return true
+    }
+
+    /// - Returns: false if there was none.
+    func remove(_ definition: BindingDefinition) -> Bool {
+        let name = Endpoint.Name(target: definition.target, name: definition.destination)
+        guard let exchange = exchanges[definition.source], let endpoint = endpoints[name],
+            let index = exchange.bindings.firstIndex(of: Binding(definition, endpoint: endpoint))
+        else { return false }
+        _ = unlink([exchange.bindings[index]])
+        forgetLast()
+        return true
+    }
+
+    var bindings: [BindingDefinition] { exchanges.values.flatMap { $0.bindings.map(\.definition) } }
+
+    func bindings(from exchange: String) -> [BindingDefinition] {
+        exchanges[exchange]?.bindings.map(\.definition) ?? []
+    }
+
+    func bindings(of destination: String, target: BindingDefinition.Target) -> [BindingDefinition] {
+        incoming(of: destination, target: target).map(\.definition)
+    }
+
+    private func incoming(of name: String, target: BindingDefinition.Target) -> [Binding] {
+        endpoints[Endpoint.Name(target: target, name: name)]?.incoming.elements ?? []
+    }
+
+    private func content(of name: Endpoint.Name) -> Endpoint.Content {
+        switch name.target {
+        case .queue: destinations[name.name].map { .destination($0) } ?? .nothing
+        case .exchange: exchanges[name.name].map { .exchange($0) } ?? .nothing
         }
     }
 
-    private func forgetLast() {
-        lastRoute = []
+    private func unlink(_ bindings: [Binding]) -> [BindingDefinition] {
+        for binding in bindings {
+            exchanges[binding.definition.source]?.remove(binding)
+            let endpoint = binding.endpoint
+            endpoint.incoming.removeSwapping(binding)
+            if endpoint.incoming.isEmpty { endpoints[endpoint.name] = nil }
+        }
+        bindingCount -= bindings.count
+        return bindings.map(\.definition)
     }
 }

@@ -1,0 +1,34 @@
+internal import OrderedCollections
+
+/// One exchange: its definition, its bindings, and the same bindings once more, arranged for the question its type asks.
+final class Exchange {
+    /// Of the same type for ever.
+    var definition: ExchangeDefinition
+    var bindings: OrderedSet<Binding> = []
+    let table: any BindingTable
+    /// The last walk of the router that came by here.
+    var walk: UInt64 = 0
+
+    init(_ definition: ExchangeDefinition) {
+        self.definition = definition
+        table =
+            switch definition.kind {
+            case .direct: DirectTable()
+            case .fanout: FanoutTable()
+            case .topic: TopicTrie()
+            case .headers: HeadersTable()
+            }
+    }
+
+    /// - Returns: false if it was there before.
+    func insert(_ binding: Binding) -> Bool {
+        guard bindings.append(binding).inserted else { return false }
+        table.insert(binding)
+        return true
+    }
+
+    func remove(_ binding: Binding) {
+        bindings.removeSwapping(binding)
+        table.remove(binding)
+    }
+}
