@@ -1,7 +1,7 @@
 /// The bindings of one exchange, arranged so that those that take a message are found without walking all of them.
 ///
-/// One table for each type of exchange. It decides what matches, and nothing else: what a binding leads to, and that each
-/// destination gets one copy, is the router's business.
+/// One table for each type of exchange. It decides what matches, and nothing else: what a binding leads to, and that
+/// each destination gets one copy, is the router's business.
 protocol BindingTable: AnyObject {
     /// The binding is not there yet.
     func insert(_ binding: Binding)

@@ -2,8 +2,8 @@ internal import OrderedCollections
 
 /// A name that at least one binding leads to, and what stands behind it.
 ///
-/// It spares a route the look-up of each name it reaches, and knows its bindings, so that deleting a queue costs no more
-/// than the queue's own bindings.
+/// It spares a route the look-up of each name it reaches, and knows its bindings, so that deleting a queue costs no
+/// more than the queue's own bindings.
 final class Endpoint {
     /// Queues and topics share one set of names, exchanges have their own.
     struct Name: Hashable {

@@ -1,6 +1,6 @@
 internal import OrderedCollections
 
-/// One exchange: its definition, its bindings, and the same bindings once more, arranged for the question its type asks.
+/// One exchange: its definition, its bindings, and the same bindings once more, arranged for what its type asks.
 final class Exchange {
     /// Of the same type for ever.
     var definition: ExchangeDefinition

@@ -3,8 +3,8 @@ internal import OrderedCollections
 /// Where messages go: the names of queues and topics of one virtual host, its exchanges, and what is bound to them.
 ///
 /// Routing is a pure function of (exchange, routing key, headers). The last answer is kept, as producers rarely change
-/// their mind, unless the headers had a say in it. A message visits each exchange at most once and each destination gets
-/// it once, so cycles are harmless.
+/// their mind, unless the headers had a say in it. A message visits each exchange at most once and each destination
+/// gets it once, so cycles are harmless.
 ///
 /// What is removed costs as much as its own bindings, however many there are besides.
 final class Router {
@@ -94,8 +94,8 @@ final class Router {
                 }
                 isTaken = true
             }
-            // As RabbitMQ does: the alternate is for what no binding takes. What a bound exchange then makes of it is for
-            // that exchange's own alternate.
+            // As RabbitMQ does: the alternate is for what no binding takes. What a bound exchange cannot place is for that
+            // exchange's own alternate.
             if !isTaken, let name = exchange.definition.alternate, let alternate = exchanges[name] {
                 reach(alternate, &reached)
             }

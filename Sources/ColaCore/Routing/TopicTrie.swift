@@ -1,9 +1,9 @@
 internal import OrderedCollections
 
-/// The bindings of a topic exchange, as a trie of the words of their patterns: `*` stands for one word, `#` for any number.
+/// The bindings of a topic exchange, as a trie of the words of their patterns: `*` is one word, `#` any number of them.
 ///
-/// Patterns share the nodes of their common beginning, so that the words of a message decide how many are looked at, not
-/// the number of bindings. A message goes through the trie word by word, with the set of all the nodes it could be at;
+/// Patterns share the nodes of their common beginning, so that the words of a message decide how many are looked at,
+/// not the number of bindings. A message goes through the trie word by word, with all the nodes it could be at;
 /// none is entered twice before the same word, so no pattern costs more than (its nodes × the words of the message),
 /// however many `#` it has. Words are what stands between dots, an empty one too; an empty key has no words.
 ///
