@@ -17,6 +17,7 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let ordered: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 
 let package = Package(
@@ -38,7 +39,7 @@ let package = Package(
     targets: [
         // The core: values and pure machines.
         .target(name: "CChecksum"),
-        .target(name: "ColaCore", dependencies: ["CChecksum", deque, ordered], swiftSettings: strict),
+        .target(name: "ColaCore", dependencies: ["CChecksum", deque, heap, ordered], swiftSettings: strict),
 
         // The disk.
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),

@@ -6,7 +6,7 @@ enum ImportRules {
     /// The modules each target may import. A name that ends with `*` stands for all that begin so; `libc` for the C
     /// library under each of its names.
     static let allowed: [String: Set<String>] = [
-        "ColaCore": ["CChecksum", "DequeModule", "OrderedCollections"],
+        "ColaCore": ["CChecksum", "DequeModule", "HeapModule", "OrderedCollections"],
         "ColaStore": ["ColaCore", "CSQLite", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
