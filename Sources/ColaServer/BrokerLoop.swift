@@ -270,7 +270,8 @@ final class BrokerLoop {
 
     private func schedule(at now: Now) {
         // With a batch on its way the end of its commit is the next moment at which one can be cut.
-        let deadline = submitted == committed ? broker.nextDeadline : nil
+        let commit = submitted == committed ? broker.commitDeadline : nil
+        let deadline = [broker.nextDeadline, commit].compactMap { $0 }.min()
         guard deadline != timerDeadline else { return }
         timer?.cancel()
         timerDeadline = deadline

@@ -10,54 +10,77 @@ extension Broker {
         isCommitWanted = false
         lazyCommit = nil
         gatheringBytes = 0
-        guard !touched.isEmpty || !definitionChanges.isEmpty || !groupChanges.isEmpty || isNextLogChanged else {
-            return nil
-        }
-        var batch = Batch(number: gathering, definitions: definitionChanges, groupOffsets: groupChanges)
-        if isNextLogChanged { batch.nextLog = nextLog }
+        var batch = Batch(
+            number: gathering, definitions: changes.definitions, groupOffsets: changes.groupOffsets)
+        batch.groupsRemoved = changes.groupsRemoved
+        batch.scheduled = changes.scheduled
+        batch.unscheduled = changes.unscheduled
+        batch.seen = changes.seen
+        batch.forgotten = changes.forgotten
         var flight = Flight(number: gathering, ends: [])
         batch.logs.reserveCapacity(touched.count)
-        for destination in touched {
-            destination.log.isTouched = false
-            switch destination {
-            case .queue(let queue): batch.logs.append(cut(queue))
-            case .topic(let topic): batch.logs.append(cut(topic))
+        for owner in touched {
+            owner.log.isTouched = false
+            switch owner {
+            case .lane(let lane):
+                guard let change = cut(lane, &flight) else { continue }
+                batch.logs.append(change)
+            case .partition(let partition): batch.logs.append(cut(partition))
             }
-            flight.ends.append((destination, destination.log.next))
+            flight.ends.append((owner, owner.log.next))
         }
-        flights.append(flight)
         touched.removeAll(keepingCapacity: true)
-        definitionChanges = []
-        groupChanges = []
-        isNextLogChanged = false
+        guard !batch.logs.isEmpty || !changes.isEmpty else { return nil }
+        if changes.isNextLogChanged { batch.nextLog = nextLog }
+        if changes.isNextScheduleChanged { batch.nextSchedule = nextSchedule }
+        changes = GatheringChanges()
+        flights.append(flight)
         gathering = gathering.next
         return batch
     }
 
-    private func cut(_ queue: Queue) -> LogChange {
-        let segment = queue.log.cut()
-        let changes = queue.cursor.cut()
-        queue.storedHandedOut = queue.cursor.handedOut
-        var change = LogChange(log: queue.log.id, state: queue.state)
-        change.appended = segment
+    /// - Returns: nil if the store need not know: all of it is in memory alone.
+    private func cut(_ lane: Lane, _ flight: inout Flight) -> LogChange? {
+        let changes = lane.cursor.cut()
+        lane.storedHandedOut = lane.cursor.handedOut
+        defer {
+            lane.trim = nil
+            lane.quarantined = []
+            lane.spilled = []
+        }
+        if !lane.log.isDurable {
+            for run in changes.removed { pinnedBytes -= lane.log.dropPinned(in: run) }
+            guard lane.log.isSpilled else { return nil }
+        }
+        var change = LogChange(log: lane.log.id, state: lane.state)
+        change.isTransient = !lane.log.isDurable
+        if let cut = lane.log.cut() {
+            change.appended = cut.segment
+            change.released = cut.released
+        }
+        change.spilled = lane.spilled
+        for segment in lane.spilled {
+            if let base = segment.entries.first?.offset {
+                flight.spilled.append(Flight.Spilled(lane: lane, base: base, bytes: segment.byteCount))
+            }
+        }
         change.settled = changes.settled
         change.removed = changes.removed
-        change.released = changes.released
+        change.released += changes.released
         change.releasesRemoved = changes.releasesRemoved
-        change.trim = queue.trim
-        change.quarantined = queue.quarantined
-        queue.trim = nil
-        queue.quarantined = []
-        for run in changes.removed { evict(run.lowerBound, from: queue.log) }
+        change.trim = lane.trim
+        change.quarantined = lane.quarantined
+        for run in changes.removed { evict(run.lowerBound, from: lane.log) }
         return change
     }
 
-    private func cut(_ topic: Topic) -> LogChange {
-        let segment = topic.log.cut()
-        var change = LogChange(log: topic.log.id, state: topic.state)
-        change.appended = segment
-        change.quarantined = topic.quarantined
-        topic.quarantined = []
+    private func cut(_ partition: Partition) -> LogChange {
+        var change = LogChange(log: partition.log.id, state: partition.state)
+        change.appended = partition.log.cut()?.segment
+        change.quarantined = partition.quarantined
+        change.trim = partition.trim
+        partition.quarantined = []
+        partition.trim = nil
         return change
     }
 
@@ -65,7 +88,8 @@ extension Broker {
         while let flight = flights.first, flight.number <= number {
             flights.removeFirst()
             statistics.commits += 1
-            for (destination, end) in flight.ends { publishCommitted(destination, through: end) }
+            for (owner, end) in flight.ends { publishCommitted(owner, through: end) }
+            for spilled in flight.spilled { didSpill(spilled.lane, spilled.base, bytes: spilled.bytes) }
         }
         durable = max(durable, number)
         while let first = held.first, first.batch <= number {
@@ -73,6 +97,7 @@ extension Broker {
             first.channel.heldCount -= 1
             effects.append(.reply(first.channel.id, first.request, first.reply))
         }
+        if schedule.needsLoading != nil { armSchedule(at: now) }
         guard !stalled.isEmpty else { return }
         let waiting = stalled
         stalled = []
@@ -82,13 +107,13 @@ extension Broker {
         }
     }
 
-    private func publishCommitted(_ destination: Router.Destination, through end: Offset) {
-        let log = destination.log
+    private func publishCommitted(_ owner: Owner, through end: Offset) {
+        let log = owner.log
         guard owners[log.id] != nil else { return }
         for chunk in log.commit(through: end) { didCache(log.id, chunk.base, bytes: chunk.bytes) }
-        switch destination {
-        case .queue(let queue): dispatchLater(queue)
-        case .topic(let topic): pendingReaders.append(contentsOf: topic.readers)
+        switch owner {
+        case .lane(let lane): dispatchLater(lane.queue)
+        case .partition(let partition): pendingReaders.append(contentsOf: partition.topic.readers)
         }
     }
 
@@ -97,12 +122,17 @@ extension Broker {
     ///
     /// The caller cuts once more and closes the store.
     package func stop(at now: Now) {
+        let now = clock.steady(now)
         for id in channels.keys.sorted() { detach(id, at: now) }
-        for destination in router.destinations.values {
-            if case .queue(let queue) = destination, queue.cursor.handedOut != queue.storedHandedOut { touch(queue) }
+        for host in hosts.values {
+            for destination in host.router.destinations.values {
+                guard case .queue(let queue) = destination else { continue }
+                for lane in queue.lanes where lane.cursor.handedOut != lane.storedHandedOut { touch(lane) }
+            }
         }
         pendingQueues = []
         pendingReaders = []
+        sweeping = []
         effects = []
     }
 }

@@ -3,7 +3,7 @@ internal import OrderedCollections
 
 // Consumers come and go, take messages and settle them.
 extension Broker {
-    func begin(_ consume: Consume, _ id: RequestID, for channel: Channel) {
+    func begin(_ consume: Consume, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now) {
         guard channel.consumer(consume.consumer) == nil else {
             return refuse(channel, id, .consumerInUse(consume.consumer))
         }
@@ -13,48 +13,37 @@ extension Broker {
                 .limit(
                     what: "consumers on a connection", limit: limits.consumersPerChannelMax, setting: "consumers-max"))
         }
-        switch router.destinations[consume.name] {
-        case .queue(let queue):
-            guard consume.position == nil, consume.group == nil else {
-                return refuse(
-                    channel, id,
-                    .mismatch("'\(consume.name)' is a queue: it has no position to read from and no groups"))
-            }
-            let consumer = Consumer(consume, source: .queue(queue), channel: channel)
-            channel.consumers.append(consumer)
-            queue.consumers.append(consumer)
-            respond(channel, id, .done)
-            queue.enqueue(consumer)
-            dispatchLater(queue)
-        case .topic(let topic):
-            switch position(of: consume, in: topic) {
-            case .failure(let error): refuse(channel, id, error)
-            case .success(let next):
-                let cursor = OffsetCursor(next: next)
-                let reader = Consumer(consume, source: .topic(topic), channel: channel, cursor: cursor)
-                channel.consumers.append(reader)
-                topic.readers.append(reader)
-                respond(channel, id, .done)
-                pendingReaders.append(reader)
-            }
+        switch host.router.destinations[consume.name] {
+        case .queue(let queue): begin(consume, of: queue, id, for: channel, at: now)
+        case .topic(let topic): begin(consume, of: topic, id, for: channel)
         case nil: refuse(channel, id, .notFound(.queueOrTopic, name: consume.name))
         }
     }
 
-    private func position(of consume: Consume, in topic: Topic) -> Result<Offset, BrokerError> {
-        if let group = consume.group, let next = topic.groups[group] { return .success(next) }
-        switch consume.position ?? (consume.group == nil ? .next : .first) {
-        case .first: return .success(topic.log.start)
-        // Records of a topic are not removed one by one yet, so the last one stands right below the end.
-        case .last: return .success(max(topic.log.start, topic.log.next.advanced(by: -1)))
-        case .next: return .success(topic.log.next)
-        case .time: return .success(topic.log.next)
-        case .offset(let offset):
-            guard offset <= topic.log.next else {
-                return .failure(.offsetOutOfRange(topic: topic.name, offset: offset, next: topic.log.next))
-            }
-            return .success(offset)
+    private func begin(_ consume: Consume, of queue: Queue, _ id: RequestID, for channel: Channel, at now: Now) {
+        guard consume.position == nil, consume.group == nil, consume.partitions == nil, consume.strategy == nil else {
+            return refuse(
+                channel, id,
+                .mismatch("'\(consume.name)' is a queue: it has no partitions, no position to read from and no groups"))
         }
+        if let error = lockError(queue, channel) { return refuse(channel, id, error) }
+        if queue.consumers.contains(where: \.isExclusive) {
+            return refuse(channel, id, .inUse("queue '\(queue.name)' has a consumer that is exclusive"))
+        }
+        if consume.isExclusive, !queue.consumers.isEmpty {
+            return refuse(
+                channel, id,
+                .inUse("queue '\(queue.name)' has \(queue.consumers.count) consumers, so none can be exclusive"))
+        }
+        let consumer = Consumer(consume, source: .queue(queue), channel: channel)
+        channel.consumers.append(consumer)
+        queue.consumers.append(consumer)
+        queue.hadConsumers = true
+        queue.consumersChanged()
+        used(queue, at: now)
+        respond(channel, id, .done)
+        queue.enqueue(consumer)
+        dispatchLater(queue)
     }
 
     func grant(_ tag: ConsumerTag, _ count: Int, _ id: RequestID, for channel: Channel) {
@@ -69,36 +58,66 @@ extension Broker {
         respond(channel, id, .done)
     }
 
-    func cancel(_ tag: ConsumerTag, _ id: RequestID, for channel: Channel) {
+    func cancel(_ tag: ConsumerTag, _ id: RequestID, for channel: Channel, at now: Now) {
         guard let consumer = channel.consumer(tag) else { return refuse(channel, id, .consumerNotFound(tag)) }
         channel.consumers.removeAll { $0 === consumer }
-        remove(consumer)
+        remove(consumer, at: now)
         respond(channel, id, .done)
     }
 
-    /// Takes the consumer out of its queue or topic. What it holds stays with the channel.
-    func remove(_ consumer: Consumer) {
+    /// Takes a consumer out of its queue or topic; what it holds stays with its channel.
+    func remove(_ consumer: Consumer, at now: Now) {
         consumer.isCancelled = true
+        consumer.isActive = false
         consumer.channel = nil
         switch consumer.source {
         case .queue(let queue):
             queue.consumers.removeAll { $0 === consumer }
-            queue.waiting.removeAll { $0 === consumer }
-        case .topic(let topic): topic.readers.removeAll { $0 === consumer }
+            if consumer.isWaiting { queue.waiting.removeAll { $0 === consumer } }
+            consumer.isWaiting = false
+            queue.consumersChanged()
+            used(queue, at: now)
+            guard !queue.isDeleted else { return }
+            if queue.consumers.isEmpty, queue.definition.isAutoDelete, queue.hadConsumers {
+                delete(queue, at: now)
+            } else if queue.isChoosy {
+                for consumer in queue.consumers { queue.enqueue(consumer) }
+                dispatchLater(queue)
+            }
+        case .topic(let topic):
+            topic.readers.removeAll { $0 === consumer }
+            if consumer.isMember { leave(consumer, of: topic) }
         }
     }
 
-    /// The broker ends a consumer, and says so.
-    func end(_ consumer: Consumer, because error: BrokerError) {
+    /// The broker ends a consumer and says so.
+    func end(_ consumer: Consumer, because error: BrokerError, at now: Now) {
         guard let channel = consumer.channel else { return }
         channel.consumers.removeAll { $0 === consumer }
-        remove(consumer)
+        remove(consumer, at: now)
         effects.append(.consumerFailed(channel.id, consumer.tag, error))
     }
 
     // MARK: Settling
 
-    /// - Returns: how many leases there were.
+    func settle(
+        first: DeliveryTag, last: DeliveryTag, _ settlement: Settlement, _ id: RequestID, for channel: Channel,
+        at now: Now
+    ) {
+        if settlement != .acknowledge, let name = channel.topicOfLeases(from: first, through: last) {
+            let sentence =
+                "a delivery from \(first) to \(last) is of topic '\(name)', which keeps its messages: acknowledge it; to "
+                + "read it again, seek to its offset"
+            return refuse(channel, id, .mismatch(sentence))
+        }
+        if endLeases(of: channel, from: first, through: last, settlement, at: now) == 0 {
+            refuse(channel, id, .unknownDelivery(first: first, last: last))
+        } else {
+            respond(channel, id, .done)
+        }
+    }
+
+    /// - Returns: how many leases have ended.
     @discardableResult
     func endLeases(
         of channel: Channel, from first: DeliveryTag, through last: DeliveryTag, _ settlement: Settlement, at now: Now
@@ -109,9 +128,11 @@ extension Broker {
             lease.consumer.leaseEnded()
             switch lease.consumer.source {
             case .queue(let queue):
-                end(lease, of: queue, settlement)
                 // Of a deleted queue nothing is left to write, and for a batch of nothing nobody may wait.
-                if !queue.isDeleted { isChange = true }
+                if !queue.isDeleted, let lane = queue.lane(lease.priority) {
+                    end(lease, of: lane, settlement, at: now)
+                    if queue.isDurable { isChange = true }
+                }
                 queue.enqueue(lease.consumer)
             case .topic: wake(lease.consumer)
             }
@@ -119,52 +140,50 @@ extension Broker {
         guard ended > 0 else { return 0 }
         if wasFull { wakeConsumers(of: channel) }
         // Reading a topic takes nothing away, so there is nothing to write down.
-        if isChange {
-            didChange(channel)
-            commitSoon(at: now)
-        }
+        if isChange { didChange(channel) }
+        if isChange || pinnedBytes > 0 { commitSoon(at: now) }
         return ended
     }
 
-    private func end(_ lease: Channel.Lease, of queue: Queue, _ settlement: Settlement) {
-        guard !queue.isDeleted else { return }
-        queue.leasedBytes -= lease.bytes
+    private func end(_ lease: Channel.Lease, of lane: Lane, _ settlement: Settlement, at now: Now) {
+        lane.leasedBytes -= lease.bytes
+        let queue = lane.queue
         switch settlement {
         case .acknowledge:
             statistics.acknowledged += 1
-            settle(lease.offset, bytes: lease.bytes, of: queue)
-        case .reject: settle(lease.offset, bytes: lease.bytes, of: queue)
-        case .release, .releaseLater:
-            queue.cursor.release(lease.offset)
-            touch(queue)
+            queue.counts.acknowledged += 1
+            settle(lease.offset, bytes: lease.bytes, of: lane)
+        case .reject:
+            if queue.arguments.deadLetterExchange == nil {
+                queue.counts.rejected += 1
+                settle(lease.offset, bytes: lease.bytes, of: lane)
+            } else {
+                lane.cursor.doom(lease.offset, .rejected)
+                touch(lane)
+            }
+        case .release:
+            if let limit = queue.arguments.deliveryLimit, lane.cursor.failures(lease.offset) >= limit {
+                lane.cursor.doom(lease.offset, .deliveryLimit)
+            } else {
+                lane.cursor.release(lease.offset)
+            }
+            touch(lane)
+        case .releaseLater(let milliseconds):
+            if let limit = queue.arguments.deliveryLimit, lane.cursor.failures(lease.offset) >= limit {
+                lane.cursor.doom(lease.offset, .deliveryLimit)
+            } else {
+                lane.cursor.doom(lease.offset, .delayed(until: now.wall.later(byMilliseconds: milliseconds)))
+            }
+            touch(lane)
         }
         dispatchLater(queue)
     }
 
-    func settle(_ offset: Offset, bytes: Int, of queue: Queue) {
-        queue.cursor.settle(offset)
-        queue.log.messages -= 1
+    func settle(_ offset: Offset, bytes: Int, of lane: Lane) {
+        lane.cursor.settle(offset)
+        lane.log.messages -= 1
         // Damage may have taken records whose size nobody knows.
-        queue.log.bytes = queue.log.messages == 0 ? 0 : queue.log.bytes - bytes
-        touch(queue)
-    }
-
-    // MARK: Group offsets
-
-    func commitOffset(topic name: String, group: String, next: Offset, _ id: RequestID, for channel: Channel) {
-        let topic: Topic
-        switch router.destinations[name] {
-        case .topic(let found): topic = found
-        case .queue: return refuse(channel, id, .mismatch("'\(name)' is a queue: it has no offsets to commit"))
-        case nil: return refuse(channel, id, .notFound(.topic, name: name))
-        }
-        guard next <= topic.log.next else {
-            return refuse(channel, id, .offsetOutOfRange(topic: name, offset: next, next: topic.log.next))
-        }
-        topic.groups[group] = next
-        groupChanges.append(GroupOffset(group: group, log: topic.log.id, next: next))
-        gatheringBytes += 64 + group.utf8.count
-        didChange(channel)
-        respond(channel, id, .done)
+        lane.log.bytes = lane.log.messages == 0 ? 0 : lane.log.bytes - bytes
+        touch(lane)
     }
 }

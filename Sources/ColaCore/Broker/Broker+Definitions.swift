@@ -3,161 +3,98 @@ internal import OrderedCollections
 
 // What clients declare: queues, topics, exchanges and bindings.
 extension Broker {
-    @discardableResult
-    func addQueue(_ definition: QueueDefinition, state: LogState, recoveredBelow: Offset) -> Queue {
-        let log = Log(id: definition.log, name: definition.name, state: state)
-        let cursor = SharedCursor(floor: state.floor, recoveredBelow: recoveredBelow)
-        let queue = Queue(definition: definition, log: log, cursor: cursor, storedHandedOut: state.handedOut)
-        owners[definition.log] = .queue(queue)
-        router.add(.queue(queue), named: definition.name)
-        return queue
-    }
+    // MARK: Queues
 
-    @discardableResult
-    func addTopic(_ definition: TopicDefinition, states: [LogState]) -> Topic {
-        let logs = zip(definition.partitions, states).map { Log(id: $0, name: definition.name, state: $1) }
-        let topic = Topic(definition: definition, partitions: logs)
-        for log in logs { owners[log.id] = .topic(topic) }
-        router.add(.topic(topic), named: definition.name)
-        return topic
-    }
-
-    func declareQueue(_ name: String, _ id: RequestID, for channel: Channel) {
-        switch router.destinations[name] {
+    func declareQueue(
+        _ declaration: QueueDeclaration, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
+    ) {
+        let name = declaration.name
+        switch host.router.destinations[name] {
         case .queue(let queue):
+            if let error = lockError(queue, channel) { return refuse(channel, id, error) }
+            if let difference = queue.difference(from: declaration) {
+                return refuse(
+                    channel, id,
+                    .mismatch("queue '\(name)' is there with \(difference); change it with alter, or choose another name"))
+            }
+            used(queue, at: now)
             relyOnDefinitions(channel)
             respond(channel, id, .declared(messages: queue.ready))
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
         case nil:
-            guard checkNewName(name, id, for: channel) else { return }
-            let definition = QueueDefinition(name: name, log: takeLogID())
-            addQueue(definition, state: .empty, recoveredBelow: Offset(0))
-            change(.put(.queue(definition)), by: channel)
-            respond(channel, id, .declared(messages: 0))
+            guard checkNewName(name, orNone: true, id, for: channel) else { return }
+            if let error = checkArguments(declaration.arguments, isQueue: true) { return refuse(channel, id, error) }
+            let queue = makeQueue(declaration, owner: channel, in: host, at: now)
+            if declaration.isExclusive { channel.owned.append(queue) }
+            if queue.isDurable { didChange(channel) }
+            respond(channel, id, name.isEmpty ? .named(queue.name) : .declared(messages: 0))
         }
     }
 
-    func declareTopic(_ name: String, _ id: RequestID, for channel: Channel) {
-        switch router.destinations[name] {
-        case .topic(let topic):
-            relyOnDefinitions(channel)
-            respond(channel, id, .declared(messages: topic.log.messages))
-        case .queue:
-            refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
-        case nil:
-            guard checkNewName(name, id, for: channel) else { return }
-            let definition = TopicDefinition(name: name, partitions: [takeLogID()])
-            addTopic(definition, states: [.empty])
-            change(.put(.topic(definition)), by: channel)
-            respond(channel, id, .declared(messages: 0))
-        }
+    /// Makes a queue that is not there, without asking whether it may.
+    func makeQueue(_ declaration: QueueDeclaration, owner: Channel?, in host: VirtualHost, at now: Now) -> Queue {
+        let name = declaration.name.isEmpty ? chooseName(in: host) : declaration.name
+        let definition = QueueDefinition(
+            host: host.name, name: name, log: takeLogID(), arguments: declaration.arguments,
+            isAutoDelete: declaration.isAutoDelete)
+        let isDurable = declaration.isDurable && !declaration.isExclusive
+        let queue = Queue(
+            definition: definition, host: host, isDurable: isDurable, owner: declaration.isExclusive ? owner?.id : nil)
+        addLane(0, definition.log, .empty, recoveredBelow: Offset(0), to: queue)
+        add(queue)
+        if isDurable { change(.put(.queue(definition))) }
+        used(queue, at: now)
+        return queue
     }
 
-    func declareExchange(_ name: String, _ kind: ExchangeDefinition.Kind, _ id: RequestID, for channel: Channel) {
-        if let exchange = router.exchanges[name] {
-            let found = exchange.definition.kind
-            guard found == kind else {
-                refuse(channel, id, .mismatch("exchange '\(name)' is of type \(found.rawValue), not \(kind.rawValue)"))
-                return
-            }
-            relyOnDefinitions(channel)
-        } else {
-            if let error = nameError(name) { return refuse(channel, id, error) }
-            guard router.exchanges.count < limits.exchangesMax else {
-                return refuse(channel, id, .limit(what: "exchanges", limit: limits.exchangesMax, setting: ""))
-            }
-            let definition = ExchangeDefinition(name: name, kind: kind)
-            router.add(definition)
-            change(.put(.exchange(definition)), by: channel)
-        }
-        respond(channel, id, .done)
-    }
-
-    func deleteQueue(_ name: String, _ id: RequestID, for channel: Channel, at now: Now) {
+    func deleteQueue(
+        _ name: String, ifUnused: Bool, ifEmpty: Bool, _ id: RequestID, for channel: Channel, in host: VirtualHost,
+        at now: Now
+    ) {
         let queue: Queue
-        switch router.destinations[name] {
+        switch host.router.destinations[name] {
         case .queue(let found): queue = found
         case .topic: return refuse(channel, id, .mismatch("'\(name)' is a topic; delete it with delete topic"))
         case nil: return refuse(channel, id, .notFound(.queue, name: name))
         }
-        for consumer in queue.consumers { end(consumer, because: .deleted(.queue, name: name)) }
+        if let error = lockError(queue, channel) { return refuse(channel, id, error) }
+        if ifUnused, !queue.consumers.isEmpty {
+            return refuse(channel, id, .inUse("queue '\(name)' has \(queue.consumers.count) consumers, so it stays"))
+        }
+        if ifEmpty, queue.messages > 0 {
+            return refuse(channel, id, .inUse("queue '\(name)' has \(queue.messages) messages, so it stays"))
+        }
+        let messages = queue.messages
+        delete(queue, at: now)
+        if queue.isDurable { didChange(channel) }
+        respond(channel, id, .removed(messages: messages))
+    }
+
+    /// Deletes the queue with its messages and bindings; its consumers are told.
+    func delete(_ queue: Queue, at now: Now) {
+        for consumer in queue.consumers { end(consumer, because: .deleted(.queue, name: queue.name), at: now) }
+        guard !queue.isDeleted else { return }  // its last consumer took it along
         queue.isDeleted = true
-        forget(queue.log)
-        removeDestination(name, change: .remove(.queue(queue.definition)), by: channel)
-        respond(channel, id, .removed(messages: queue.log.messages))
-        failGetters(of: queue, because: .deleted(.queue, name: name), at: now)
+        timers.cancel(.unused(queue.definition.log))
+        timers.cancel(.deduplication(queue.definition.log))
+        seenCount -= queue.seen?.window.count ?? 0
+        for lane in queue.lanes {
+            timers.cancel(.expiry(lane.log.id))
+            forget(lane.log)
+        }
+        removeDestination(queue.name, from: queue.host, isDurable: queue.isDurable)
+        if queue.isDurable { change(.remove(.queue(queue.definition))) }
+        failGetters(of: queue, because: .deleted(.queue, name: queue.name), at: now)
     }
 
-    func deleteTopic(_ name: String, _ id: RequestID, for channel: Channel) {
-        let topic: Topic
-        switch router.destinations[name] {
-        case .topic(let found): topic = found
-        case .queue: return refuse(channel, id, .mismatch("'\(name)' is a queue; delete it with delete queue"))
-        case nil: return refuse(channel, id, .notFound(.topic, name: name))
-        }
-        for reader in topic.readers { end(reader, because: .deleted(.topic, name: name)) }
-        topic.isDeleted = true
-        for log in topic.partitions { forget(log) }
-        removeDestination(name, change: .remove(.topic(topic.definition)), by: channel)
-        respond(channel, id, .removed(messages: topic.log.messages))
-    }
-
-    func deleteExchange(_ name: String, _ id: RequestID, for channel: Channel) {
-        guard let exchange = router.exchanges[name] else {
-            return refuse(channel, id, .notFound(.exchange, name: name))
-        }
-        guard !Router.predeclared.contains(exchange.definition) else {
-            return refuse(channel, id, .reservedName(name))
-        }
-        for binding in router.removeExchange(name) { change(.remove(.binding(binding)), by: channel) }
-        change(.remove(.exchange(exchange.definition)), by: channel)
-        respond(channel, id, .done)
-    }
-
-    func bind(_ binding: BindingDefinition, _ id: RequestID, for channel: Channel) {
-        guard router.exchanges[binding.source] != nil else {
-            return refuse(channel, id, .notFound(.exchange, name: binding.source))
-        }
-        guard router.destinations[binding.destination] != nil else {
-            return refuse(channel, id, .notFound(.queueOrTopic, name: binding.destination))
-        }
-        guard router.bindingCount < limits.bindingsMax else {
-            return refuse(channel, id, .limit(what: "bindings", limit: limits.bindingsMax, setting: ""))
-        }
-        if router.add(binding) {
-            change(.put(.binding(binding)), by: channel)
-        } else {
-            relyOnDefinitions(channel)
-        }
-        respond(channel, id, .done)
-    }
-
-    func unbind(_ binding: BindingDefinition, _ id: RequestID, for channel: Channel) {
-        guard router.exchanges[binding.source] != nil else {
-            return refuse(channel, id, .notFound(.exchange, name: binding.source))
-        }
-        if router.remove(binding) {
-            change(.remove(.binding(binding)), by: channel)
-        } else {
-            relyOnDefinitions(channel)
-        }
-        respond(channel, id, .done)
-    }
-
-    func purge(_ name: String, _ id: RequestID, for channel: Channel) {
-        switch router.destinations[name] {
+    func purge(_ name: String, _ id: RequestID, for channel: Channel, in host: VirtualHost) {
+        switch host.router.destinations[name] {
         case .queue(let queue):
+            if let error = lockError(queue, channel) { return refuse(channel, id, error) }
             let removed = queue.ready
-            let range = queue.cursor.purge(to: queue.log.next)
-            queue.log.dropGathering()
-            queue.log.messages = queue.cursor.leasedCount
-            queue.log.bytes = queue.leasedBytes
-            if let range {
-                queue.trim = min(queue.trim?.lowerBound ?? range.lowerBound, range.lowerBound)..<range.upperBound
-            }
-            touch(queue)
-            didChange(channel)
+            for lane in queue.lanes { purge(lane) }
+            if queue.isDurable { didChange(channel) }
             respond(channel, id, .removed(messages: removed))
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic, which keeps its messages; delete the topic instead"))
@@ -165,23 +102,102 @@ extension Broker {
         }
     }
 
+    private func purge(_ lane: Lane) {
+        let range = lane.cursor.purge(to: lane.log.next)
+        lane.log.dropGathering()
+        lane.log.messages = lane.cursor.leasedCount + lane.cursor.doomed.count
+        lane.log.bytes = lane.leasedBytes
+        if let range {
+            if !lane.log.isDurable {
+                pinnedBytes -= lane.log.dropPinned(in: range.lowerBound...range.upperBound.advanced(by: -1))
+            }
+            lane.trim = min(lane.trim?.lowerBound ?? range.lowerBound, range.lowerBound)..<range.upperBound
+        }
+        touch(lane)
+    }
+
+    // MARK: Topics
+
+    func declareTopic(
+        _ name: String, partitions: Int?, _ arguments: Arguments, _ id: RequestID, for channel: Channel,
+        in host: VirtualHost, at now: Now
+    ) {
+        switch host.router.destinations[name] {
+        case .topic(let topic):
+            if let partitions, partitions != topic.partitions.count {
+                return refuse(
+                    channel, id, .mismatch("topic '\(name)' has \(topic.partitions.count) partitions, not \(partitions)"))
+            }
+            if let difference = topic.definition.arguments.difference(from: arguments) {
+                return refuse(
+                    channel, id,
+                    .mismatch("topic '\(name)' is there with \(difference); change it with alter, or choose another name"))
+            }
+            relyOnDefinitions(channel)
+            respond(channel, id, .declared(messages: topic.messages))
+        case .queue:
+            refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
+        case nil:
+            guard checkNewName(name, orNone: false, id, for: channel) else { return }
+            if let error = checkArguments(arguments, isQueue: false) { return refuse(channel, id, error) }
+            let count = partitions ?? 1
+            guard (1...limits.partitionsMax).contains(count) else {
+                return refuse(
+                    channel, id, .limit(what: "partitions in a topic", limit: limits.partitionsMax, setting: ""))
+            }
+            let definition = TopicDefinition(
+                host: host.name, name: name, partitions: (0..<count).map { _ in takeLogID() }, arguments: arguments)
+            add(
+                Topic(
+                    definition: definition, host: host,
+                    logs: definition.partitions.map { Log(id: $0, name: name, state: .empty) }))
+            change(.put(.topic(definition)))
+            didChange(channel)
+            respond(channel, id, .declared(messages: 0))
+        }
+    }
+
+    func deleteTopic(_ name: String, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now) {
+        switch host.router.destinations[name] {
+        case .topic(let topic):
+            let messages = topic.messages
+            delete(topic, at: now)
+            didChange(channel)
+            respond(channel, id, .removed(messages: messages))
+        case .queue: refuse(channel, id, .mismatch("'\(name)' is a queue; delete it with delete queue"))
+        case nil: refuse(channel, id, .notFound(.topic, name: name))
+        }
+    }
+
+    func delete(_ topic: Topic, at now: Now) {
+        topic.isDeleted = true
+        for reader in topic.readers { end(reader, because: .deleted(.topic, name: topic.name), at: now) }
+        timers.cancel(.deduplication(topic.definition.partitions[0]))
+        seenCount -= topic.seen?.window.count ?? 0
+        for partition in topic.partitions {
+            timers.cancel(.retention(partition.log.id))
+            forget(partition.log)
+        }
+        removeDestination(topic.name, from: topic.host, isDurable: true)
+        change(.remove(.topic(topic.definition)))
+    }
+
     // MARK: Pieces
 
     /// What the channel asked for is so already; perhaps it is not on the disk yet, and its answer stands for that.
-    private func relyOnDefinitions(_ channel: Channel) {
+    func relyOnDefinitions(_ channel: Channel) {
         channel.lastBatch = max(channel.lastBatch, lastDefinitionBatch)
     }
 
-    func change(_ change: DefinitionChange, by channel: Channel) {
-        definitionChanges.append(change)
+    func change(_ change: DefinitionChange) {
+        changes.definitions.append(change)
         lastDefinitionBatch = gathering
-        didChange(channel)
         isCommitWanted = true
     }
 
-    private func removeDestination(_ name: String, change: DefinitionChange, by channel: Channel) {
-        for binding in router.removeDestination(name) { self.change(.remove(.binding(binding)), by: channel) }
-        self.change(change, by: channel)
+    private func removeDestination(_ name: String, from host: VirtualHost, isDurable: Bool) {
+        destinationCount -= 1
+        for binding in host.router.removeDestination(name) where isDurable { change(.remove(.binding(binding))) }
     }
 
     /// A deleted log has nothing to write any more, and nothing in memory.
@@ -191,36 +207,80 @@ extension Broker {
             touched.removeAll { $0.log === log }
             log.isTouched = false
         }
-        for chunk in log.window where chunk.isCommitted {
-            cacheBytes -= chunk.segment.allocatedBytes
-            cachedChunks -= 1
+        for chunk in log.window {
+            if chunk.isPinned {
+                pinnedBytes -= chunk.segment.byteCount
+            } else if chunk.isCommitted {
+                cacheBytes -= chunk.segment.allocatedBytes
+                cachedChunks -= 1
+            }
         }
     }
 
-    private func takeLogID() -> LogID {
+    func takeLogID() -> LogID {
         defer {
             nextLog = LogID(nextLog.rawValue + 1)
-            isNextLogChanged = true
+            changes.isNextLogChanged = true
         }
         return nextLog
     }
 
-    private func checkNewName(_ name: String, _ id: RequestID, for channel: Channel) -> Bool {
-        if let error = nameError(name) {
+    /// A name that nobody has: of this life, and counted.
+    private func chooseName(in host: VirtualHost) -> String {
+        while true {
+            namesGiven += 1
+            let name = "cola.gen-\(epoch)-\(namesGiven)"
+            if host.router.destinations[name] == nil { return name }
+        }
+    }
+
+    private func checkNewName(_ name: String, orNone: Bool, _ id: RequestID, for channel: Channel) -> Bool {
+        if !(name.isEmpty && orNone), let error = nameError(name) {
             refuse(channel, id, error)
             return false
         }
-        guard router.destinations.count < limits.queuesMax else {
+        guard destinationCount < limits.queuesMax else {
             refuse(channel, id, .limit(what: "queues and topics", limit: limits.queuesMax, setting: "queues-max"))
             return false
         }
         return true
     }
 
-    private func nameError(_ name: String) -> BrokerError? {
+    func nameError(_ name: String) -> BrokerError? {
         if name.isEmpty { return .badName(name, reason: "a name has at least one byte") }
         if name.utf8.count > 255 { return .badName(name, reason: "a name has at most 255 bytes of UTF-8") }
         if name.utf8.contains(0) { return .badName(name, reason: "a name contains no zero bytes") }
         return name.hasPrefix("amq.") || name.hasPrefix("cola.") ? .reservedName(name) : nil
+    }
+
+    /// Nil if the channel may use the queue.
+    func lockError(_ queue: Queue, _ channel: Channel) -> BrokerError? {
+        guard let owner = queue.owner, owner != channel.id else { return nil }
+        return .locked(.queue, name: queue.name)
+    }
+}
+
+extension Queue {
+    /// In which way it differs from what a client declares, as part of a sentence; nil if it does not.
+    func difference(from declaration: QueueDeclaration) -> String? {
+        let declaresDurable = declaration.isDurable && !declaration.isExclusive
+        if isDurable != declaresDurable { return "durable=\(isDurable ? "yes" : "no")" }
+        if (owner != nil) != declaration.isExclusive { return "exclusive=\(owner != nil ? "yes" : "no")" }
+        if definition.isAutoDelete != declaration.isAutoDelete {
+            return "auto-delete=\(definition.isAutoDelete ? "yes" : "no")"
+        }
+        return definition.arguments.difference(from: declaration.arguments)
+    }
+}
+
+extension Arguments {
+    /// The first argument in which these differ from `others`, with its value here; nil if there is none.
+    func difference(from others: Arguments) -> String? {
+        guard self != others else { return nil }
+        for argument in Argument.allCases where argument.text(in: self) != argument.text(in: others) {
+            guard let text = argument.text(in: self) else { return "no \(argument.rawValue)" }
+            return "\(argument.rawValue)=\(text)"
+        }
+        return nil
     }
 }

@@ -1,7 +1,7 @@
 internal import DequeModule
 internal import OrderedCollections
 
-// From logs to consumers.
+// From queues to consumers.
 extension Broker {
     func dispatchLater(_ queue: Queue) {
         guard !queue.isDispatchPending else { return }
@@ -24,136 +24,177 @@ extension Broker {
     }
 
     func dispatchPending(at now: Now) {
-        while let queue = pendingQueues.popLast() {
-            queue.isDispatchPending = false
-            dispatch(queue, at: now)
-        }
-        while let reader = pendingReaders.popLast() {
-            if case .topic(let topic) = reader.source { dispatch(reader, of: topic) }
+        while true {
+            if let queue = pendingQueues.popLast() {
+                queue.isDispatchPending = false
+                dispatch(queue, at: now)
+            } else if let reader = pendingReaders.popLast() {
+                if case .topic(let topic) = reader.source { dispatch(reader, of: topic) }
+            } else {
+                return
+            }
         }
     }
 
     private func dispatch(_ queue: Queue, at now: Now) {
         guard !queue.isDeleted else { return }
-        while queue.reading == nil, !queue.waiting.isEmpty, let consumer = queue.nextConsumer() {
-            guard let found = next(of: queue) else {
+        for lane in queue.lanes where !lane.cursor.doomed.isEmpty { _ = moveDoomed(of: lane, at: now) }
+        if queue.isOverLimit { dropHeads(of: queue, at: now) }
+        if !queue.getters.isEmpty { serveGetters(of: queue, at: now) }
+        while !queue.waiting.isEmpty, let consumer = queue.nextConsumer() {
+            guard case .found(let found) = next(of: queue, at: now) else {
                 consumer.isWaiting = true
                 queue.waiting.prepend(consumer)
-                return
+                break
             }
             hand(found, of: queue, to: consumer, at: now)
             queue.enqueue(consumer)
         }
+        // Nobody may be there to take what expires.
+        for lane in queue.lanes where lane.nextExpiry != nil { watchExpiry(of: lane, at: now) }
     }
 
-    /// A message that can be handed out now: where it stands in the log's window.
+    /// A message that can be handed out now: where it stands in its log's window.
     struct Found {
+        var lane: Lane
         var chunk: Int
         var entry: Int
         var isReleased: Bool
     }
 
-    /// The message whose turn it is: those that came back first, for they are the older ones.
-    ///
-    /// - Returns: nil if there is none, or it must be read first; a read is then under way.
-    func next(of queue: Queue) -> Found? {
-        while let release = queue.cursor.released.first {
-            switch queue.log.place(atOrAfter: release.offset) {
+    enum Next {
+        case found(Found)
+        /// It must be read first, and a read is under way; or messages that are not to be handed out stand before it, and
+        /// there are too many for one turn.
+        case waiting
+        case none
+    }
+
+    /// The message whose turn it is: of the highest priority that has one.
+    func next(of queue: Queue, at now: Now) -> Next {
+        for lane in queue.lanes {
+            switch next(of: lane, at: now) {
+            case .found(let found): return .found(found)
+            case .waiting: return .waiting
+            case .none: continue
+            }
+        }
+        return .none
+    }
+
+    /// The message of the lane whose turn it is, after those that have expired are gone.
+    func next(of lane: Lane, at now: Now) -> Next {
+        while true {
+            let next = first(of: lane)
+            guard lane.nextExpiry != nil, case .found(let found) = next,
+                lane.log.window[found.chunk].segment.entries[found.entry].expires <= now.wall
+            else { return next }
+            guard spend(lane.queue) else { return .waiting }
+            discard(found, .expired, at: now)
+            if lane.queue.isDurable { commitSoon(at: now) }
+        }
+    }
+
+    /// The first message of the lane: those that came back first, for they are the older ones.
+    private func first(of lane: Lane) -> Next {
+        if lane.reading != nil { return .waiting }
+        while let release = lane.cursor.released.first {
+            switch lane.log.place(atOrAfter: release.offset) {
             case .cached(let chunk):
-                let entry = queue.log.window[chunk].segment.index(atOrAfter: release.offset)
-                let entries = queue.log.window[chunk].segment.entries
+                let entry = lane.log.window[chunk].segment.index(atOrAfter: release.offset)
+                let entries = lane.log.window[chunk].segment.entries
                 if entry < entries.count, entries[entry].offset == release.offset {
-                    return Found(chunk: chunk, entry: entry, isReleased: true)
+                    return .found(Found(lane: lane, chunk: chunk, entry: entry, isReleased: true))
                 }
-                dropReleased(queue)
+                dropReleased(lane)
             case .stored:
-                read(from: release.offset, below: release.offset.next, for: queue)
-                return nil
-            case .end: dropReleased(queue)
+                read(from: release.offset, below: release.offset.next, for: lane)
+                return .waiting
+            case .end: dropReleased(lane)
             }
         }
         while true {
-            switch queue.log.place(atOrAfter: queue.cursor.fresh) {
-            case .end: return nil
+            switch lane.log.place(atOrAfter: lane.cursor.fresh) {
+            case .end: return .none
             case .stored(let below):
-                read(from: queue.cursor.fresh, below: below, for: queue)
-                return nil
+                read(from: lane.cursor.fresh, below: below, for: lane)
+                return .waiting
             case .cached(let chunk):
-                enter(chunk, of: queue)
-                guard let entry = freshEntry(of: queue, in: chunk) else { continue }
-                return Found(chunk: chunk, entry: entry, isReleased: false)
+                enter(chunk, of: lane)
+                guard let entry = freshEntry(of: lane, in: chunk) else { continue }
+                return .found(Found(lane: lane, chunk: chunk, entry: entry, isReleased: false))
             }
         }
     }
 
-    private func enter(_ index: Int, of queue: Queue) {
-        let fresh = queue.cursor.fresh
-        guard fresh <= queue.log.window[index].base || !queue.cursor.hasEntered(fresh) else { return }
-        let chunk = queue.log.window[index]
-        queue.cursor.enter(
+    private func enter(_ index: Int, of lane: Lane) {
+        let fresh = lane.cursor.fresh
+        guard fresh <= lane.log.window[index].base || !lane.cursor.hasEntered(fresh) else { return }
+        if !lane.log.isDurable { lane.log.seal(index) }
+        let chunk = lane.log.window[index]
+        lane.cursor.enter(
             base: chunk.base, last: chunk.last, segment: chunk.segment, settled: chunk.settled, released: chunk.released
         )
-        touchIfFinished(queue)
+        if !lane.cursor.doomed.isEmpty { dispatchLater(lane.queue) }
+        // Entering a chunk of which nothing is left makes it removable; someone has to write that down.
+        if lane.cursor.hasFinishedChunks { touch(lane) }
     }
 
     /// The first record of the chunk at or above `fresh` that is not settled; the cursor moves on past the chunk if
     /// there is none.
-    private func freshEntry(of queue: Queue, in chunk: Int) -> Int? {
-        let fresh = queue.cursor.fresh
-        var entry = queue.log.window[chunk].segment.index(atOrAfter: fresh)
-        let count = queue.log.window[chunk].segment.entries.count
+    private func freshEntry(of lane: Lane, in chunk: Int) -> Int? {
+        let fresh = lane.cursor.fresh
+        var entry = lane.log.window[chunk].segment.index(atOrAfter: fresh)
+        let count = lane.log.window[chunk].segment.entries.count
         while entry < count {
-            if !queue.cursor.isSettled(queue.log.window[chunk].segment.entries[entry].offset) { return entry }
+            if !lane.cursor.isTaken(lane.log.window[chunk].segment.entries[entry].offset) { return entry }
             entry += 1
         }
-        queue.cursor.skip(to: queue.log.window[chunk].last.next)
+        lane.cursor.skip(to: lane.log.window[chunk].last.next)
         return nil
     }
 
-    /// Entering a chunk of which nothing is left makes it removable; someone has to write that down.
-    private func touchIfFinished(_ queue: Queue) {
-        if queue.cursor.hasFinishedChunks { touch(queue) }
-    }
-
-    private func dropReleased(_ queue: Queue) {
-        queue.cursor.dropReleased()
-        queue.log.messages -= 1
-        touch(queue)
+    private func dropReleased(_ lane: Lane) {
+        lane.cursor.dropReleased()
+        lane.log.messages -= 1
+        touch(lane)
     }
 
     private func hand(_ found: Found, of queue: Queue, to consumer: Consumer, at now: Now) {
         guard let channel = consumer.channel else { return }
-        let entry = queue.log.window[found.chunk].segment.entries[found.entry]
-        let redelivered = queue.cursor.redelivered(of: found, at: entry.offset)
-        if found.isReleased { _ = queue.cursor.takeReleased() } else { queue.cursor.take(entry.offset) }
+        let lane = found.lane
+        let entry = lane.log.window[found.chunk].segment.entries[found.entry]
+        let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
+        if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
         let bytes = entry.byteCount
         var tag = DeliveryTag(0)
         consumer.credit -= 1
         if consumer.isAutoAck {
             if consumer.prefetch != nil { consumer.credit += 1 }
-            settle(entry.offset, bytes: bytes, of: queue)
+            settle(entry.offset, bytes: bytes, of: lane)
             statistics.acknowledged += 1
-            didChange(channel)
+            queue.counts.acknowledged += 1
+            if queue.isDurable { didChange(channel) }
             commitSoon(at: now)
         } else {
             consumer.unacknowledged += 1
-            queue.leasedBytes += bytes
-            tag = channel.lease(Channel.Lease(consumer: consumer, offset: entry.offset, bytes: bytes))
+            lane.leasedBytes += bytes
+            tag = channel.lease(
+                Channel.Lease(consumer: consumer, offset: entry.offset, bytes: bytes, priority: lane.priority))
         }
-        if redelivered != nil { statistics.redelivered += 1 }
-        deliver(entry, of: queue.log, found.chunk, tag, redelivered, to: consumer, channel)
+        queue.counts.delivered += 1
+        if redelivered != nil {
+            statistics.redelivered += 1
+            queue.counts.redelivered += 1
+        }
+        let data = lane.log.window[found.chunk].segment.data
+        deliver(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data), to: consumer, channel)
     }
 
-    private func deliver(
-        _ entry: RecordSegment.Entry, of log: Log, _ chunk: Int, _ tag: DeliveryTag, _ redelivered: Int?,
-        to consumer: Consumer, _ channel: Channel
-    ) {
+    func deliver(_ delivery: Delivery, to consumer: Consumer, _ channel: Channel) {
         statistics.delivered += 1
-        effects.append(
-            .deliver(
-                channel.id, consumer.tag,
-                Delivery(tag: tag, redelivered: redelivered, entry: entry, data: log.window[chunk].segment.data)))
-        charge(channel, entry.byteCount)
+        effects.append(.deliver(channel.id, consumer.tag, delivery))
+        charge(channel, delivery.entry.byteCount)
     }
 
     /// So much is on its way to the channel's socket.
@@ -168,47 +209,29 @@ extension Broker {
     /// About what a delivery takes on the wire besides its message.
     private static let deliveryOverheadBytes = 64
 
-    // MARK: Topics
+    // MARK: Over the limit
 
-    private func dispatch(_ reader: Consumer, of topic: Topic) {
-        guard !topic.isDeleted else { return }
-        let log = topic.log
-        while reader.reading == nil, reader.canTake, let channel = reader.channel {
-            switch log.place(atOrAfter: reader.cursor.next) {
-            case .end: return
-            case .stored(let below):
-                let request = ReadRequest(
-                    log: log.id, from: reader.cursor.next, below: below, bytesMax: limits.readBytesMax)
-                reader.reading = request
-                effects.append(.read(request))
-                return
-            case .cached(let chunk):
-                let index = log.window[chunk].segment.index(atOrAfter: reader.cursor.next)
-                guard index < log.window[chunk].segment.entries.count else {
-                    reader.cursor.skip(to: log.window[chunk].last.next)
-                    continue
-                }
-                let entry = log.window[chunk].segment.entries[index]
-                reader.cursor.advance(past: entry.offset)
-                reader.credit -= 1
-                var tag = DeliveryTag(0)
-                if reader.isAutoAck {
-                    if reader.prefetch != nil { reader.credit += 1 }
-                } else {
-                    reader.unacknowledged += 1
-                    tag = channel.lease(
-                        Channel.Lease(consumer: reader, offset: entry.offset, bytes: entry.byteCount))
-                }
-                deliver(entry, of: log, chunk, tag, nil, to: reader, channel)
+    /// The oldest messages go, those of the lowest priority first, until the queue holds no more than it may.
+    private func dropHeads(of queue: Queue, at now: Now) {
+        guard queue.arguments.overflow ?? .dropHead == .dropHead else { return }
+        for lane in queue.lanes.reversed() {
+            while queue.isOverLimit, lane.ready > 0, case .found(let found) = next(of: lane, at: now) {
+                guard spend(queue) else { return }
+                discard(found, .maxLength, at: now)
+                if queue.isDurable { commitSoon(at: now) }
             }
+            if !queue.isOverLimit { return }
         }
     }
 
     // MARK: One message at a time
 
-    func get(_ name: String, isAutoAck: Bool, _ id: RequestID, for channel: Channel, at now: Now) {
-        switch router.destinations[name] {
+    func get(
+        _ name: String, isAutoAck: Bool, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
+    ) {
+        switch host.router.destinations[name] {
         case .queue(let queue):
+            if let error = lockError(queue, channel) { return refuse(channel, id, error) }
             guard !channel.isFull else {
                 return refuse(
                     channel, id,
@@ -216,13 +239,13 @@ extension Broker {
                         what: "unacknowledged messages on a connection", limit: channel.leasesMax,
                         setting: "unacked-max"))
             }
-            if queue.reading == nil, let found = next(of: queue) {
-                hand(found, of: queue, answering: id, isAutoAck: isAutoAck, to: channel, at: now)
-            } else if queue.reading != nil {
+            used(queue, at: now)
+            switch next(of: queue, at: now) {
+            case .found(let found): hand(found, of: queue, answering: id, isAutoAck: isAutoAck, to: channel, at: now)
+            case .waiting:
                 channel.stall = .get
                 queue.getters.append((channel, id, isAutoAck))
-            } else {
-                respond(channel, id, .empty)
+            case .none: respond(channel, id, .empty)
             }
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic; read it with consume, or look at it with peek"))
@@ -233,40 +256,48 @@ extension Broker {
     private func hand(
         _ found: Found, of queue: Queue, answering id: RequestID, isAutoAck: Bool, to channel: Channel, at now: Now
     ) {
-        let entry = queue.log.window[found.chunk].segment.entries[found.entry]
-        let data = queue.log.window[found.chunk].segment.data
-        let redelivered = queue.cursor.redelivered(of: found, at: entry.offset)
-        if found.isReleased { _ = queue.cursor.takeReleased() } else { queue.cursor.take(entry.offset) }
+        let lane = found.lane
+        let entry = lane.log.window[found.chunk].segment.entries[found.entry]
+        let data = lane.log.window[found.chunk].segment.data
+        let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
+        if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
         var tag = DeliveryTag(0)
         if !isAutoAck {
-            queue.leasedBytes += entry.byteCount
+            lane.leasedBytes += entry.byteCount
             let consume = Consume(name: queue.name, consumer: ConsumerTag(0), flow: .credit(0))
             let getter = Consumer(consume, source: .queue(queue), channel: channel)
             getter.isCancelled = true
             getter.channel = nil
             getter.unacknowledged = 1
-            tag = channel.lease(Channel.Lease(consumer: getter, offset: entry.offset, bytes: entry.byteCount))
+            tag = channel.lease(
+                Channel.Lease(
+                    consumer: getter, offset: entry.offset, bytes: entry.byteCount, priority: lane.priority))
         }
-        if redelivered != nil { statistics.redelivered += 1 }
+        queue.counts.delivered += 1
+        if redelivered != nil {
+            statistics.redelivered += 1
+            queue.counts.redelivered += 1
+        }
         statistics.delivered += 1
         respond(channel, id, .message(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data)))
         charge(channel, entry.byteCount)
         if isAutoAck {
-            settle(entry.offset, bytes: entry.byteCount, of: queue)
+            settle(entry.offset, bytes: entry.byteCount, of: lane)
             statistics.acknowledged += 1
-            didChange(channel)
+            queue.counts.acknowledged += 1
+            if queue.isDurable { didChange(channel) }
             commitSoon(at: now)
         }
     }
 
-    /// The read that getters waited for is there.
-    func serveGetters(of queue: Queue, at now: Now) {
-        guard queue.reading == nil else { return }
+    /// The read that getters waited for is there, perhaps.
+    private func serveGetters(of queue: Queue, at now: Now) {
+        guard !queue.lanes.contains(where: { $0.reading != nil }) else { return }
         let getters = queue.getters
         queue.getters = []
         for getter in getters where channels[getter.channel.id] === getter.channel {
             getter.channel.stall = nil
-            get(queue.name, isAutoAck: getter.isAutoAck, getter.request, for: getter.channel, at: now)
+            get(queue.name, isAutoAck: getter.isAutoAck, getter.request, for: getter.channel, in: queue.host, at: now)
             if getter.channel.stall == nil { resume(getter.channel, at: now) }
         }
     }

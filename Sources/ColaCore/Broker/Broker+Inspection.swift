@@ -2,63 +2,94 @@ internal import OrderedCollections
 
 // What people see when they look inside.
 extension Broker {
-    func rows(_ listing: Listing) -> [Description] {
+    func rows(_ listing: Listing, in host: VirtualHost, at now: Now) -> [Description] {
         switch listing {
-        case .queues:
-            return router.destinations.values.compactMap { destination -> Queue? in
-                guard case .queue(let queue) = destination else { return nil }
-                return queue
-            }.sorted { $0.name < $1.name }.map(row)
-        case .topics:
-            return router.destinations.values.compactMap { destination -> Topic? in
-                guard case .topic(let topic) = destination else { return nil }
-                return topic
-            }.sorted { $0.name < $1.name }.map(row)
-        case .exchanges: return router.exchanges.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
+        case .queues: return queues(of: host).map(row)
+        case .topics: return topics(of: host).map(row)
+        case .exchanges: return host.router.exchanges.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
         case .bindings:
-            return router.bindings.sorted {
+            return host.router.bindings.sorted {
                 ($0.source, $0.routingKey, $0.destination) < ($1.source, $1.routingKey, $1.destination)
             }.map(row)
-        case .consumers: return sortedChannels.flatMap { channel in channel.consumers.map { row($0, of: channel) } }
+        case .consumers:
+            return channels(of: host).flatMap { channel in channel.consumers.map { row($0, of: channel) } }
         case .connections: return sortedChannels.map(row)
-        case .groups, .policies, .virtualHosts: return []
+        case .groups:
+            return topics(of: host).flatMap { topic in
+                topic.groups.sorted { $0.key < $1.key }.map { row($0.value, named: $0.key, of: topic) }
+            }
+        case .policies: return host.policies.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
+        case .virtualHosts: return hosts.values.sorted { $0.name < $1.name }.map(row)
         }
     }
 
-    private func row(_ queue: Queue) -> Description {
+    func queues(of host: VirtualHost) -> [Queue] {
+        host.router.destinations.values.compactMap { destination -> Queue? in
+            guard case .queue(let queue) = destination else { return nil }
+            return queue
+        }.sorted { $0.name < $1.name }
+    }
+
+    func topics(of host: VirtualHost) -> [Topic] {
+        host.router.destinations.values.compactMap { destination -> Topic? in
+            guard case .topic(let topic) = destination else { return nil }
+            return topic
+        }.sorted { $0.name < $1.name }
+    }
+
+    private var sortedChannels: [Channel] { channels.values.sorted { $0.id < $1.id } }
+
+    func channels(of host: VirtualHost) -> [Channel] { sortedChannels.filter { $0.host === host } }
+
+    // MARK: Rows
+
+    func row(_ queue: Queue) -> Description {
         var row = Description()
         row.add("name", queue.name)
         row.add("ready", queue.ready)
-        row.add("unacknowledged", queue.cursor.leasedCount)
-        row.add("messages", queue.log.messages)
-        row.add("bytes", queue.log.bytes)
+        row.add("unacknowledged", queue.leased)
+        row.add("messages", queue.messages)
+        row.add("bytes", queue.lanes.reduce(0) { $0 + $1.log.bytes })
         row.add("consumers", queue.consumers.count)
+        row.add("durable", queue.isDurable)
+        row.add("policy", queue.policy)
         return row
     }
 
-    private func row(_ topic: Topic) -> Description {
+    func row(_ topic: Topic) -> Description {
         var row = Description()
         row.add("name", topic.name)
         row.add("partitions", topic.partitions.count)
-        row.add("messages", topic.log.messages)
-        row.add("bytes", topic.log.bytes)
-        row.add("first", Int(topic.log.start.rawValue))
-        row.add("next", Int(topic.log.next.rawValue))
+        row.add("messages", topic.messages)
+        row.add("bytes", topic.partitions.reduce(0) { $0 + $1.log.bytes })
+        row.add("first", Int(topic.partitions[0].log.start.rawValue))
+        row.add("next", Int(topic.partitions[0].log.next.rawValue))
+        row.add("readers", topic.readers.count)
+        row.add("groups", topic.groups.count)
+        row.add("policy", topic.policy)
         return row
     }
 
-    private func row(_ exchange: ExchangeDefinition) -> Description {
+    func row(_ exchange: ExchangeDefinition) -> Description {
         var row = Description()
         row.add("name", exchange.name)
         row.add("type", exchange.kind.rawValue)
+        row.add("alternate", exchange.alternate)
         return row
     }
 
-    private func row(_ binding: BindingDefinition) -> Description {
+    func row(_ binding: BindingDefinition) -> Description {
         var row = Description()
         row.add("source", binding.source)
         row.add("destination", binding.destination)
+        row.add("to", binding.target.rawValue)
         row.add("key", binding.routingKey)
+        if !binding.match.headers.isEmpty {
+            row.add("match", binding.match.isAny ? "any" : "all")
+            var headers = Description()
+            for header in binding.match.headers { headers.add(header.name, header.value) }
+            row.add("headers", .fields(headers))
+        }
         return row
     }
 
@@ -73,7 +104,19 @@ extension Broker {
         row.add("prefetch", consumer.prefetch)
         row.add("credit", consumer.credit)
         row.add("unacknowledged", consumer.unacknowledged)
+        row.add("priority", consumer.priority)
+        row.add("active", consumer.isActive)
+        row.add("group", consumer.group)
+        if !consumer.positions.isEmpty { row.add("partitions", .list(consumer.positions.map(position))) }
         return row
+    }
+
+    private func position(_ position: Consumer.Position) -> Description.Value {
+        var row = Description()
+        row.add("partition", position.partition.number)
+        row.add("next", Int(position.cursor.next.rawValue))
+        row.add("lag", position.partition.log.next.distance(from: position.cursor.next))
+        return .fields(row)
     }
 
     private func row(_ channel: Channel) -> Description {
@@ -89,24 +132,78 @@ extension Broker {
         row.add("consumers", channel.consumers.count)
         row.add("unacknowledged", channel.leaseCount)
         row.add("since", Int(info.since.rawValue))
+        row.add("vhost", info.host)
         return row
     }
+
+    func row(_ group: ConsumerGroup, named name: String, of topic: Topic) -> Description {
+        var row = Description()
+        row.add("topic", topic.name)
+        row.add("group", name)
+        row.add("members", group.membership.members.count)
+        row.add("generation", Int(group.membership.generation))
+        row.add("strategy", group.membership.strategy?.rawValue)
+        row.add("lag", lag(of: group, in: topic))
+        return row
+    }
+
+    /// Records that the group has still to read, as far as it has said where it is. Missing offsets count.
+    private func lag(of group: ConsumerGroup, in topic: Topic) -> Int {
+        group.offsets.reduce(0) { sum, element in
+            let log = topic.partitions[element.key].log
+            return sum + max(0, log.next.distance(from: max(element.value, log.start)))
+        }
+    }
+
+    func row(_ policy: PolicyDefinition) -> Description {
+        var row = Description()
+        row.add("name", policy.name)
+        row.add("pattern", policy.pattern)
+        row.add("to", policy.appliesTo.rawValue)
+        row.add("priority", policy.priority)
+        row.add("arguments", .fields(description(of: policy.arguments)))
+        return row
+    }
+
+    func row(_ host: VirtualHost) -> Description {
+        var row = Description()
+        row.add("name", host.name)
+        row.add("queues", queues(of: host).count)
+        row.add("topics", topics(of: host).count)
+        row.add("connections", channels.values.reduce(0) { $0 + ($1.host === host ? 1 : 0) })
+        return row
+    }
+
+    func description(of arguments: Arguments) -> Description {
+        var row = Description()
+        for argument in Argument.allCases {
+            if let text = argument.text(in: arguments) { row.add(argument.rawValue, text) }
+        }
+        return row
+    }
+
+    // MARK: The server
 
     func statisticsRow(at now: Now) -> Description {
         let began = began ?? now.monotonic
         var (queues, topics, messages) = (0, 0, 0)
-        for destination in router.destinations.values {
-            switch destination {
-            case .queue: queues += 1
-            case .topic: topics += 1
+        for host in hosts.values {
+            for destination in host.router.destinations.values {
+                switch destination {
+                case .queue(let queue):
+                    queues += 1
+                    messages += queue.messages
+                case .topic(let topic):
+                    topics += 1
+                    messages += topic.messages
+                }
             }
-            messages += destination.log.messages
         }
         var row = Description()
         row.add("epoch", Int(epoch.rawValue))
         row.add("uptime", Int((now.monotonic.rawValue - began.rawValue) / 1_000_000_000))
         row.add("connections", channels.count)
-        row.add("consumers", sortedChannels.reduce(0) { $0 + $1.consumers.count })
+        row.add("consumers", channels.values.reduce(0) { $0 + $1.consumers.count })
         row.add("queues", queues)
         row.add("topics", topics)
         row.add("messages", messages)
@@ -115,11 +212,12 @@ extension Broker {
         row.add("acknowledged", statistics.acknowledged)
         row.add("redelivered", statistics.redelivered)
         row.add("commits", statistics.commits)
-        row.add("memory", cacheBytes + gatheringBytes)
-        row.add("blocked", blocked)
+        row.add("memory", cacheBytes + gatheringBytes + pinnedBytes + schedule.byteCount)
+        row.add("blocked", alarms.values.first)
         row.add("quarantined", statistics.quarantined)
+        row.add("scheduled", schedule.storedCount)
+        row.add("undeliverable", statistics.undeliverable)
+        row.add("remembered", seenCount)
         return row
     }
-
-    private var sortedChannels: [Channel] { channels.values.sorted { $0.id < $1.id } }
 }

@@ -1,10 +1,14 @@
+internal import DequeModule
+internal import OrderedCollections
+
 // From producers to logs.
 extension Broker {
-    func publish(_ publish: Publish, _ id: RequestID, from channel: Channel, at now: Now) {
+    func publish(
+        _ publish: Publish, _ id: RequestID, from channel: Channel, in host: VirtualHost, at now: Now
+    ) {
         channel.isPublisher = true
-        guard
-            let route = router.route(
-                exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
+        guard let route = host.router.route(
+            exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
         else {
             return refuse(channel, id, .notFound(.exchange, name: publish.exchange))
         }
@@ -19,23 +23,253 @@ extension Broker {
         guard gatheringBytes + bytes.partialValue <= limits.gatheringBytesMost else {
             return refuse(channel, id, .overloaded(waiting: gatheringBytes))
         }
+        if publish.delay > 0 {
+            if !route.isEmpty { scheduleLater(publish, from: channel, in: host, at: now) }
+            return respond(channel, id, .done)
+        }
+        if let error = obstacle(to: publish, on: route) { return refuse(channel, id, error) }
+        guard publish.isPlain else {
+            return publishWithRules(publish, along: route, id, from: channel, at: now)
+        }
+        var isDurable = false
         for destination in route {
-            append(publish.message, to: destination, at: now)
-            for message in publish.more { append(message, to: destination, at: now) }
+            switch destination {
+            case .queue(let queue):
+                if append(publish, to: queue, at: now) { isDurable = true }
+            case .topic(let topic):
+                append(publish, to: topic, at: now)
+                isDurable = true
+            }
         }
         statistics.published += 1 + publish.more.count
-        if !route.isEmpty { didChange(channel) }
+        if isDurable { didChange(channel) }
         respond(channel, id, .done)
     }
 
-    private func append(_ message: Message, to destination: Router.Destination, at now: Now) {
-        switch destination {
-        case .queue(let queue):
-            touch(queue)
-            gatheringBytes += queue.log.append(message, at: now.wall)
-        case .topic(let topic):
-            touch(topic)
-            gatheringBytes += topic.log.append(message, at: now.wall)
+    /// Why the message cannot be where it leads to: then it is nowhere.
+    private func obstacle(to publish: Publish, on route: [Router.Destination]) -> BrokerError? {
+        for destination in route {
+            switch destination {
+            case .queue(let queue):
+                guard queue.arguments.overflow == .rejectPublish,
+                    queue.exceeds(messages: 1 + publish.more.count, bytes: publish.byteCount)
+                else { continue }
+                if let limit = queue.arguments.maxLength, queue.ready + 1 + publish.more.count > limit {
+                    return .queueFull(name: queue.name, limit: limit, unit: "messages")
+                }
+                return .queueFull(name: queue.name, limit: queue.arguments.maxLengthBytes ?? 0, unit: "bytes")
+            case .topic(let topic):
+                guard let partition = publish.partition, partition >= topic.partitions.count else { continue }
+                return .mismatch(
+                    "topic '\(topic.name)' has the partitions 0 to \(topic.partitions.count - 1), so not \(partition)")
+            }
         }
+        return nil
+    }
+
+    // MARK: Plain messages
+
+    /// - Returns: whether the message is stored.
+    @inline(__always)
+    private func append(_ publish: Publish, to queue: Queue, at now: Now) -> Bool {
+        guard publish.exchange.isEmpty, queue.hasPlainArguments else {
+            append(publish.all, of: publish, to: queue, at: now)
+            return queue.isDurable
+        }
+        let lane = queue.base
+        touch(lane)
+        append(publish.message, to: lane, at: now)
+        for message in publish.more { append(message, to: lane, at: now) }
+        queue.counts.published += 1 + publish.more.count
+        return queue.isDurable
+    }
+
+    @inline(__always)
+    func append(
+        _ message: Message, to lane: Lane, at now: Now, expires: Timestamp = RecordSegment.Entry.never,
+        deliveries: Int = 0
+    ) {
+        let grown = lane.log.append(message, at: now.wall, expires: expires, deliveries: deliveries)
+        if lane.log.isDurable {
+            gatheringBytes += grown
+        } else {
+            didPin(grown, of: lane)
+        }
+    }
+
+    func append(_ publish: Publish, to topic: Topic, at now: Now) {
+        for message in publish.all {
+            guard let partition = topic.partition(of: message, asked: publish.partition) else { continue }
+            touch(partition)
+            let isFirst = partition.log.messages == 0
+            gatheringBytes += partition.log.append(publish.addressed(message), at: now.wall)
+            if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
+        }
+        topic.published += 1 + publish.more.count
+    }
+
+    // MARK: Messages with rules
+
+    /// A message that may be known already: it is put only where it is new.
+    private func publishWithRules(
+        _ publish: Publish, along route: [Router.Destination], _ id: RequestID, from channel: Channel, at now: Now
+    ) {
+        var isDurable = false
+        var isDuplicate = !route.isEmpty
+        for destination in route {
+            guard isNew(publish, for: destination, channel: channel, at: now) else { continue }
+            isDuplicate = false
+            switch destination {
+            case .queue(let queue):
+                append(publish.all, of: publish, to: queue, at: now)
+                if queue.isDurable { isDurable = true }
+            case .topic(let topic):
+                append(publish, to: topic, at: now)
+                isDurable = true
+            }
+        }
+        if !isDuplicate { statistics.published += 1 + publish.more.count }
+        if isDurable { didChange(channel) }
+        respond(channel, id, isDuplicate ? .duplicate : .done)
+    }
+
+    /// Appends to the lane of the message's priority, with what the queue's rules and the way here add to it.
+    func append(_ messages: [Message], of publish: Publish, to queue: Queue, at now: Now) {
+        if queue.arguments.overflow == .deadLetterPublish,
+            queue.exceeds(messages: messages.count, bytes: publish.byteCount)
+        {
+            for message in messages {
+                deadLetter(publish.addressed(message), from: queue, .maxLength, origin: nil, at: now)
+            }
+            queue.counts.dropped += messages.count
+            return
+        }
+        let lane = lane(of: publish.priority, in: queue)
+        let timeToLive = [publish.timeToLive, queue.arguments.messageTimeToLive].compactMap { $0 }.min()
+        let expires = timeToLive.map { now.wall.later(byMilliseconds: $0) }
+        touch(lane)
+        for message in messages {
+            var message = publish.addressed(message)
+            if lane.priority > 0 { message.headers.set(.priority, "\(lane.priority)") }
+            put(message, into: lane, expires: expires, at: now)
+        }
+        queue.counts.published += messages.count
+        if queue.isOverLimit { dispatchLater(queue) }
+    }
+
+    /// The last step of everything that ends in a queue.
+    func put(_ message: Message, into lane: Lane, expires: Timestamp?, deliveries: Int = 0, at now: Now) {
+        touch(lane)
+        guard let expires else { return append(message, to: lane, at: now, deliveries: deliveries) }
+        var message = message
+        message.headers.set(.expires, "\(expires)")
+        append(message, to: lane, at: now, expires: expires, deliveries: deliveries)
+        if let known = lane.nextExpiry, known <= expires { return }
+        lane.nextExpiry = expires
+        arm(.expiry(lane.log.id), for: expires, at: now)
+    }
+
+    /// The lane of that priority, or of the highest that the queue has; made when it is first needed.
+    func lane(of priority: UInt8, in queue: Queue) -> Lane {
+        let priority = min(priority, UInt8(clamping: queue.definition.arguments.maxPriority ?? 0))
+        if let lane = queue.lane(priority) { return lane }
+        let log = takeLogID()
+        queue.definition.higher.append(QueueDefinition.PriorityLog(priority: priority, log: log))
+        queue.definition.higher.sort { $0.priority < $1.priority }
+        if queue.isDurable { change(.put(.queue(queue.definition))) }
+        return addLane(priority, log, .empty, recoveredBelow: Offset(0), to: queue)
+    }
+
+    // MARK: Known messages
+
+    /// Whether the message has not been taken before; if so, it is known from now on.
+    private func isNew(
+        _ publish: Publish, for destination: Router.Destination, channel: Channel, at now: Now
+    ) -> Bool {
+        guard let id = publish.id else { return true }
+        let log: LogID
+        let window: Int64?
+        switch destination {
+        case .queue(let queue): (log, window) = (queue.definition.log, queue.arguments.deduplicationWindow)
+        case .topic(let topic): (log, window) = (topic.definition.partitions[0], topic.arguments.deduplicationWindow)
+        }
+        guard let window else { return true }
+        if remember(id, at: now.wall, until: now.wall.later(byMilliseconds: window), by: log) {
+            changeSeen(log) { $0.lastBatch = gathering }
+            if isStored(destination) {
+                changes.seen.append(
+                    DedupEntry(log: log, id: Array(id), expires: now.wall.later(byMilliseconds: window)))
+                gatheringBytes += 64 + id.count
+            }
+            armDeduplication(of: log, at: now)
+            return true
+        }
+        // What it is a duplicate of may not be on the disk yet.
+        changeSeen(log) { channel.lastBatch = max(channel.lastBatch, min($0.lastBatch, gathering)) }
+        if case .queue(let queue) = destination { queue.counts.duplicates += 1 }
+        return false
+    }
+
+    private func isStored(_ destination: Router.Destination) -> Bool {
+        if case .queue(let queue) = destination { return queue.isDurable }
+        return true
+    }
+
+    /// - Returns: false if it was known.
+    @discardableResult
+    func remember(_ id: ArraySlice<UInt8>, at now: Timestamp, until expires: Timestamp, by log: LogID) -> Bool {
+        var isNew = false
+        changeSeen(log) { seen in
+            let before = seen.window.count
+            isNew = seen.window.insert(id: id, at: now, expires: expires)
+            seenCount += seen.window.count - before
+            if seenCount > limits.seenMax, let oldest = seen.window.forgetOldest() {
+                seenCount -= 1
+                changes.forgotten.append(DedupEntry(log: log, id: oldest, expires: expires))
+            }
+        }
+        return isNew
+    }
+
+    func changeSeen(_ log: LogID, _ body: (inout SeenIDs) -> Void) {
+        switch owners[log] {
+        case .lane(let lane):
+            if lane.queue.seen == nil { lane.queue.seen = SeenIDs() }
+            body(&lane.queue.seen!)
+        case .partition(let partition):
+            if partition.topic.seen == nil { partition.topic.seen = SeenIDs() }
+            body(&partition.topic.seen!)
+        case nil: break
+        }
+    }
+}
+
+extension Publish {
+    /// Whether there is nothing about it but its place and its bytes.
+    var isPlain: Bool { id == nil && priority == 0 && timeToLive == nil }
+
+    var all: [Message] { [message] + more }
+
+    /// The message with where it was published to, if that is not the name of the place it ends up in.
+    func addressed(_ message: Message) -> Message {
+        guard !exchange.isEmpty else { return message }
+        var message = message
+        message.headers.set(.exchange, exchange)
+        message.headers.set(.routingKey, routingKey)
+        return message
+    }
+}
+
+extension Timestamp {
+    /// - Returns: the far future where that is beyond the range.
+    func later(byMilliseconds milliseconds: Int64) -> Timestamp {
+        let (sum, overflow) = rawValue.addingReportingOverflow(milliseconds)
+        return Timestamp(overflow ? .max - 1 : sum)
+    }
+}
+
+extension RecordHeaders {
+    mutating func set(_ header: BrokerHeader, _ value: String) {
+        append(name: header.rawValue.utf8, value: value.utf8)
     }
 }

@@ -4,23 +4,30 @@ internal import OrderedCollections
 // Channels and their requests: who is there, and in which order they are answered.
 extension Broker {
     func attach(_ id: ChannelID, _ info: ChannelInfo) {
-        if let channel = channels[id] {
+        let channel: Channel
+        if let known = channels[id] {
+            channel = known
             channel.info = info
         } else {
-            channels[id] = Channel(
-                id: id, info: info, leasesMax: limits.unackedPerChannelMax, window: limits.windowBytes)
+            channel = Channel(id: id, info: info, leasesMax: limits.unackedPerChannelMax, window: limits.windowBytes)
+            channels[id] = channel
         }
+        channel.host = hosts[info.host]
     }
 
     func detach(_ id: ChannelID, at now: Now) {
         guard let channel = channels.removeValue(forKey: id) else { return }
-        for consumer in channel.consumers { remove(consumer) }
+        let consumers = channel.consumers
         channel.consumers = []
+        for consumer in consumers { remove(consumer, at: now) }
         channel.deferred = []
         channel.stall = nil
         peeking.removeAll { $0 === channel }
         stalled.removeAll { $0 === channel }
+        redrives.removeAll { $0.channel === channel }
         endLeases(of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, at: now)
+        for queue in channel.owned where !queue.isDeleted { delete(queue, at: now) }
+        channel.owned = []
     }
 
     /// About what a row of a listing takes on the wire.
@@ -53,40 +60,50 @@ extension Broker {
 
     func perform(_ request: Request, _ id: RequestID, for channel: Channel, at now: Now) {
         switch request {
-        case .publish(let publish): self.publish(publish, id, from: channel, at: now)
+        case .barrier: return respond(channel, id, .done)
+        case .refuse(let refusal): return respond(channel, id, .refusedBySession(refusal))
+        case .declareVirtualHost(let name): return declareVirtualHost(name, id, for: channel)
+        case .deleteVirtualHost(let name): return deleteVirtualHost(name, id, for: channel, at: now)
+        case .get, .peek, .list, .describe, .why, .statistics: return look(request, id, for: channel, at: now)
+        default: break
+        }
+        guard let host = channel.host, !host.isDeleted else {
+            return refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
+        }
+        switch request {
+        case .publish(let publish): self.publish(publish, id, from: channel, in: host, at: now)
         case .settle(let first, let last, let settlement):
-            if settlement != .acknowledge, let name = channel.topicOfFirstLease(from: first, through: last) {
-                let sentence =
-                    "delivery \(first) is of topic '\(name)', which keeps its messages: acknowledge it; "
-                    + "to read it again, consume from its offset"
-                return refuse(channel, id, .mismatch(sentence))
-            }
-            let ended = endLeases(of: channel, from: first, through: last, settlement, at: now)
-            if ended == 0 {
-                refuse(channel, id, .unknownDelivery(first: first, last: last))
-            } else {
-                respond(channel, id, .done)
-            }
+            settle(first: first, last: last, settlement, id, for: channel, at: now)
         case .grant(let tag, let count): grant(tag, count, id, for: channel)
-        case .consume(let consume): begin(consume, id, for: channel)
-        case .cancel(let tag): cancel(tag, id, for: channel)
-        case .declareQueue(let queue): declareQueue(queue.name, id, for: channel)
-        case .declareTopic(let name, _, _): declareTopic(name, id, for: channel)
-        case .declareExchange(let name, let kind, _): declareExchange(name, kind, id, for: channel)
-        case .deleteQueue(let name, _, _): deleteQueue(name, id, for: channel, at: now)
-        case .deleteTopic(let name): deleteTopic(name, id, for: channel)
-        case .deleteExchange(let name, _): deleteExchange(name, id, for: channel)
-        case .bind(let binding): bind(binding, id, for: channel)
-        case .unbind(let binding): unbind(binding, id, for: channel)
-        case .purge(let name): purge(name, id, for: channel)
-        case .commitOffset(let topic, _, let group, let next):
-            commitOffset(topic: topic, group: group, next: next, id, for: channel)
-        case .barrier: respond(channel, id, .done)
-        case .refuse(let refusal): respond(channel, id, .refusedBySession(refusal))
-        case .declareVirtualHost, .deleteVirtualHost, .deleteGroup, .alter, .setPolicy, .clearPolicy, .redrive, .seek,
-            .describe, .why:
-            refuse(channel, id, .mismatch("not yet"))
-        case .get, .peek, .list, .statistics: look(request, id, for: channel, at: now)
+        case .consume(let consume): begin(consume, id, for: channel, in: host, at: now)
+        case .cancel(let tag): cancel(tag, id, for: channel, at: now)
+        case .seek(let tag, let partition, let position):
+            seek(tag, partition: partition, to: position, id, for: channel)
+        case .declareQueue(let declaration): declareQueue(declaration, id, for: channel, in: host, at: now)
+        case .declareTopic(let name, let partitions, let arguments):
+            declareTopic(name, partitions: partitions, arguments, id, for: channel, in: host, at: now)
+        case .declareExchange(let name, let kind, let alternate):
+            let definition = ExchangeDefinition(host: host.name, name: name, kind: kind, alternate: alternate)
+            declareExchange(definition, id, for: channel, in: host)
+        case .deleteQueue(let name, let ifUnused, let ifEmpty):
+            deleteQueue(name, ifUnused: ifUnused, ifEmpty: ifEmpty, id, for: channel, in: host, at: now)
+        case .deleteTopic(let name): deleteTopic(name, id, for: channel, in: host, at: now)
+        case .deleteExchange(let name, let ifUnused):
+            deleteExchange(name, ifUnused: ifUnused, id, for: channel, in: host)
+        case .deleteGroup(let topic, let group): deleteGroup(group, of: topic, id, for: channel, in: host)
+        case .alter(let name, let set, let clear): alter(name, set, clear, id, for: channel, in: host, at: now)
+        case .setPolicy(let policy): setPolicy(policy, id, for: channel, in: host, at: now)
+        case .clearPolicy(let name): clearPolicy(name, id, for: channel, in: host, at: now)
+        case .bind(let binding): bind(binding, id, for: channel, in: host)
+        case .unbind(let binding): unbind(binding, id, for: channel, in: host)
+        case .purge(let name): purge(name, id, for: channel, in: host)
+        case .redrive(let name, let target, let count):
+            redrive(name, to: target, count, id, for: channel, in: host, at: now)
+        case .commitOffset(let topic, let partition, let group, let next):
+            commitOffset(topic, partition, group, next, id, for: channel, in: host)
+        case .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list, .describe, .why,
+            .statistics:
+            break
         }
     }
 
@@ -107,15 +124,37 @@ extension Broker {
             channel.deferred.prepend((id, request))
             return
         }
+        if case .statistics = request {
+            return respond(channel, id, .description(statisticsRow(at: now)))
+        }
+        guard let host = channel.host, !host.isDeleted else {
+            return refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
+        }
         switch request {
-        case .get(let name, let isAutoAck): get(name, isAutoAck: isAutoAck, id, for: channel, at: now)
-        case .peek(let name, _, let from, let count): peek(name, from: from, count: count, id, for: channel)
+        case .get(let name, let isAutoAck): get(name, isAutoAck: isAutoAck, id, for: channel, in: host, at: now)
+        case .peek(let name, let partition, let from, let count):
+            peek(name, partition: partition, from: from, count: count, id, for: channel, in: host)
         case .list(let listing):
-            let rows = rows(listing)
+            let rows = rows(listing, in: host, at: now)
             respond(channel, id, .rows(rows))
             charge(channel, rows.count * Self.rowBytes)
-        case .statistics: respond(channel, id, .description(statisticsRow(at: now)))
+        case .describe(let subject):
+            switch description(of: subject, in: host, at: now) {
+            case .success(let description): respond(channel, id, .description(description))
+            case .failure(let error): refuse(channel, id, error)
+            }
+        case .why(let name, let offset):
+            switch why(name, offset, in: host, at: now) {
+            case .success(let description): respond(channel, id, .description(description))
+            case .failure(let error): refuse(channel, id, error)
+            }
         default: preconditionFailure("\(request) does not read")
         }
+    }
+
+    func change(_ alarm: Alarm, _ reason: String?) {
+        let before = alarms.values.first
+        if let reason { alarms[alarm] = reason } else { alarms[alarm] = nil }
+        if alarms.values.first != before { effects.append(.blocked(alarms.values.first)) }
     }
 }

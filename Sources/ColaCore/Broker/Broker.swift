@@ -10,23 +10,40 @@ internal import OrderedCollections
 /// An effect that must not be seen before something is on the disk stays inside until the store has reported the
 /// commit; so its owner needs no rule about what may leave when. It never undoes: a batch that was cut commits, or the
 /// process ends.
+///
+/// No command does unbounded work: what moves or drops many messages is done in slices, one with each turn.
 package final class Broker {
     package let limits: Limits
     let epoch: Epoch
 
-    var router = Router()
-    var owners: [LogID: Router.Destination] = [:]
+    var hosts: OrderedDictionary<String, VirtualHost> = [:]
+    var owners: [LogID: Owner] = [:]
     var channels: [ChannelID: Channel] = [:]
     var nextLog: LogID
+    /// Queues and topics of all virtual hosts together.
+    var destinationCount = 0
+    /// Names that the broker chose so far.
+    var namesGiven = 0
+
+    /// Whose log it is.
+    enum Owner {
+        case lane(Lane)
+        case partition(Partition)
+
+        var log: Log {
+            switch self {
+            case .lane(let lane): lane.log
+            case .partition(let partition): partition.log
+            }
+        }
+    }
 
     // What gathers for the next batch.
     var gathering = BatchNumber(1)
-    var touched: [Router.Destination] = []
-    var definitionChanges: [DefinitionChange] = []
+    var changes = GatheringChanges()
+    var touched: [Owner] = []
     /// The batch of the last change of a definition.
     var lastDefinitionBatch = BatchNumber(0)
-    var groupChanges: [GroupOffset] = []
-    var isNextLogChanged = false
     /// The size of what gathers. Bytes.
     package internal(set) var gatheringBytes = 0
     /// Somebody waits for the gathering batch.
@@ -37,7 +54,15 @@ package final class Broker {
     // What is under way.
     struct Flight {
         var number: BatchNumber
-        var ends: [(destination: Router.Destination, end: Offset)]
+        var ends: [(owner: Owner, end: Offset)]
+        /// Chunks that were in memory alone until now.
+        var spilled: [Spilled] = []
+
+        struct Spilled {
+            var lane: Lane
+            var base: Offset
+            var bytes: Int
+        }
     }
     var flights: Deque<Flight> = []
     var durable = BatchNumber(0)
@@ -52,10 +77,33 @@ package final class Broker {
     var cacheBytes = 0
     var cacheOrder: Deque<(log: LogID, base: Offset)> = []
     var cachedChunks = 0
+    /// Records of logs that do not outlive the process, which are in memory alone.
+    var pinnedBytes = 0
+    /// The part of it that is on its way to the store.
+    var spillingBytes = 0
+    /// Lanes that may have such records, for when memory becomes short.
+    var pinnedLanes: Deque<Lane> = []
 
+    // Time.
+    var clock = SteadyClock()
+    var timers = Timers<TimerKey>()
+    var schedule: Schedule<ScheduledMessage>
+    var nextSchedule: ScheduleID
+    /// The batch of the last change of the schedule: before it is durable the store cannot be asked for more of it.
+    var lastScheduleBatch = BatchNumber(0)
+    /// Message ids in all deduplication windows.
+    var seenCount = 0
+
+    // What is to be done in this turn, or in slices in those after it.
     var pendingQueues: [Queue] = []
     var pendingReaders: [Consumer] = []
-    var blocked: String?
+    /// Queues with more to move or drop than one turn does.
+    var sweeping: [Queue] = []
+    var redrives: [Redrive] = []
+    /// How many messages may still be moved or dropped in this turn.
+    var sweepBudget = 0
+
+    var alarms: OrderedDictionary<Alarm, String> = [:]
     var statistics = Statistics()
     /// When the first command came.
     var began: Instant?
@@ -65,17 +113,11 @@ package final class Broker {
         self.limits = limits
         epoch = recovery.epoch
         nextLog = recovery.nextLog
-        for (definition, states) in recovery.queues {
-            let state = states[0]
-            let handedOut = recovery.wasStoppedCleanly ? state.handedOut : state.next
-            addQueue(definition, state: state, recoveredBelow: handedOut)
-        }
-        for (definition, states) in recovery.topics { addTopic(definition, states: states) }
-        for definition in recovery.exchanges { router.add(definition) }
-        for binding in recovery.bindings { _ = router.add(binding) }
-        for offset in recovery.groupOffsets {
-            if case .topic(let topic) = owners[offset.log] { topic.groups[offset.group] = offset.next }
-        }
+        nextSchedule = recovery.nextSchedule
+        schedule = Schedule(
+            storedCount: recovery.scheduledCount, countMax: limits.scheduledInMemoryMax,
+            bytesMax: limits.scheduledBytesMax)
+        recover(recovery)
     }
 
     /// Applies one command, and adds what is to be done now to `effects`.
@@ -83,7 +125,9 @@ package final class Broker {
         // The caller's array is moved in and out, not copied.
         swap(&self.effects, &effects)
         defer { swap(&self.effects, &effects) }
-        if began == nil { began = now.monotonic }
+        let now = clock.steady(now)
+        if began == nil { begin(at: now) }
+        sweepBudget = limits.sweepMax
         switch command {
         case .attach(let id, let info): attach(id, info)
         case .detach(let id): detach(id, at: now)
@@ -93,18 +137,26 @@ package final class Broker {
         case .committed(let number): committed(number, at: now)
         case .loaded(let result): loaded(result, at: now)
         case .loadFailed(let request, let reason): loadFailed(request, reason: reason, at: now)
-        case .answered, .queryFailed: break
-        case .alarm(_, let reason):
-            blocked = reason
-            self.effects.append(.blocked(reason))
+        case .answered(let query, let result): answered(query, result, at: now)
+        case .queryFailed(let query, let reason): queryFailed(query, reason: reason, at: now)
+        case .alarm(let alarm, let reason): change(alarm, reason)
         case .tick: break
         }
+        if let next = timers.next, next <= now.monotonic { fireTimers(at: now) }
+        if !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         dispatchPending(at: now)
-        trimCache()
+        trimMemory()
     }
 
-    /// When to apply a `tick` or cut, or nil if only a command can change anything.
-    package var nextDeadline: Instant? { lazyCommit }
+    /// When to apply a `tick`, or nil if only a command can change anything.
+    package var nextDeadline: Instant? {
+        // With much to commit the next slice waits for the commit.
+        if canSweep, !sweeping.isEmpty || redrives.contains(where: { !$0.queue.isReading }) { return Instant(0) }
+        return timers.next
+    }
+
+    /// When the gathering batch is due though nobody waits for it.
+    package var commitDeadline: Instant? { lazyCommit }
 
     /// Whether the gathering batch should be cut now, if the store can take one.
     package func isCommitDue(at now: Now) -> Bool {
@@ -115,7 +167,8 @@ package final class Broker {
     package func holdsBack(_ id: ChannelID) -> Bool {
         guard let channel = channels[id] else { return false }
         if channel.heldCount > limits.heldAnswersMax || channel.deferred.count > limits.heldAnswersMax { return true }
-        return channel.isPublisher && (gatheringBytes > limits.gatheringBytesMax || blocked != nil)
+        guard channel.isPublisher else { return false }
+        return gatheringBytes > limits.gatheringBytesMax || !alarms.isEmpty || pinnedBytes > 2 * limits.pinnedBytesMax
     }
 
     // MARK: Answers
@@ -148,16 +201,16 @@ package final class Broker {
         if lazyCommit == nil { lazyCommit = now.monotonic.advanced(byMilliseconds: limits.lazyCommitMilliseconds) }
     }
 
-    func touch(_ queue: Queue) {
-        guard !queue.log.isTouched else { return }
-        queue.log.isTouched = true
-        touched.append(.queue(queue))
+    func touch(_ lane: Lane) {
+        guard !lane.log.isTouched else { return }
+        lane.log.isTouched = true
+        touched.append(.lane(lane))
     }
 
-    func touch(_ topic: Topic) {
-        guard !topic.log.isTouched else { return }
-        topic.log.isTouched = true
-        touched.append(.topic(topic))
+    func touch(_ partition: Partition) {
+        guard !partition.log.isTouched else { return }
+        partition.log.isTouched = true
+        touched.append(.partition(partition))
     }
 }
 

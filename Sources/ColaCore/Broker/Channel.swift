@@ -7,10 +7,16 @@ final class Channel {
         let consumer: Consumer
         let offset: Offset
         let bytes: Int
+        /// Of queues: the lane that it is of.
+        let priority: UInt8
     }
 
     let id: ChannelID
     var info: ChannelInfo
+    /// Nil if there is none of the name that was given.
+    var host: VirtualHost?
+    /// Queues that end with it.
+    var owned: [Queue] = []
     var consumers: [Consumer] = []
     /// In the order of the delivery tags. Settled ones stay, empty, until they are many: then those that are left move
     /// together, so that one message held for a day costs no memory for all that came after it.
@@ -38,6 +44,8 @@ final class Channel {
         case commit(BatchNumber)
         /// A get waits for a read.
         case get
+        /// A redrive is under way.
+        case redrive
         /// An answer with messages waits until the socket has taken what was sent before.
         case window
         case peek(Peek)
@@ -47,7 +55,10 @@ final class Channel {
     struct Peek {
         var request: RequestID
         var name: String
-        var reading: ReadRequest
+        var reading: ReadRequest?
+        /// The logs to look into after this one, the next one last.
+        var rest: [LogID]
+        var partition: Int
         var remaining: Int
         var remainingBytes: Int
         var found: [Delivery]
@@ -71,12 +82,22 @@ final class Channel {
         return lastTag
     }
 
-    /// The topic that the first of these deliveries is of; nil if it is of a queue, or there is none.
-    func topicOfFirstLease(from first: DeliveryTag, through last: DeliveryTag) -> String? {
-        let indices = indices(from: first, through: last)
-        guard let lease = leases[indices].lazy.compactMap(\.lease).first else { return nil }
-        if case .topic(let topic) = lease.consumer.source { return topic.name }
+    /// The topic that one of these deliveries is of; nil if all are of queues, or there is none.
+    func topicOfLeases(from first: DeliveryTag, through last: DeliveryTag) -> String? {
+        for index in indices(from: first, through: last) {
+            if let lease = leases[index].lease, case .topic(let topic) = lease.consumer.source { return topic.name }
+        }
         return nil
+    }
+
+    /// What of the queue was handed out to it and is not settled. Walks all that it holds.
+    func leases(of queue: Queue) -> [(tag: DeliveryTag, lease: Lease)] {
+        leases.compactMap { element in
+            guard let lease = element.lease, case .queue(let found) = lease.consumer.source, found === queue else {
+                return nil
+            }
+            return (element.tag, lease)
+        }
     }
 
     /// Ends the leases from `first` to `last` and hands each to `body`.

@@ -49,6 +49,8 @@ final class Consumer {
     let group: String?
     /// Topics only: it is a member, and the broker assigns its partitions.
     let isMember: Bool
+    /// Topics only: what its group knows it by; unique as long as it lives.
+    let member: String
     /// Topics only: where it begins in a partition without a committed offset.
     let start: Consume.Position
 
@@ -61,6 +63,7 @@ final class Consumer {
         isExclusive = consume.isExclusive
         group = consume.group
         isMember = consume.strategy != nil
+        member = "\(channel.id)-\(consume.consumer)"
         start = consume.position ?? (consume.group == nil ? .next : .first)
         switch consume.flow {
         case .prefetch(let count):
@@ -72,8 +75,6 @@ final class Consumer {
         }
     }
 
-    /// What a group knows it by: unique as long as it lives.
-    var memberID: String { "\(channel?.id.rawValue ?? 0)-\(tag)" }
 
     var canTake: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }

@@ -19,4 +19,6 @@ struct Statistics {
     var redelivered = 0
     var commits = 0
     var quarantined = 0
+    /// Messages of the schedule whose queue, topic or exchange was gone when they were due.
+    var undeliverable = 0
 }

@@ -27,6 +27,22 @@ package struct Limits: Equatable, Sendable {
     package var inboxBytesMax = 128 * 1024 * 1024
     /// All bodies of one `peek` together. Bytes.
     package var peekBytesMax = 16 * 1024 * 1024
+    /// How many messages one turn moves or drops, besides those that clients take.
+    package var sweepMax = 1_000
+    /// Records of queues that do not outlive the process: above this they are written to the disk. Bytes.
+    package var pinnedBytesMax = 64 * 1024 * 1024
+    /// Messages of the schedule that are kept in memory; those that are due next.
+    package var scheduledInMemoryMax = 10_000
+    package var scheduledBytesMax = 16 * 1024 * 1024
+    /// Message ids in all deduplication windows; beyond it the oldest of a window are forgotten early.
+    package var seenMax = 1_000_000
+    package var virtualHostsMax = 1_000
+    package var policiesMax = 1_000
+    package var partitionsMax = 1_000
+    /// Consumer groups of one topic.
+    package var groupsMax = 10_000
+    /// How many chunks of a log the store describes at a time.
+    package var outlineMax = 256
 
     package init() {}
 }

@@ -13,6 +13,10 @@ final class Lane {
     var leasedBytes = 0
     var quarantined: [Quarantine] = []
     var trim: Range<Offset>?
+    /// Records that the gathering batch writes because memory is short.
+    var spilled: [RecordSegment] = []
+    /// Whether it stands in the broker's list of lanes with records in memory alone.
+    var isPinning = false
     /// What the store knows as handed out.
     var storedHandedOut: Offset
     /// No message expires before this; nil: none does.

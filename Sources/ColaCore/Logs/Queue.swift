@@ -12,6 +12,8 @@ final class Queue {
     private(set) var lanes: [Lane] = []
     /// Its own arguments, and what policies add to them.
     var arguments: Arguments
+    /// The policy that counts for it.
+    var policy: String?
     /// Everyone who consumes from it, in the order in which they came.
     var consumers: [Consumer] = []
     /// Those who may be able to take a message, in the order of their turns.
@@ -27,6 +29,8 @@ final class Queue {
     var isDeleted = false
     /// Whether it stands in the broker's list of queues to dispatch.
     var isDispatchPending = false
+    /// Whether it stands in the broker's list of those with more to do than one turn does.
+    var isSweeping = false
     var counts = Counts()
 
     /// Since the start.
@@ -53,6 +57,16 @@ final class Queue {
     }
 
     var name: String { definition.name }
+
+    /// Whether it is one in which messages are parked.
+    var isParking: Bool { name.hasPrefix(Broker.parkingName(of: "")) }
+
+    var isReading: Bool { lanes.contains { $0.reading != nil } }
+
+    /// Whether messages are put into it without a look at them.
+    var hasPlainArguments: Bool {
+        arguments.messageTimeToLive == nil && arguments.maxLength == nil && arguments.maxLengthBytes == nil
+    }
 
     func add(_ lane: Lane) {
         let index = lanes.firstIndex { $0.priority < lane.priority } ?? lanes.endIndex

@@ -32,7 +32,7 @@ package struct SharedCursor {
     package private(set) var released: [Release] = []
     /// Neither waits nor is handed out: it has still to be read and moved to where its fate leads. In the order in
     /// which that was decided.
-    package private(set) var doomed: Deque<Release> = []
+    private(set) var doomed: Deque<Release> = []
 
     private var spans: Deque<Span> = []
     /// How often messages have come back that are neither settled nor in `released`: leased ones and ones yet to be

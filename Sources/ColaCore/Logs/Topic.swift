@@ -7,6 +7,8 @@ final class Topic {
     private(set) var partitions: [Partition] = []
     /// Its own arguments, and what policies add to them.
     var arguments: Arguments
+    /// The policy that counts for it.
+    var policy: String?
     var readers: [Consumer] = []
     var isDeleted = false
     var groups: OrderedDictionary<String, ConsumerGroup> = [:]

@@ -13,10 +13,10 @@ final class Router {
         case queue(Queue)
         case topic(Topic)
 
-        var log: Log {
+        var name: String {
             switch self {
-            case .queue(let queue): queue.log
-            case .topic(let topic): topic.log
+            case .queue(let queue): queue.name
+            case .topic(let topic): topic.name
             }
         }
     }

@@ -3,7 +3,7 @@ internal import OrderedCollections
 /// One virtual host: its names, its routing, its policies. Nothing of one host reaches into another.
 final class VirtualHost {
     let name: String
-    let router = Router()
+    let router: Router
     private(set) var policies: OrderedDictionary<String, Policy> = [:]
     var isDeleted = false
 
@@ -12,7 +12,10 @@ final class VirtualHost {
         var pattern: Pattern
     }
 
-    init(name: String) { self.name = name }
+    init(name: String) {
+        self.name = name
+        router = Router(host: name)
+    }
 
     /// - Throws: what is wrong with its pattern; nothing has changed then.
     func set(_ policy: PolicyDefinition) throws(PatternError) {

@@ -8,13 +8,11 @@ import Testing
         id: ChannelID(1), info: ChannelInfo(protocolName: "test", peer: "", user: ""), leasesMax: 3, window: 100)
 
     private func lease() -> DeliveryTag {
-        let log = Log(id: LogID(1), name: "q", state: .empty)
         let queue = Queue(
-            definition: QueueDefinition(name: "q", log: LogID(1)), log: log,
-            cursor: SharedCursor(floor: Offset(0), recoveredBelow: Offset(0)), storedHandedOut: Offset(0))
+            definition: QueueDefinition(name: "q", log: LogID(1)), host: VirtualHost(name: "/"), isDurable: true)
         let consume = Consume(name: "q", consumer: ConsumerTag(1), flow: .prefetch(1))
         let consumer = Consumer(consume, source: .queue(queue), channel: channel)
-        return channel.lease(Channel.Lease(consumer: consumer, offset: Offset(7), bytes: 1))
+        return channel.lease(Channel.Lease(consumer: consumer, offset: Offset(7), bytes: 1, priority: 0))
     }
 
     private func end(_ first: UInt64, _ last: UInt64) -> Int {

@@ -50,10 +50,10 @@ import Testing
         cursor.settle(Offset(0))
         #expect(cursor.cut().settled == [])
         cursor.settle(Offset(2))
-        #expect(cursor.cut().settled == [ChunkSettlement(base: Offset(0), last: Offset(2), settled: settled(0, 2))])
+        #expect(cursor.cut().settled == [ChunkSettlement(base: Offset(0), last: Offset(4), settled: settled(0, 2))])
         #expect(cursor.cut().settled == [])  // nothing has changed since
         cursor.settle(Offset(1))
-        #expect(cursor.cut().settled == [ChunkSettlement(base: Offset(0), last: Offset(2), settled: SettledSet())])
+        #expect(cursor.cut().settled == [ChunkSettlement(base: Offset(0), last: Offset(4), settled: SettledSet())])
         #expect(cursor.floor == Offset(3))
     }
 

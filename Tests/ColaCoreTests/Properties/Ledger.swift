@@ -54,12 +54,15 @@ struct Ledger {
 
     // MARK: What clients do
 
-    mutating func publish(_ bodies: [String], to queues: [String], from channel: ChannelID) -> Int {
+    /// - Parameter headerBytes: what the broker adds to each message on the way.
+    mutating func publish(
+        _ bodies: [String], to queues: [String], from channel: ChannelID, headerBytes: Int = 0
+    ) -> Int {
         for body in bodies {
             var copies: [String: Copy] = [:]
             for queue in queues { copies[queue] = Copy() }
             messages[body] = Message(
-                publish: publishes.count, number: self.bodies.count, size: body.utf8.count, copies: copies)
+                publish: publishes.count, number: self.bodies.count, size: body.utf8.count + headerBytes, copies: copies)
             self.bodies.append(body)
         }
         publishes.append(Publish(channel: channel, bodies: bodies))

@@ -33,6 +33,13 @@ final class Simulation {
     }
 
     private let queues = ["a", "b", "c"]
+    /// The names and values of the headers that say which exchange and routing key a message came with.
+    private static let fanOutHeaderBytes = {
+        var headers = RecordHeaders()
+        headers.append(name: BrokerHeader.exchange.rawValue.utf8, value: "amq.fanout".utf8)
+        headers.append(name: BrokerHeader.routingKey.rawValue.utf8, value: "".utf8)
+        return headers.encoded.count
+    }()
     private let broker: TestBroker
     private var random: SplitMix64
     private(set) var ledger = Ledger()
@@ -116,7 +123,9 @@ final class Simulation {
         }
         let isFanOut = draw(0...3) == 0
         let queue = queues.randomElement(using: &random) ?? ""
-        let number = ledger.publish(bodies, to: isFanOut ? queues : [queue], from: channels[index].id)
+        let number = ledger.publish(
+            bodies, to: isFanOut ? queues : [queue], from: channels[index].id,
+            headerBytes: isFanOut ? Self.fanOutHeaderBytes : 0)
         let messages = bodies.map { Message(value: Array($0.utf8)[...]) }
         let publish = Publish(
             exchange: isFanOut ? "amq.fanout" : "", routingKey: isFanOut ? "" : queue, message: messages[0],

@@ -90,7 +90,7 @@ import Testing
             }
             var encoded = RecordHeaders()
             for (name, value) in headers { encoded.append(name: name.utf8, value: value?.utf8) }
-            let found = scene.router.route(exchange: exchange, key: key, headers: encoded)?.map(\.log.name)
+            let found = scene.router.route(exchange: exchange, key: key, headers: encoded)?.map(\.name)
             let expected = model.route(exchange: exchange, key: key, headers: headers)
             try #require(found?.sorted() == expected?.sorted(), "'\(exchange)', key '\(key)', \(headers), \(place)")
         }

@@ -7,11 +7,8 @@ struct RouterScene {
     let router = Router()
 
     func addQueue(_ name: String) {
-        let log = Log(id: LogID(1), name: name, state: .empty)
-        let cursor = SharedCursor(floor: Offset(0), recoveredBelow: Offset(0))
         let queue = Queue(
-            definition: QueueDefinition(name: name, log: LogID(1)), log: log, cursor: cursor,
-            storedHandedOut: Offset(0))
+            definition: QueueDefinition(name: name, log: LogID(1)), host: VirtualHost(name: "/"), isDurable: true)
         router.add(.queue(queue), named: name)
     }
 
@@ -50,6 +47,6 @@ struct RouterScene {
     func names(_ exchange: String, _ key: String = "", _ headers: KeyValuePairs<String, String?> = [:]) -> [String]? {
         var encoded = RecordHeaders()
         for (name, value) in headers { encoded.append(name: name.utf8, value: value?.utf8) }
-        return router.route(exchange: exchange, key: key, headers: encoded)?.map(\.log.name).sorted()
+        return router.route(exchange: exchange, key: key, headers: encoded)?.map(\.name).sorted()
     }
 }

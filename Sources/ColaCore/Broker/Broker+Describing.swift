@@ -1,0 +1,136 @@
+internal import OrderedCollections
+
+// Everything about one thing.
+extension Broker {
+    func description(
+        of subject: Subject, in host: VirtualHost, at now: Now
+    ) -> Result<Description, BrokerError> {
+        switch subject {
+        case .queue(let name):
+            guard case .queue(let queue) = host.router.destinations[name] else {
+                return .failure(.notFound(.queue, name: name))
+            }
+            return .success(describe(queue))
+        case .topic(let name):
+            guard case .topic(let topic) = host.router.destinations[name] else {
+                return .failure(.notFound(.topic, name: name))
+            }
+            return .success(describe(topic))
+        case .exchange(let name):
+            guard let exchange = host.router.exchanges[name] else {
+                return .failure(.notFound(.exchange, name: name))
+            }
+            var row = row(exchange.definition)
+            row.add("bindings", .list(host.router.bindings(from: name).map { .fields(self.row($0)) }))
+            return .success(row)
+        case .group(let topicName, let name):
+            guard case .topic(let topic) = host.router.destinations[topicName] else {
+                return .failure(.notFound(.topic, name: topicName))
+            }
+            guard let group = topic.groups[name] else { return .failure(.notFound(.group, name: name)) }
+            return .success(describe(group, named: name, of: topic))
+        case .policy(let name):
+            guard let policy = host.policies[name]?.definition else { return .failure(.notFound(.policy, name: name)) }
+            var row = row(policy)
+            let queues = queues(of: host).filter { $0.policy == name }.map { Description.Value.text($0.name) }
+            row.add("queues", .list(queues))
+            row.add("topics", .list(topics(of: host).filter { $0.policy == name }.map { .text($0.name) }))
+            return .success(row)
+        case .virtualHost(let name):
+            guard let found = hosts[name] else { return .failure(.notFound(.virtualHost, name: name)) }
+            var row = row(found)
+            row.add("exchanges", found.router.exchanges.count)
+            row.add("bindings", found.router.bindingCount)
+            row.add("policies", found.policies.count)
+            return .success(row)
+        }
+    }
+
+    private func describe(_ queue: Queue) -> Description {
+        var row = row(queue)
+        row.add("exclusive", queue.owner != nil)
+        row.add("auto-delete", queue.definition.isAutoDelete)
+        row.add("arguments", .fields(description(of: queue.definition.arguments)))
+        row.add("effective", .fields(description(of: queue.arguments)))
+        row.add("active", queue.active.map { "\($0.member)" })
+        var counts = Description()
+        counts.add("published", queue.counts.published)
+        counts.add("delivered", queue.counts.delivered)
+        counts.add("redelivered", queue.counts.redelivered)
+        counts.add("acknowledged", queue.counts.acknowledged)
+        counts.add("expired", queue.counts.expired)
+        counts.add("dropped", queue.counts.dropped)
+        counts.add("rejected", queue.counts.rejected)
+        counts.add("dead-lettered", queue.counts.deadLettered)
+        counts.add("parked", queue.counts.parked)
+        counts.add("duplicates", queue.counts.duplicates)
+        row.add("counts", .fields(counts))
+        row.add(
+            "priorities",
+            .list(
+                queue.lanes.map { lane in
+                    var row = Description()
+                    row.add("priority", Int(lane.priority))
+                    row.add("ready", lane.ready)
+                    row.add("unacknowledged", lane.cursor.leasedCount)
+                    row.add("released", lane.cursor.released.count)
+                    row.add("moving", lane.cursor.doomed.count)
+                    row.add("floor", Int(lane.cursor.floor.rawValue))
+                    row.add("next", Int(lane.log.next.rawValue))
+                    row.add("next-expiry", lane.nextExpiry.map { Int($0.rawValue) })
+                    return .fields(row)
+                }))
+        let bindings = queue.host.router.bindings(of: queue.name, target: .queue)
+        row.add("bindings", .list(bindings.map { .fields(self.row($0)) }))
+        return row
+    }
+
+    private func describe(_ topic: Topic) -> Description {
+        var row = row(topic)
+        row.add("arguments", .fields(description(of: topic.definition.arguments)))
+        row.add("effective", .fields(description(of: topic.arguments)))
+        row.add("published", topic.published)
+        row.add("trimmed", topic.trimmed)
+        row.add(
+            "logs",
+            .list(
+                topic.partitions.map { partition in
+                    var row = Description()
+                    row.add("partition", partition.number)
+                    row.add("first", Int(partition.log.start.rawValue))
+                    row.add("next", Int(partition.log.next.rawValue))
+                    row.add("messages", partition.log.messages)
+                    row.add("bytes", partition.log.bytes)
+                    return .fields(row)
+                }))
+        let bindings = topic.host.router.bindings(of: topic.name, target: .queue)
+        row.add("bindings", .list(bindings.map { .fields(self.row($0)) }))
+        return row
+    }
+
+    private func describe(_ group: ConsumerGroup, named name: String, of topic: Topic) -> Description {
+        var row = row(group, named: name, of: topic)
+        row.add(
+            "offsets",
+            .list(
+                group.offsets.sorted { $0.key < $1.key }.map { number, next in
+                    let log = topic.partitions[number].log
+                    var row = Description()
+                    row.add("partition", number)
+                    row.add("committed", Int(next.rawValue))
+                    row.add("next", Int(log.next.rawValue))
+                    row.add("lag", max(0, log.next.distance(from: max(next, log.start))))
+                    return .fields(row)
+                }))
+        row.add(
+            "assignments",
+            .list(
+                group.membership.assignments.map { assignment in
+                    var row = Description()
+                    row.add("member", assignment.member)
+                    row.add("partitions", .list(assignment.partitions.map { .number($0.partition) }))
+                    return .fields(row)
+                }))
+        return row
+    }
+}

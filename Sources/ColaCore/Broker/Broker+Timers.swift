@@ -1,0 +1,98 @@
+internal import DequeModule
+internal import OrderedCollections
+
+// What happens because time has passed.
+extension Broker {
+    /// Sets a timer for a wall-clock time, on the monotonic clock: what is done when it goes off looks again.
+    func arm(_ key: TimerKey, for time: Timestamp, at now: Now) {
+        let (delay, overflow) = time.rawValue.subtractingReportingOverflow(now.wall.rawValue)
+        timers.set(key, at: now.monotonic.advanced(byMilliseconds: overflow ? .max : max(0, delay)))
+    }
+
+    /// At most as many as a turn may do; the rest is due at once again.
+    func fireTimers(at now: Now) {
+        for _ in 0..<limits.sweepMax {
+            guard let key = timers.popDue(at: now.monotonic) else { return }
+            switch key {
+            case .expiry(let log): if case .lane(let lane) = owners[log] { dispatchLater(lane.queue) }
+            case .unused(let log): if case .lane(let lane) = owners[log] { deleteIfUnused(lane.queue, at: now) }
+            case .schedule: releaseDue(at: now)
+            case .retention(let log):
+                if case .partition(let partition) = owners[log] { watchRetention(of: partition, at: now) }
+            case .deduplication(let log): forgetSeen(of: log, at: now)
+            }
+        }
+    }
+
+    // MARK: Expiry of messages
+
+    /// Drops what has expired at the lane's head, and sets the timer for what is there then.
+    ///
+    /// Messages expire at the head: one that lives shorter than one before it goes when its turn comes, and is never
+    /// handed out.
+    func watchExpiry(of lane: Lane, at now: Now) {
+        switch next(of: lane, at: now) {
+        case .waiting: break
+        case .none:
+            // What is under way to the disk will be looked at when it is there.
+            if lane.ready == 0 { lane.nextExpiry = nil }
+            timers.cancel(.expiry(lane.log.id))
+        case .found(let found):
+            let expires = lane.log.window[found.chunk].segment.entries[found.entry].expires
+            guard expires != RecordSegment.Entry.never else {
+                timers.cancel(.expiry(lane.log.id))
+                return
+            }
+            lane.nextExpiry = expires
+            arm(.expiry(lane.log.id), for: expires, at: now)
+        }
+    }
+
+    // MARK: Queues that nobody uses
+
+    /// Somebody uses the queue: its time begins anew.
+    func used(_ queue: Queue, at now: Now) {
+        guard !queue.isDeleted else { return }
+        let key = TimerKey.unused(queue.definition.log)
+        guard let expires = queue.arguments.expires, queue.consumers.isEmpty else {
+            timers.cancel(key)
+            return
+        }
+        timers.set(key, at: now.monotonic.advanced(byMilliseconds: expires))
+    }
+
+    private func deleteIfUnused(_ queue: Queue, at now: Now) {
+        guard queue.consumers.isEmpty, queue.arguments.expires != nil, !queue.isDeleted else { return }
+        delete(queue, at: now)
+        if queue.isDurable { commitSoon(at: now) }
+    }
+
+    // MARK: Deduplication windows
+
+    func armDeduplication(of log: LogID, at now: Now) {
+        let next: Timestamp? =
+            switch owners[log] {
+            case .lane(let lane): lane.queue.seen?.window.nextExpiry
+            case .partition(let partition): partition.topic.seen?.window.nextExpiry
+            case nil: nil
+            }
+        let key = TimerKey.deduplication(log)
+        guard let next else {
+            timers.cancel(key)
+            return
+        }
+        // One by one they would be a commit each.
+        arm(key, for: next.later(byMilliseconds: 1_000), at: now)
+    }
+
+    private func forgetSeen(of log: LogID, at now: Now) {
+        changeSeen(log) { seen in
+            for id in seen.window.expire(at: now.wall, max: limits.sweepMax) {
+                seenCount -= 1
+                changes.forgotten.append(DedupEntry(log: log, id: id, expires: now.wall))
+            }
+        }
+        if !changes.forgotten.isEmpty { commitSoon(at: now) }
+        armDeduplication(of: log, at: now)
+    }
+}

@@ -1,0 +1,13 @@
+/// What the broker waits for.
+enum TimerKey: Hashable, Sendable {
+    /// The first message of a lane expires.
+    case expiry(LogID)
+    /// A queue has not been used for as long as it may be, by its log of priority 0.
+    case unused(LogID)
+    /// The first message of the schedule is due.
+    case schedule
+    /// The oldest records of a partition are old enough to go.
+    case retention(LogID)
+    /// The oldest ids of a deduplication window may be forgotten, by the first log of its queue or topic.
+    case deduplication(LogID)
+}

@@ -1,0 +1,146 @@
+/// What a message has died of so far: one event for each pair of queue and reason, the latest last.
+///
+/// Shape:  in the record one header `cola-death` for each: `REASON COUNT TIME QUEUE EXCHANGE ROUTING-KEY`, words apart by
+///         one space, in each word `%`, space and control bytes as `%XX`, an empty word as `%`; TIME of the first, in
+///         milliseconds since 1970; exchange and routing key as the message was published with
+/// Source: RabbitMQ, "Dead Letter Exchanges", the header `x-death`
+struct DeathHistory: Equatable, Sendable {
+    struct Event: Equatable, Sendable {
+        var reason: String
+        var count: Int
+        var time: Timestamp
+        var queue: String
+        var exchange: String
+        var routingKey: String
+    }
+
+    private(set) var events: [Event] = []
+
+    /// More different deaths than this are not remembered: the first ones go.
+    static let eventsMax = 32
+
+    init(_ headers: RecordHeaders) {
+        for header in headers.list where BrokerHeader(header.name) == .death {
+            guard let value = header.value, let event = Event(value) else { continue }
+            events.append(event)
+        }
+    }
+
+    mutating func add(_ reason: DeathReason, in queue: String, from headers: RecordHeaders, at time: Timestamp) {
+        var event = Event(
+            reason: reason.rawValue, count: 1, time: time, queue: queue, exchange: headers.text(.exchange) ?? "",
+            routingKey: headers.text(.routingKey) ?? queue)
+        if let index = events.firstIndex(where: { $0.queue == queue && $0.reason == reason.rawValue }) {
+            event = events.remove(at: index)
+            event.count = event.count == .max ? .max : event.count + 1
+        }
+        events.append(event)
+        if events.count > Self.eventsMax { events.removeFirst() }
+    }
+
+    /// Whether the message comes to the queue again though nobody has rejected it: that would go on for ever.
+    func isCycle(through queue: String) -> Bool {
+        let automatic = [DeathReason.expired.rawValue, DeathReason.maxLength.rawValue]
+        return events.allSatisfy { automatic.contains($0.reason) } && events.contains { $0.queue == queue }
+    }
+
+    /// Where the message died last.
+    var lastQueue: String? { events.last?.queue }
+
+    /// The headers of the dead letter: those of the message, its history, and where it goes.
+    func headers(
+        of headers: RecordHeaders, origin: Origin?, exchange: String?, routingKey: String?
+    ) -> RecordHeaders {
+        var result = RecordHeaders()
+        for header in headers.list {
+            switch BrokerHeader(header.name) {
+            case .death, .expires, .deliveries, .exchange, .routingKey: continue
+            default: result.append(name: header.name, value: header.value)
+            }
+        }
+        if let exchange, !exchange.isEmpty, let routingKey {
+            result.set(.exchange, exchange)
+            result.set(.routingKey, routingKey)
+        }
+        if let origin {
+            result.setOrigin(origin)
+            if origin.failures > 0 { result.set(.deliveries, "\(origin.failures)") }
+        }
+        for event in events { result.set(.death, event.text) }
+        return result
+    }
+}
+
+extension DeathHistory.Event {
+    var text: String {
+        let words = [reason, "\(count)", "\(time)", queue, exchange, routingKey]
+        return words.map(Self.escaped).joined(separator: " ")
+    }
+
+    init?(_ value: ArraySlice<UInt8>) {
+        let words = value.split(separator: 0x20, omittingEmptySubsequences: false).map(Self.plain)
+        guard words.count == 6, let count = Int(words[1]), let time = Int64(words[2]) else { return nil }
+        self.init(
+            reason: words[0], count: count, time: Timestamp(time), queue: words[3], exchange: words[4],
+            routingKey: words[5])
+    }
+
+    private static func escaped(_ word: String) -> String {
+        if word.isEmpty { return "%" }
+        var bytes: [UInt8] = []
+        for byte in word.utf8 {
+            if byte > 0x20, byte != 0x25, byte != 0x7f {
+                bytes.append(byte)
+            } else {
+                let digits = Array("0123456789ABCDEF".utf8)
+                bytes += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func plain(_ word: ArraySlice<UInt8>) -> String {
+        if word.elementsEqual("%".utf8) { return "" }
+        var bytes: [UInt8] = []
+        var rest = word
+        while let byte = rest.popFirst() {
+            if byte == 0x25, rest.count >= 2,
+                let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
+                bytes.append(code)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension BrokerHeader {
+    /// Nil if it is not one of the broker's own.
+    init?(_ name: ArraySlice<UInt8>) {
+        guard name.starts(with: Self.prefix.utf8) else { return nil }
+        self.init(rawValue: String(decoding: name, as: UTF8.self))
+    }
+}
+
+extension RecordHeaders {
+    var list: [(name: ArraySlice<UInt8>, value: ArraySlice<UInt8>?)] {
+        count == 0 ? [] : encoded.withUnsafeBytes { Self.decode($0) } ?? []
+    }
+
+    /// The first of that name.
+    func text(_ header: BrokerHeader) -> String? {
+        guard count > 0 else { return nil }
+        for found in list where found.name.elementsEqual(header.rawValue.utf8) {
+            return found.value.map { String(decoding: $0, as: UTF8.self) }
+        }
+        return nil
+    }
+
+    /// The first place is the one that stays.
+    mutating func setOrigin(_ origin: Origin) {
+        if text(.origin) == nil { set(.origin, origin.text) }
+    }
+}
