@@ -37,7 +37,8 @@ package struct GroupMembership {
 
         package var description: String {
             "member '\(member)' wants its partitions by '\(wanted.rawValue)', but group '\(group)' shares them out by "
-                + "'\(used.rawValue)', as its first member chose; join with '\(used.rawValue)', or when the group is empty"
+                + "'\(used.rawValue)', as its first member chose; join with '\(used.rawValue)', or when the group is "
+                + "empty"
         }
     }
 

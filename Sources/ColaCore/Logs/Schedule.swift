@@ -7,9 +7,9 @@ internal import HeapModule
 /// memory runs low. When memory is full the last ones are let go and the horizon moves to before them. At least one is
 /// kept, however large, so that the schedule always goes on.
 ///
-/// A read is answered turns later, and what was inserted or removed meanwhile may be in it or not. So between
-/// `startLoading` and `loaded` all insertions are kept, if there is room, and all removals remembered; the answer counts
-/// up to the first one for which there was no room.
+/// A reading is answered turns later, and what was inserted or removed meanwhile may be in it or not. So between
+/// `startLoading` and `loaded` all insertions are kept, as far as there is room, and all removals remembered; the answer
+/// counts up to the first insertion for which there was no room.
 package struct Schedule<Item> {
     package struct Entry {
         package let key: ScheduleKey
