@@ -8,8 +8,8 @@ internal import HeapModule
 /// kept, however large, so that the schedule always goes on.
 ///
 /// A reading is answered turns later, and what was inserted or removed meanwhile may be in it or not. So between
-/// `startLoading` and `loaded` all insertions are kept, as far as there is room, and all removals remembered; the answer
-/// counts up to the first insertion for which there was no room.
+/// `startLoading` and `loaded` all insertions are kept, as far as there is room, and all removals remembered; the
+/// answer counts up to the first insertion for which there was no room.
 package struct Schedule<Item> {
     package struct Entry {
         package let key: ScheduleKey
@@ -154,8 +154,7 @@ package struct Schedule<Item> {
         guard let load else { return }
         self.load = nil
         for entry in read where entry.key > load.after && !load.removed.contains(entry.key) {
-            if let end = load.end, entry.key >= end { break }
-            if entries[entry.key] == nil { keep(entry) }
+            keep(entry)
         }
         if let end = load.end {
             horizon = isComplete ? end.previous : min(end.previous, max(load.after, read.last?.key ?? load.after))
@@ -165,7 +164,7 @@ package struct Schedule<Item> {
         } else {
             horizon = max(load.after, read.last?.key ?? load.after)
         }
-        // What was inserted meanwhile beyond the horizon is not all that lies there.
+        // What was inserted meanwhile or read beyond the horizon is not all that lies there.
         while !self.isComplete, let last = keys.max, last > horizon {
             keys.removeMax()
             if let entry = entries.removeValue(forKey: last) { byteCount -= entry.bytes }
