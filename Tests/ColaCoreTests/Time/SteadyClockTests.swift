@@ -39,6 +39,9 @@ import Testing
         #expect(first == Now(monotonic: Instant(7), wall: Timestamp(-123)))
         let later = clock.steady(Now(monotonic: Instant(7 + 40 * Self.millisecond), wall: Timestamp(-83)))
         #expect(later == Now(monotonic: Instant(7 + 40 * Self.millisecond), wall: Timestamp(-83)))
+        // Half a millisecond on it is still the same one, before 1970 as after.
+        let half = Instant(7 + 40 * Self.millisecond + 500_000)
+        #expect(clock.steady(Now(monotonic: half, wall: Timestamp(-83))).wall == Timestamp(-83))
     }
 
     @Test func turnsShorterThanAMillisecondAddUp() {
