@@ -45,7 +45,7 @@ import Testing
     @Test func deadlinesThatMoveOnForeverTakeNoMemory() {
         var timers = Timers<Int>()
         timers.set(-1, at: Instant(1))  // stays at the top, so that nothing goes by being reached
-        for turn in 0..<100_000 {
+        for turn in 0..<20_000 {
             timers.set(turn % 10, at: Instant(Int64(100 + turn)))
             #expect(timers.entryCount <= 2 * timers.count + 16)
         }
