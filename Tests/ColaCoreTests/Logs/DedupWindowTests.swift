@@ -101,7 +101,7 @@ import Testing
         func firstToExpire() -> Int? { model.indices.min { (model[$0].expires, $0) < (model[$1].expires, $1) } }
         var now: Int64 = 0
         var length: Int64 = 50
-        for _ in 0..<1_500 {
+        for _ in 0..<500 {
             now += Int64.random(in: 0...3, using: &random)
             let id = "\(Int.random(in: 0..<40, using: &random))"
             switch Int.random(in: 0..<20, using: &random) {

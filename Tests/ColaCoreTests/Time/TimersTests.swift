@@ -60,7 +60,7 @@ import Testing
         var model: [(key: Int, deadline: Int64)] = []
         let keys = [3, 20, 200].randomElement(using: &random)!
         var now: Int64 = 0
-        for _ in 0..<2_000 {
+        for _ in 0..<500 {
             let key = Int.random(in: 0..<keys, using: &random)
             switch Int.random(in: 0..<10, using: &random) {
             case 0..<5:
