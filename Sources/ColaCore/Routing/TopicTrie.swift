@@ -9,22 +9,26 @@ internal import OrderedCollections
 ///
 /// Source: AMQP 0-9-1, section 3.1.3.3, "The Topic Exchange Type"; RabbitMQ for empty words
 final class TopicTrie: BindingTable {
-    private final class Node {
+    /// A node's place in the list of nodes. A match goes through numbers in half the time that references take, and no
+    /// depth of nodes is too deep to be freed.
+    private typealias Place = Int32
+
+    private struct Node {
         /// Stays while words go by: it ends a path with `#`.
         let isHash: Bool
-        var bindings: OrderedSet<Binding> = []
-        /// Looked up, never walked.
-        var words: [String: Node] = [:]
-        var star: Node?
-        var hash: Node?
+        var star: Place?
+        var hash: Place?
         /// The last step of a match that entered it.
         var step: UInt64 = 0
+        /// Looked up, never walked.
+        var words: [String: Place] = [:]
+        var bindings: OrderedSet<Binding> = []
 
         init(isHash: Bool) { self.isHash = isHash }
 
         var isEmpty: Bool { bindings.isEmpty && words.isEmpty && star == nil && hash == nil }
 
-        subscript(word: String) -> Node? {
+        subscript(word: String) -> Place? {
             get {
                 switch word {
                 case "*": star
@@ -42,85 +46,122 @@ final class TopicTrie: BindingTable {
         }
     }
 
-    private let root = Node(isHash: false)
-    /// The nodes the message could be at before the next word, and after it; empty between matches.
-    private var current: [Node] = []
-    private var next: [Node] = []
+    private static let root: Place = 0
+    private var nodes = [Node(isHash: false)]
+    private var unused: [Place] = []
     private var step: UInt64 = 0
+    /// Where the message could be before the next word, and after it; kept for their memory.
+    private var current: [Place] = []
+    private var next: [Place] = []
     /// How many nodes all matches together have entered: what a match costs, whatever the machine.
     private(set) var visits = 0
+
     /// How many nodes there are, the root not counted.
-    private(set) var nodeCount = 0
+    var nodeCount: Int { nodes.count - 1 - unused.count }
 
     func insert(_ binding: Binding) {
-        var node = root
+        var place = Self.root
         for word in Self.path(of: binding.definition.routingKey) {
-            if let child = node[word] {
-                node = child
+            if let child = nodes[Int(place)][word] {
+                place = child
             } else {
-                let child = Node(isHash: word == "#")
-                node[word] = child
-                nodeCount += 1
-                node = child
+                let child = add(Node(isHash: word == "#"))
+                nodes[Int(place)][word] = child
+                place = child
             }
         }
-        node.bindings.append(binding)
+        nodes[Int(place)].bindings.append(binding)
     }
 
     func remove(_ binding: Binding) {
         let path = Self.path(of: binding.definition.routingKey)
-        var nodes = [root]
+        var places = [Self.root]
         for word in path {
-            guard let child = nodes[nodes.count - 1][word] else { return }
-            nodes.append(child)
+            guard let child = nodes[Int(places[places.count - 1])][word] else { return }
+            places.append(child)
         }
-        nodes[nodes.count - 1].bindings.removeSwapping(binding)
-        for (word, depth) in zip(path, path.indices).reversed() where nodes[depth + 1].isEmpty {
-            nodes[depth][word] = nil
-            nodeCount -= 1
+        nodes[Int(places[places.count - 1])].bindings.removeSwapping(binding)
+        while let place = places.popLast(), let parent = places.last, nodes[Int(place)].isEmpty {
+            nodes[Int(parent)][path[places.count - 1]] = nil
+            nodes[Int(place)] = Node(isHash: false)
+            unused.append(place)
         }
+        if nodeCount == 0 { (nodes, unused) = ([nodes[Int(Self.root)]], []) }
+    }
+
+    private func add(_ node: Node) -> Place {
+        if let place = unused.popLast() {
+            nodes[Int(place)] = node
+            return place
+        }
+        nodes.append(node)
+        return Place(nodes.count - 1)
     }
 
     func match(key: String, headers: RecordHeaders, _ found: (Binding) -> Void) {
-        step += 1
-        enter(root)
-        for word in Self.words(of: key) {
-            swap(&current, &next)
-            guard !current.isEmpty else { return }
-            step += 1
-            for node in current {
-                if node.isHash { enter(node) }
-                if let child = node.words[word] { enter(child) }
-                if let child = node.star { enter(child) }
-            }
-            current.removeAll(keepingCapacity: true)
-        }
-        for node in next {
-            for binding in node.bindings { found(binding) }
+        Self.match(key, &nodes, &current, &next, &step, &visits)
+        for place in next {
+            for binding in nodes[Int(place)].bindings { found(binding) }
         }
         next.removeAll(keepingCapacity: true)
     }
 
-    /// The message may be at `node` now, and so at the `#` below it, which stands for no words too.
-    private func enter(_ node: Node) {
-        guard node.step != step else { return }
-        node.step = step
-        visits += 1
-        next.append(node)
+    /// Leaves the nodes where the key ends in `next`. All the state comes as arguments, as it is checked for exclusive
+    /// access at each use otherwise.
+    private static func match(
+        _ key: String, _ nodes: inout [Node], _ current: inout [Place], _ next: inout [Place], _ step: inout UInt64,
+        _ visits: inout Int
+    ) {
+        step += 1
+        enter(root, step, &nodes, &next)
+        visits += next.count
+        forEachWord(of: key) { word in
+            swap(&current, &next)
+            step += 1
+            for place in current {
+                if nodes[Int(place)].isHash { enter(place, step, &nodes, &next) }
+                if let child = nodes[Int(place)].words[word] { enter(child, step, &nodes, &next) }
+                if let child = nodes[Int(place)].star { enter(child, step, &nodes, &next) }
+            }
+            current.removeAll(keepingCapacity: true)
+            visits += next.count
+            return !next.isEmpty
+        }
+    }
+
+    /// The message may be at `place` now, and so at the `#` below it, which stands for no words too.
+    private static func enter(_ place: Place, _ step: UInt64, _ nodes: inout [Node], _ next: inout [Place]) {
+        guard nodes[Int(place)].step != step else { return }
+        nodes[Int(place)].step = step
+        next.append(place)
         // No further: below a `#` there is no second one.
-        if let hash = node.hash { enter(hash) }
+        if let hash = nodes[Int(place)].hash { enter(hash, step, &nodes, &next) }
     }
 
     /// The words of a pattern; of several `#` in a row one is left, as they mean the same.
     private static func path(of pattern: String) -> [String] {
         var path: [String] = []
-        for word in words(of: pattern) where word != "#" || path.last != "#" { path.append(word) }
+        forEachWord(of: pattern) { word in
+            if word != "#" || path.last != "#" { path.append(word) }
+            return true
+        }
         return path
     }
 
-    private static func words(of key: String) -> [String] {
-        guard !key.isEmpty else { return [] }
-        return key.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-            .map { String(Substring($0)) }
+    /// Calls `body` with each word, as long as it returns true. Without an array of them, as this is done for every
+    /// message.
+    private static func forEachWord(of key: String, _ body: (String) -> Bool) {
+        guard !key.isEmpty else { return }
+        var key = key
+        key.withUTF8 { bytes in
+            var start = 0
+            while start <= bytes.count {
+                var end = start
+                while end < bytes.count, bytes[end] != UInt8(ascii: ".") { end += 1 }
+                let word = UnsafeBufferPointer(rebasing: bytes[start..<end])
+                guard body(String(decoding: word, as: UTF8.self)) else { return }
+                start = end + 1
+            }
+        }
     }
 }
