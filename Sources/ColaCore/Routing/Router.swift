@@ -94,8 +94,8 @@ final class Router {
                 }
                 isTaken = true
             }
-            // As RabbitMQ does: the alternate is for what no binding takes. What a bound exchange cannot place is for its
-            // own alternate.
+            // As RabbitMQ does: the alternate is for what no binding takes. What a bound exchange cannot place is for
+            // that one's alternate.
             if !isTaken, let name = exchange.definition.alternate, let alternate = exchanges[name] {
                 reach(alternate, &reached)
             }
