@@ -185,6 +185,18 @@ final class BrokerLoop {
         finishTurn(at: now)
     }
 
+    func answered(_ query: Query, _ result: Result<QueryResult, StoreError>) {
+        guard !isStopping else { return }
+        let now = now
+        switch result {
+        case .success(let result): broker.apply(.answered(query, result), at: now, into: &effects)
+        case .failure(let error):
+            logger.error("a query failed", metadata: ["query": "\(query)", "reason": "\(error)"])
+            broker.apply(.queryFailed(query, reason: error.description), at: now, into: &effects)
+        }
+        finishTurn(at: now)
+    }
+
     func storageBlocked(_ reason: String?) {
         guard !isStopping else { return }
         blocked = reason
@@ -231,7 +243,8 @@ final class BrokerLoop {
                 guard let current else { continue }
                 current.handle(effect)
                 needsFlush(current)
-            case .ask, .assigned: break
+            case .ask(let query): ask(query)
+            case .assigned: break
             case .windowFull(let id): connections[id]?.reportWhenWritable()
             case .read(let request): read(request)
             case .blocked:
@@ -255,6 +268,14 @@ final class BrokerLoop {
         let eventLoop = eventLoop
         store.read(request) { result in
             eventLoop.execute { loop.value.loaded(request, result) }
+        }
+    }
+
+    private func ask(_ query: Query) {
+        let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        store.ask(query) { result in
+            eventLoop.execute { loop.value.answered(query, result) }
         }
     }
 

@@ -1,6 +1,6 @@
 internal import ColaCore
 
-/// The records that one batch appends to one log, as they are stored.
+/// A run of records of one log, as it is stored.
 struct EncodedChunk: Sendable {
     var base: Offset
     var last: Offset
@@ -10,6 +10,8 @@ struct EncodedChunk: Sendable {
     var bytes: Int
     var minTimestamp: Timestamp
     var maxTimestamp: Timestamp
+    /// When the first of them expires; nil: none does.
+    var minExpire: Timestamp?
     /// Record batches.
     var data: [UInt8]
 
@@ -22,27 +24,65 @@ struct EncodedChunk: Sendable {
         bytes = 0
         minTimestamp = first.timestamp
         maxTimestamp = first.timestamp
+        var expires = RecordSegment.Entry.never
         for entry in segment.entries {
-            bytes += entry.key.range.count + entry.value.range.count + entry.headers.range.count
+            bytes += entry.byteCount
             minTimestamp = min(minTimestamp, entry.timestamp)
             maxTimestamp = max(maxTimestamp, entry.timestamp)
+            expires = min(expires, entry.expires)
         }
+        minExpire = expires == RecordSegment.Entry.never ? nil : expires
         data = RecordBatch.encode(segment)
+    }
+
+    /// As a row holds it.
+    init(
+        base: Offset, last: Offset, count: Int, bytes: Int, minTimestamp: Timestamp, maxTimestamp: Timestamp,
+        minExpire: Timestamp?, data: [UInt8]
+    ) {
+        self.base = base
+        self.last = last
+        self.count = count
+        self.bytes = bytes
+        self.minTimestamp = minTimestamp
+        self.maxTimestamp = maxTimestamp
+        self.minExpire = minExpire
+        self.data = data
     }
 }
 
 /// A batch with its records encoded, so that a commit that is tried again need not encode again.
 struct EncodedBatch: Sendable {
     var batch: Batch
-    /// One for each of `batch.logs`; nil where nothing is appended.
-    var chunks: [EncodedChunk?]
+    /// For each of `batch.logs` what comes to it, in the order of the offsets.
+    var chunks: [[EncodedChunk]]
+    /// As `batch.scheduled`.
+    var scheduled: [EncodedSchedule]
 
     init(_ batch: Batch) {
         self.batch = batch
-        chunks = batch.logs.map { $0.appended.flatMap { EncodedChunk($0) } }
+        chunks = batch.logs.map { change in
+            var chunks = change.spilled.isEmpty ? [] : change.spilled.compactMap { EncodedChunk($0) }
+            if let appended = change.appended, let chunk = EncodedChunk(appended) { chunks.append(chunk) }
+            return chunks
+        }
+        scheduled = batch.scheduled.map { EncodedSchedule($0) }
         // The records are in the chunks now: let go of the second copy before the disk is waited for.
-        for index in self.batch.logs.indices { self.batch.logs[index].appended = nil }
+        for index in self.batch.logs.indices {
+            self.batch.logs[index].appended = nil
+            self.batch.logs[index].spilled = []
+        }
+        self.batch.scheduled = []
     }
 
-    var dataBytes: Int { chunks.reduce(0) { $0 + ($1?.data.count ?? 0) } }
+    var dataBytes: Int {
+        var bytes = scheduled.reduce(0) { $0 + $1.data.count }
+        for chunks in chunks { bytes = chunks.reduce(bytes) { $0 + $1.data.count } }
+        return bytes
+    }
+}
+
+extension RecordSegment.Entry {
+    /// Of its key, value and headers.
+    var byteCount: Int { key.range.count + value.range.count + headers.range.count }
 }

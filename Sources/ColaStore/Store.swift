@@ -20,6 +20,9 @@ package protocol Store: AnyObject, Sendable {
     /// committed.
     func read(_ request: ReadRequest, completion: @escaping @Sendable (Result<ReadResult, StoreError>) -> Void)
 
+    /// Answers a question about what is committed. Returns at once; `completion` follows.
+    func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void)
+
     /// Commits what was submitted, marks the stop as clean, and lets go of the virtual host. Blocks until done.
     func close() throws(StoreError)
 }
@@ -35,14 +38,18 @@ package struct StoreEvents: Sendable {
     package var roomFound: @Sendable () -> Void
     /// Nothing more can be made durable and what was under way is in doubt. The process must end.
     package var failed: @Sendable (StoreError) -> Void
+    /// Something that was stored cannot be read any more; a copy of it was put aside. For the log.
+    package var damaged: @Sendable (String) -> Void
 
     package init(
         committed: @escaping @Sendable (BatchNumber) -> Void, outOfRoom: @escaping @Sendable (String) -> Void,
-        roomFound: @escaping @Sendable () -> Void, failed: @escaping @Sendable (StoreError) -> Void
+        roomFound: @escaping @Sendable () -> Void, failed: @escaping @Sendable (StoreError) -> Void,
+        damaged: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.committed = committed
         self.outOfRoom = outOfRoom
         self.roomFound = roomFound
         self.failed = failed
+        self.damaged = damaged
     }
 }

@@ -1,3 +1,5 @@
+internal import ColaCore
+
 /// Why a store could not do what it was asked. Each case knows what a person can do about it, and its exit code.
 package enum StoreError: Error, Equatable, Sendable {
     /// Another process has the data directory open.
@@ -13,6 +15,13 @@ package enum StoreError: Error, Equatable, Sendable {
     case noRoom(path: String, reason: String)
     /// SQLite said something that should not happen.
     case unexpected(operation: String, code: Int32, reason: String)
+
+    /// Someone else owns the virtual host now: nothing may be written on behalf of `epoch` any more.
+    static func epochIsOver(_ epoch: Epoch) -> StoreError {
+        .unexpected(
+            operation: "commit", code: 0,
+            reason: "the data directory was opened by someone else since epoch \(epoch)")
+    }
 }
 
 extension StoreError: CustomStringConvertible {

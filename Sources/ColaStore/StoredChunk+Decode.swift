@@ -2,7 +2,12 @@ internal import ColaCore
 
 extension StoredChunk {
     /// Decodes what was stored for a chunk, and holds it against what its row says.
-    init(base: Offset, last: Offset, count: Int, data: [UInt8], settled: SettledSet, released: [Release]) {
+    ///
+    /// - Parameter expires: whether any record of it does.
+    init(
+        base: Offset, last: Offset, count: Int, data: [UInt8], expires: Bool = false, settled: SettledSet,
+        released: [Release]
+    ) {
         var (segment, damage) = RecordBatch.decode(data)
         // A batch's checksum does not cover its base offset: records must not come back under other offsets than
         // theirs.
@@ -16,6 +21,7 @@ extension StoredChunk {
             damage = [Self.misplaced(base...last)]
             segment = RecordSegment()
         }
+        if expires { segment = segment.readingExpiries() }
         self.init(
             base: base, last: last, segment: segment, settled: settled, released: released, damage: damage, count: count
         )

@@ -11,7 +11,13 @@ package final class TestBroker {
     ///
     /// Unchecked: a manual store calls back on the thread that asked, and a test has but one.
     private final class Mailbox: @unchecked Sendable {
-        var loaded: [ReadResult] = []
+        var answers: [Command] = []
+    }
+
+    /// What the broker has asked the store.
+    private enum Inquiry {
+        case read(ReadRequest)
+        case query(Query)
     }
 
     package var limits: Limits
@@ -20,7 +26,13 @@ package final class TestBroker {
     /// Every batch that was cut in this life, in order.
     package private(set) var batches: [Batch] = []
     /// Reads that wait for their answer, oldest first.
-    package private(set) var reads: [ReadRequest] = []
+    package var reads: [ReadRequest] {
+        inquiries.compactMap { if case .read(let request) = $0 { request } else { nil } }
+    }
+    /// The same of queries. They are answered in the order in which they and the reads were asked.
+    package var queries: [Query] {
+        inquiries.compactMap { if case .query(let query) = $0 { query } else { nil } }
+    }
     /// What was reported as damaged.
     package private(set) var damage: [String] = []
 
@@ -33,6 +45,7 @@ package final class TestBroker {
     private let disk = MemoryStore.Disk()
     private var store: MemoryStore
     private let mailbox = Mailbox()
+    private var inquiries: [Inquiry] = []
     private var heard: [ChannelID: [Heard]] = [:]
     private var lastChannel: UInt64 = 0
     private var lastRequest: UInt64 = 0
@@ -93,11 +106,16 @@ package final class TestBroker {
             case .blocked(let reason):
                 for id in 1...max(1, lastChannel) { note(.blocked(reason), ChannelID(id)) }
             case .read(let request):
-                reads.append(request)
+                inquiries.append(.read(request))
                 store.read(request) { [mailbox] result in
-                    if case .success(let result) = result { mailbox.loaded.append(result) }
+                    if case .success(let result) = result { mailbox.answers.append(.loaded(result)) }
                 }
-            case .ask, .assigned: break
+            case .ask(let query):
+                inquiries.append(.query(query))
+                store.ask(query) { [mailbox] result in
+                    if case .success(let result) = result { mailbox.answers.append(.answered(query, result)) }
+                }
+            case .assigned: break
             case .damaged(_, _, let sentence): damage.append(sentence)
             }
         }
@@ -146,24 +164,27 @@ package final class TestBroker {
         while commitNext() {}
     }
 
-    /// Answers the oldest read.
+    /// Answers the oldest read or query.
     ///
     /// - Returns: false if there is none.
     @discardableResult
     package func readNext() -> Bool {
-        guard store.readNext(), !reads.isEmpty else { return false }
-        reads.removeFirst()
-        guard !mailbox.loaded.isEmpty else { return false }
-        apply(.loaded(mailbox.loaded.removeFirst()))
+        guard store.readNext(), !inquiries.isEmpty else { return false }
+        inquiries.removeFirst()
+        guard !mailbox.answers.isEmpty else { return false }
+        apply(mailbox.answers.removeFirst())
         return true
     }
 
-    /// The oldest read fails.
+    /// The oldest read or query fails.
     package func failNextRead(_ reason: String) {
-        guard !reads.isEmpty else { return }
+        guard !inquiries.isEmpty else { return }
         store.readNext()
-        _ = mailbox.loaded.popLast()
-        apply(.loadFailed(reads.removeFirst(), reason: reason))
+        _ = mailbox.answers.popLast()
+        switch inquiries.removeFirst() {
+        case .read(let request): apply(.loadFailed(request, reason: reason))
+        case .query(let query): apply(.queryFailed(query, reason: reason))
+        }
     }
 
     /// Commits what is due and answers every read until nothing is left to do, as a server does that has the time.
@@ -201,8 +222,8 @@ package final class TestBroker {
         store = MemoryStore(disk: disk, mode: .manual)
         broker = Broker(Self.open(store), limits: limits)
         batches = []
-        reads = []
-        mailbox.loaded = []
+        inquiries = []
+        mailbox.answers = []
         heard = [:]
         // A new process has a clock of its own.
         now.monotonic = Instant(now.monotonic.rawValue / 2 + 7)
@@ -221,6 +242,12 @@ package final class TestBroker {
 
     /// Changes a byte of a stored chunk, counted from its end.
     package func damage(_ log: LogID, _ base: Offset, fromEnd: Int = 1) { disk.damage(log, base, fromEnd: fromEnd) }
+
+    /// Makes one chunk of those that lie in `run`, as a store may at any time.
+    package func merge(_ log: LogID, _ run: ClosedRange<Offset>) { disk.merge(log, run) }
+
+    /// Takes from a stored chunk what is settled of it, likewise.
+    package func compact(_ log: LogID, _ base: Offset) { disk.compact(log, base) }
 
     /// What is stored of one log.
     package struct Stored: Equatable, Sendable {

@@ -74,7 +74,7 @@ struct StoreCheckTests {
 
     @Test(arguments: [
         ("DELETE FROM queue WHERE name = 'q2'", "belongs to no queue"),
-        ("INSERT INTO released VALUES (9, 1, 1)", "log 9"),
+        ("INSERT INTO released VALUES (9, 1, 1, NULL, NULL)", "log 9"),
         ("INSERT INTO settled VALUES (1, 5, x'00', 0)", "offset 5"),
         ("INSERT INTO group_offset VALUES ('g', 9, 4)", "offset 4"),
     ])

@@ -3,7 +3,7 @@ internal import ColaCore
 extension MemoryStore.Contents {
     /// Does what a batch says, all of it. The same steps in the same order as the SQLite store's.
     mutating func commit(_ encoded: EncodedBatch) {
-        for (change, chunk) in zip(encoded.batch.logs, encoded.chunks) { commit(change, chunk) }
+        for (change, chunks) in zip(encoded.batch.logs, encoded.chunks) { commit(change, chunks) }
         for change in encoded.batch.definitions {
             switch change {
             case .put(let definition): put(definition)
@@ -11,33 +11,40 @@ extension MemoryStore.Contents {
             }
         }
         for offset in encoded.batch.groupOffsets {
-            groupOffsets.removeAll { $0.group == offset.group && $0.log == offset.log }
-            groupOffsets.append(offset)
+            groupOffsets[.init(log: offset.log, group: offset.group)] = offset.next
+        }
+        for offset in encoded.batch.groupsRemoved { groupOffsets[.init(log: offset.log, group: offset.group)] = nil }
+        for message in encoded.scheduled {
+            schedule.insert(message, at: schedule.partitioningIndex { $0.key > message.key })
+        }
+        for key in encoded.batch.unscheduled {
+            let index = schedule.partitioningIndex { $0.key >= key }
+            if index < schedule.count, schedule[index].key == key { schedule.remove(at: index) }
+        }
+        for entry in encoded.batch.seen { seen[.init(log: entry.log, id: entry.id)] = entry.expires }
+        for entry in encoded.batch.forgotten {
+            let key = MemoryStore.DedupKey(log: entry.log, id: entry.id)
+            // Not one that has been seen again since.
+            if let expires = seen[key], expires <= entry.expires { seen[key] = nil }
         }
         if let nextLog = encoded.batch.nextLog { self.nextLog = nextLog }
+        if let nextSchedule = encoded.batch.nextSchedule { self.nextSchedule = nextSchedule }
     }
 
-    private mutating func commit(_ change: LogChange, _ chunk: EncodedChunk?) {
+    private mutating func commit(_ change: LogChange, _ chunks: [EncodedChunk]) {
         var log = logs.removeValue(forKey: change.log) ?? MemoryStore.Log()
+        if change.isTransient { transient.insert(change.log) }
+        // Before anything is removed: the copy is made of what stands there now.
         for found in change.quarantined {
-            if let index = log.index(of: found.base),
-                !quarantined.contains(where: { $0.log == change.log && $0.base == found.base })
-            {
-                quarantined.append(
-                    MemoryStore.Kept(
-                        log: change.log, base: found.base, reason: found.reason, data: log.chunks[index].data))
-                log.chunks[index].count = found.readable
-            }
+            if let chunk = log.quarantine(found) { keep(change.log, chunk.base, found.reason, chunk.data) }
         }
-        if let chunk { log.chunks.insert(chunk, at: log.chunks.partitioningIndex { $0.base > chunk.base }) }
-        for entry in change.settled { log.settled[entry.base] = entry.settled.isEmpty ? nil : entry.settled }
-        for run in change.removed {
-            if let index = log.index(of: run.lowerBound) { log.chunks.remove(at: index) }
-            log.settled[run.lowerBound] = nil
-        }
-        for release in change.released { log.released[release.offset] = release.deliveries }
-        for offset in change.releasesRemoved { log.released[offset] = nil }
         log.state = change.state
+        for chunk in chunks { log.insert(chunk) }
+        for entry in change.rewritten { log.rewrite(entry) }
+        for entry in change.settled { log.settle(entry) }
+        for run in change.removed { log.remove(run) }
+        for release in change.released { log.released[release.offset] = release }
+        for offset in change.releasesRemoved { log.released[offset] = nil }
         if let range = change.trim { log.trim(range) }
         logs[change.log] = log
     }
@@ -45,88 +52,110 @@ extension MemoryStore.Contents {
     private mutating func put(_ definition: Definition) {
         remove(definition, keeping: definition.logs)
         switch definition {
-        case .queue(let queue): queues[queue.name] = queue
-        case .topic(let topic): topics[topic.name] = topic
-        case .exchange(let exchange): exchanges.append(exchange)
-        case .binding(let binding): bindings.append(binding)
-        case .virtualHost, .policy: break
+        case .virtualHost(let host): virtualHosts.insert(host.name)
+        case .queue(let queue): queues[queue.key] = queue
+        case .topic(let topic): topics[topic.key] = topic
+        case .exchange(let exchange): exchanges[.init(host: exchange.host, name: exchange.name)] = exchange
+        case .binding(let binding): bindings.insert(binding)
+        case .policy(let policy): policies[.init(host: policy.host, name: policy.name)] = policy
         }
         for log in definition.logs where logs[log] == nil { logs[log] = MemoryStore.Log() }
     }
 
     private mutating func remove(_ definition: Definition, keeping kept: [LogID] = []) {
-        var ended: [LogID] = []
+        // One that was never stored may have logs that were: what there was no room for in memory.
+        var ended = definition.logs
         switch definition {
-        case .queue(let queue):
-            ended = queues.removeValue(forKey: queue.name).map { [$0.log] } ?? []
-        case .topic(let topic):
-            ended = topics.removeValue(forKey: topic.name)?.partitions ?? []
-        case .exchange(let exchange): exchanges.removeAll { $0.name == exchange.name }
-        case .binding(let binding): bindings.removeAll { $0 == binding }
-        case .virtualHost, .policy: break
+        case .virtualHost(let host):
+            if host.name != VirtualHostDefinition.defaultName { virtualHosts.remove(host.name) }
+        case .queue(let queue): ended += queues.removeValue(forKey: queue.key)?.logs ?? []
+        case .topic(let topic): ended += topics.removeValue(forKey: topic.key)?.partitions ?? []
+        case .exchange(let exchange): exchanges[.init(host: exchange.host, name: exchange.name)] = nil
+        case .binding(let binding): bindings.remove(binding)
+        case .policy(let policy): policies[.init(host: policy.host, name: policy.name)] = nil
         }
-        for log in ended where !kept.contains(log) {
-            logs[log] = nil
-            groupOffsets.removeAll { $0.log == log }
+        for log in ended where !kept.contains(log) { forget(log) }
+    }
+
+    private mutating func forget(_ log: LogID) {
+        guard logs.removeValue(forKey: log) != nil else { return }
+        transient.remove(log)
+        groupOffsets = groupOffsets.filter { $0.key.log != log }
+        seen = seen.filter { $0.key.log != log }
+    }
+
+    /// Removes what was not to outlive the process before.
+    mutating func dropTransient() {
+        let defined = Set(queues.values.flatMap(\.logs) + topics.values.flatMap(\.partitions))
+        for log in transient.sorted() {
+            guard defined.contains(log), let found = logs[log] else {
+                forget(log)
+                continue
+            }
+            logs[log] = MemoryStore.Log(state: .emptied(found.state))
         }
+        transient = []
+    }
+
+    mutating func keep(_ log: LogID, _ base: Offset, _ reason: String, _ data: [UInt8]) {
+        guard !quarantined.contains(where: { $0.log == log && $0.base == base }) else { return }
+        quarantined.append(MemoryStore.Kept(log: log, base: base, reason: reason, data: data))
     }
 
     func recovery() -> Recovery {
-        Recovery(
+        var recovery = Recovery(
             epoch: epoch, wasStoppedCleanly: cleanEpoch.rawValue == epoch.rawValue - 1,
-            queues: queues.values.sorted { $0.log < $1.log }.map { ($0, [logs[$0.log]?.state ?? .empty]) },
+            queues: queues.values.sorted { $0.log < $1.log }.map { queue in
+                (queue, queue.logs.map { logs[$0]?.state ?? .empty })
+            },
             topics: topics.values.sorted { $0.partitions[0] < $1.partitions[0] }.map { topic in
                 (topic, topic.partitions.map { logs[$0]?.state ?? .empty })
             },
-            exchanges: exchanges.sorted { $0.name < $1.name },
-            bindings: bindings.sorted {
-                ($0.source, $0.destination, $0.routingKey) < ($1.source, $1.destination, $1.routingKey)
-            },
-            groupOffsets: groupOffsets.filter { logs[$0.log] != nil }.sorted {
-                ($0.log, $0.group) < ($1.log, $1.group)
-            }, nextLog: nextLog)
-    }
-
-    func read(_ request: ReadRequest) -> ReadResult {
-        guard let log = logs[request.log] else { return ReadResult(request: request, chunks: [], isComplete: true) }
-        let from = max(request.from, log.state.start, log.state.floor)
-        var result = ReadResult(request: request, chunks: [], isComplete: true)
-        var bytes = 0
-        for chunk in log.chunks[log.chunks.partitioningIndex { $0.last >= from }...] {
-            if chunk.base >= request.below { break }
-            if !result.chunks.isEmpty, bytes >= request.bytesMax {
-                result.isComplete = false
-                break
-            }
-            bytes += chunk.data.count
-            let released = log.released.filter { $0.key >= chunk.base && $0.key <= chunk.last }
-            result.chunks.append(
-                StoredChunk(
-                    base: chunk.base, last: chunk.last, count: chunk.count, data: chunk.data,
-                    settled: log.settled[chunk.base] ?? SettledSet(),
-                    released: released.map { Release(offset: $0.key, deliveries: $0.value) }.sorted {
-                        $0.offset < $1.offset
-                    }))
+            exchanges: exchanges.sorted { $0.key < $1.key }.map(\.value),
+            bindings: bindings.sorted { $0.sortKey.lexicographicallyPrecedes($1.sortKey) },
+            groupOffsets: groupOffsets.filter { logs[$0.key.log] != nil }
+                .map { GroupOffset(group: $0.key.group, log: $0.key.log, next: $0.value) }
+                .sorted { ($0.log, $0.group) < ($1.log, $1.group) },
+            nextLog: nextLog)
+        recovery.virtualHosts = virtualHosts.sorted().map { VirtualHostDefinition(name: $0) }
+        recovery.policies = policies.sorted { $0.key < $1.key }.map(\.value)
+        recovery.seen = seen.map { DedupEntry(log: $0.key.log, id: $0.key.id, expires: $0.value) }.sorted {
+            ($0.expires, $0.log) == ($1.expires, $1.log)
+                ? $0.id.lexicographicallyPrecedes($1.id) : ($0.expires, $0.log) < ($1.expires, $1.log)
         }
-        return result
+        recovery.nextSchedule = nextSchedule
+        recovery.scheduledCount = schedule.count
+        return recovery
     }
 }
 
-extension MemoryStore.Log {
-    mutating func trim(_ range: Range<Offset>) {
-        for chunk in chunks where range.contains(chunk.base) { settled[chunk.base] = nil }
-        chunks.removeAll { range.contains($0.base) }
-        released = released.filter { !range.contains($0.key) }
-    }
+extension QueueDefinition {
+    fileprivate var key: MemoryStore.HostName { .init(host: host, name: name) }
+}
+
+extension TopicDefinition {
+    fileprivate var key: MemoryStore.HostName { .init(host: host, name: name) }
+}
+
+extension BindingDefinition {
+    fileprivate var sortKey: [String] { [host, source, target.rawValue, destination, routingKey, match.text] }
 }
 
 extension Definition {
     /// The logs that belong to it.
     var logs: [LogID] {
         switch self {
-        case .queue(let queue): [queue.log]
+        case .queue(let queue): queue.logs
         case .topic(let topic): topic.partitions
         case .virtualHost, .exchange, .binding, .policy: []
         }
+    }
+}
+
+extension LogState {
+    /// Of a log that lost all it had; its offsets go on.
+    static func emptied(_ state: LogState) -> LogState {
+        LogState(
+            start: state.next, next: state.next, ready: 0, bytes: 0, floor: state.next, handedOut: state.next)
     }
 }

@@ -20,9 +20,7 @@ extension MemoryStore.Disk {
             guard let found = contents.logs[log] else { return nil }
             return LogContents(
                 state: found.state, chunks: found.chunks.map(\.base), settled: found.settled.keys.sorted(),
-                released: found.released.map { Release(offset: $0.key, deliveries: $0.value) }.sorted {
-                    $0.offset < $1.offset
-                },
+                released: found.released.values.sorted { $0.offset < $1.offset },
                 quarantined: contents.quarantined.filter { $0.log == log }.map(\.base))
         }
     }

@@ -17,38 +17,68 @@ extension MemoryStore {
                 contents.logs[log]?.chunks[index].data[count - fromEnd] ^= 0x40
             }
         }
+
+        /// The same of a message in the schedule.
+        package func damage(_ id: ScheduleID) {
+            contents.change { contents in
+                guard let index = contents.schedule.firstIndex(where: { $0.key.id == id }) else { return }
+                contents.schedule[index].data[contents.schedule[index].data.count - 1] ^= 0x40
+            }
+        }
+
+        /// Makes one chunk of those that lie in `run`, as a store may at any time.
+        package func merge(_ log: LogID, _ run: ClosedRange<Offset>) {
+            contents.change { $0.logs[log]?.merge(run) }
+        }
+
+        /// Takes from a chunk what is settled of it, likewise.
+        package func compact(_ log: LogID, _ base: Offset) {
+            contents.change { $0.logs[log]?.compact(base) }
+        }
+    }
+
+    /// A name in a virtual host.
+    struct HostName: Hashable, Comparable {
+        var host: String
+        var name: String
+
+        static func < (lhs: HostName, rhs: HostName) -> Bool { (lhs.host, lhs.name) < (rhs.host, rhs.name) }
+    }
+
+    struct GroupKey: Hashable {
+        var log: LogID
+        var group: String
+    }
+
+    struct DedupKey: Hashable {
+        var log: LogID
+        var id: [UInt8]
     }
 
     struct Contents {
         var epoch = Epoch(0)
         var cleanEpoch = Epoch(0)
         var nextLog = LogID(1)
+        var nextSchedule = ScheduleID(1)
         /// Whether a store has it open.
         var isInUse = false
         var logs: [LogID: Log] = [:]
-        /// By their names.
-        var queues: [String: QueueDefinition] = [:]
-        var topics: [String: TopicDefinition] = [:]
-        var exchanges: [ExchangeDefinition] = []
-        var bindings: [BindingDefinition] = []
-        var groupOffsets: [GroupOffset] = []
+        /// Logs that go at the next start.
+        var transient: Set<LogID> = []
+        var virtualHosts: Set<String> = [VirtualHostDefinition.defaultName]
+        var queues: [HostName: QueueDefinition] = [:]
+        var topics: [HostName: TopicDefinition] = [:]
+        var exchanges: [HostName: ExchangeDefinition] = [:]
+        var policies: [HostName: PolicyDefinition] = [:]
+        var bindings: Set<BindingDefinition> = []
+        var groupOffsets: [GroupKey: Offset] = [:]
+        /// In the order of their keys.
+        var schedule: [EncodedSchedule] = []
+        var seen: [DedupKey: Timestamp] = [:]
         var quarantined: [Kept] = []
     }
 
-    struct Log {
-        var state = LogState.empty
-        /// In the order of their bases.
-        var chunks: [EncodedChunk] = []
-        var settled: [Offset: SettledSet] = [:]
-        var released: [Offset: Int] = [:]
-
-        func index(of base: Offset) -> Int? {
-            let index = chunks.partitioningIndex { $0.base >= base }
-            return index < chunks.count && chunks[index].base == base ? index : nil
-        }
-    }
-
-    /// A copy of a damaged chunk.
+    /// A copy of a damaged chunk; of log 0: of a message in the schedule.
     struct Kept: Sendable {
         var log: LogID
         var base: Offset

@@ -22,7 +22,8 @@ package final class MemoryStore: Store {
     private struct Pending {
         var phase = Phase.new
         var batches: [Batch] = []
-        var reads: [(request: ReadRequest, completion: ReadQueue.Completion)] = []
+        var inquiries: [Inquiry] = []
+        var epoch = Epoch(0)
         var events: StoreEvents?
         var thread: PermanentThread?
     }
@@ -48,12 +49,14 @@ package final class MemoryStore: Store {
             guard !contents.isInUse else { return nil }
             contents.isInUse = true
             contents.epoch = Epoch(contents.epoch.rawValue + 1)
+            contents.dropTransient()
             return contents.recovery()
         }
         guard let recovery else {
             pending.change { $0.phase = .closed }
             throw .inUse(path: "memory", by: "another store")
         }
+        pending.change { $0.epoch = recovery.epoch }
         if mode == .thread {
             let thread = PermanentThread(name: "cola-memory") { [self] in run() }
             pending.change { $0.thread = thread }
@@ -67,11 +70,19 @@ package final class MemoryStore: Store {
 
     package func read(_ request: ReadRequest, completion: @escaping @Sendable (Result<ReadResult, StoreError>) -> Void)
     {
+        take(.read(request, completion))
+    }
+
+    package func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void) {
+        take(.ask(query, completion))
+    }
+
+    private func take(_ inquiry: Inquiry) {
         let isTaken = pending.change { pending in
-            if pending.phase == .open { pending.reads.append((request, completion)) }
+            if pending.phase == .open { pending.inquiries.append(inquiry) }
             return pending.phase == .open
         }
-        if !isTaken { completion(.failure(.unexpected(operation: "read", code: 0, reason: "the store is closed"))) }
+        if !isTaken { inquiry.refuse() }
     }
 
     package func close() throws(StoreError) {
@@ -91,7 +102,7 @@ package final class MemoryStore: Store {
         disk.contents.change { $0.isInUse = false }
         pending.change { pending in
             pending.batches = []
-            pending.reads = []
+            pending.inquiries = []
         }
     }
 
@@ -100,38 +111,66 @@ package final class MemoryStore: Store {
     /// - Returns: its number; nil if none waits.
     @discardableResult
     package func commitNext() -> BatchNumber? {
-        let next = pending.change { pending -> (batch: Batch, events: StoreEvents?)? in
+        let next = pending.change { pending -> (batch: Batch, epoch: Epoch, events: StoreEvents?)? in
             guard pending.phase == .open || pending.phase == .closing, !pending.batches.isEmpty else { return nil }
-            return (pending.batches.removeFirst(), pending.events)
+            return (pending.batches.removeFirst(), pending.epoch, pending.events)
         }
         guard let next else { return nil }
         let encoded = EncodedBatch(next.batch)
-        disk.contents.change { $0.commit(encoded) }
+        let isOurs = disk.contents.change { contents in
+            guard contents.epoch == next.epoch else { return false }
+            contents.commit(encoded)
+            return true
+        }
+        guard isOurs else {
+            pending.change { $0.batches = [] }
+            next.events?.failed(.epochIsOver(next.epoch))
+            return nil
+        }
         next.events?.committed(next.batch.number)
         return next.batch.number
     }
 
-    /// Answers the oldest read that waits.
+    /// Answers the oldest read or query that waits.
     ///
     /// - Returns: whether there was one.
     @discardableResult
     package func readNext() -> Bool {
-        let next = pending.change { pending in pending.reads.isEmpty ? nil : pending.reads.removeFirst() }
-        guard let next else { return false }
-        next.completion(.success(disk.contents.read { $0.read(next.request) }))
+        let next = pending.change { pending in pending.inquiries.isEmpty ? nil : pending.inquiries.removeFirst() }
+        switch next {
+        case nil: return false
+        case .read(let request, let completion): completion(.success(disk.contents.read { $0.read(request) }))
+        case .ask(let query, let completion): completion(.success(answer(query)))
+        }
         return true
+    }
+
+    private func answer(_ query: Query) -> QueryResult {
+        switch query {
+        case .outline(let log, let from, let countMax):
+            return disk.contents.read { $0.outline(log, from: from, countMax: countMax) }
+        case .time(let log, let time): return disk.contents.read { $0.outline(log, asYoungAs: time) }
+        case .schedule(let key, let countMax, let bytesMax):
+            let (result, damaged) = disk.contents.change {
+                $0.schedule(after: key, countMax: countMax, bytesMax: bytesMax)
+            }
+            for key in damaged {
+                pending.read { $0.events }?.damaged("the message \(key.id) in the schedule is damaged")
+            }
+            return result
+        }
     }
 
     /// How many batches wait for their commit.
     package var batchesWaiting: Int { pending.read { $0.batches.count } }
 
-    /// How many reads wait for their answer.
-    package var readsWaiting: Int { pending.read { $0.reads.count } }
+    /// How many reads and queries wait for their answer.
+    package var readsWaiting: Int { pending.read { $0.inquiries.count } }
 
     private func run() {
         while pending.wait(for: { pending -> Bool? in
             if pending.phase != .open { return false }
-            return pending.batches.isEmpty && pending.reads.isEmpty ? nil : true
+            return pending.batches.isEmpty && pending.inquiries.isEmpty ? nil : true
         }) == true {
             commitNext()
             readNext()

@@ -1,11 +1,8 @@
 internal import ColaCore
 
-/// Reads chunks on a read-only connection: copies them out in one short transaction, and checks them after it.
+/// Reads chunks: copies them out in one short transaction, and checks them after it.
 final class ChunkReader {
-    private let connection: Connection
-    private let gate: ReaderGate
-    private let begin: Statement
-    private let end: Statement
+    private let transaction: ReadTransaction
     private let floor: Statement
     private let chunks: Statement
     private let settled: Statement
@@ -16,23 +13,22 @@ final class ChunkReader {
         var base: Offset
         var last: Offset
         var count: Int
+        var expires: Bool
         var data: [UInt8]
         var settled: SettledSet
         var released: [Release]
     }
 
-    init(_ connection: Connection, gate: ReaderGate) throws {
-        self.connection = connection
-        self.gate = gate
-        begin = try connection.prepare("BEGIN")
-        end = try connection.prepare("COMMIT")
+    init(_ transaction: ReadTransaction) throws {
+        self.transaction = transaction
+        let connection = transaction.connection
         floor = try connection.prepare(
             """
             SELECT max(start, floor) FROM logstate WHERE log = ?
             """)
         chunks = try connection.prepare(
             """
-            SELECT base, last, count, data FROM chunk WHERE log = ?1
+            SELECT base, last, count, min_expire, data FROM chunk WHERE log = ?1
               AND base >= coalesce(
                 (SELECT base FROM chunk WHERE log = ?1 AND base <= ?2 ORDER BY base DESC LIMIT 1), ?2)
               AND last >= ?2 AND base < ?3
@@ -41,25 +37,19 @@ final class ChunkReader {
             """)
         settled = try connection.prepare("SELECT data, crc FROM settled WHERE log = ? AND base = ?")
         released = try connection.prepare(
-            "SELECT offset, deliveries FROM released WHERE log = ? AND offset BETWEEN ? AND ? ORDER BY offset")
+            """
+            SELECT offset, deliveries, fate, due FROM released WHERE log = ? AND offset BETWEEN ? AND ? ORDER BY offset
+            """)
     }
 
     func read(_ request: ReadRequest) throws -> ReadResult {
-        let (rows, isComplete) = try gate.pass { try copy(request) }
+        let (rows, isComplete) = try transaction.run { try select(request) }
         let chunks = rows.map {
             StoredChunk(
-                base: $0.base, last: $0.last, count: $0.count, data: $0.data, settled: $0.settled, released: $0.released
-            )
+                base: $0.base, last: $0.last, count: $0.count, data: $0.data, expires: $0.expires, settled: $0.settled,
+                released: $0.released)
         }
         return ReadResult(request: request, chunks: chunks, isComplete: isComplete)
-    }
-
-    private func copy(_ request: ReadRequest) throws -> (rows: [Row], isComplete: Bool) {
-        try begin.runToEnd()
-        defer { connection.rollback() }
-        let result = try select(request)
-        try end.runToEnd()
-        return result
     }
 
     private func select(_ request: ReadRequest) throws -> (rows: [Row], isComplete: Bool) {
@@ -77,11 +67,11 @@ final class ChunkReader {
             if !rows.isEmpty, bytes >= request.bytesMax { return (rows, false) }
             let base = Offset(chunks.integer(0))
             let last = Offset(chunks.integer(1))
-            let data = chunks.blob(3)
+            let data = chunks.blob(4)
             bytes += data.count
             rows.append(
                 Row(
-                    base: base, last: last, count: Int(chunks.integer(2)), data: data,
+                    base: base, last: last, count: Int(chunks.integer(2)), expires: !chunks.isNull(3), data: data,
                     settled: try settled(request.log, base), released: try released(request.log, base, last)))
         }
         return (rows, true)
@@ -92,11 +82,7 @@ final class ChunkReader {
         settled.bind(2, base.rawValue)
         defer { settled.reset() }
         guard try settled.step() else { return SettledSet() }
-        let data = settled.blob(0)
-        // Where the set cannot be believed nothing is settled: a message that comes again is better than one that never
-        // does.
-        guard StateChecksum.settled(log, base, data) == settled.integer(1) else { return SettledSet() }
-        return SettledSet(encoded: data) ?? SettledSet()
+        return SettledSet(stored: settled.blob(0), crc: settled.integer(1), log, base)
     }
 
     private func released(_ log: LogID, _ base: Offset, _ last: Offset) throws -> [Release] {
@@ -106,7 +92,9 @@ final class ChunkReader {
         defer { released.reset() }
         var releases: [Release] = []
         while try released.step() {
-            releases.append(Release(offset: Offset(released.integer(0)), deliveries: Int(released.integer(1))))
+            let fate = released.optionalText(2).flatMap { Fate(storedName: $0, due: released.optionalInteger(3)) }
+            releases.append(
+                Release(offset: Offset(released.integer(0)), deliveries: Int(released.integer(1)), fate: fate))
         }
         return releases
     }

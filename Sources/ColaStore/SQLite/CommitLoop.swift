@@ -45,6 +45,7 @@ final class CommitLoop: @unchecked Sendable {
 
     private enum Work {
         case batches([Batch])
+        case damaged([ScheduleID])
         case nothing
         case stop(CommitQueue.Stop)
     }
@@ -56,6 +57,7 @@ final class CommitLoop: @unchecked Sendable {
             do {
                 switch next() {
                 case .batches(let batches): try commit(batches)
+                case .damaged(let ids): try whenThereIsRoom { try committer.quarantine(ids) }
                 case .nothing: try tidyUp()
                 case .stop(.atOnce): return
                 case .stop(.inOrder):
@@ -76,6 +78,11 @@ final class CommitLoop: @unchecked Sendable {
                 let batches = queue.batches
                 queue.batches = []
                 return .batches(batches)
+            }
+            if !queue.damaged.isEmpty {
+                let ids = queue.damaged
+                queue.damaged = []
+                return .damaged(ids)
             }
             return queue.stop.map { .stop($0) }
         } ?? .nothing

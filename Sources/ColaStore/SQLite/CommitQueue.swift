@@ -10,6 +10,8 @@ struct CommitQueue {
     }
 
     var batches: [Batch] = []
+    /// Messages in the schedule that cannot be read.
+    var damaged: [ScheduleID] = []
     var stop: Stop?
     /// Set once nothing more can be made durable.
     var failure: StoreError?

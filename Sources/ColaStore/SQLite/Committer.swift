@@ -40,6 +40,13 @@ final class Committer {
         try transaction { try writer.setMeta(key, value) }
     }
 
+    /// Puts messages of the schedule aside that cannot be read.
+    func quarantine(_ ids: [ScheduleID]) throws {
+        try transaction {
+            for id in ids { try writer.quarantine(id) }
+        }
+    }
+
     var hasGarbage: Bool { trimmer.hasWork }
 
     func trim() throws {

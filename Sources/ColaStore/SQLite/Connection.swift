@@ -72,6 +72,9 @@ final class Connection {
     /// Whether a transaction is open on it. An error may have ended the one that was.
     var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
+    /// How many rows the last statement changed.
+    var changes: Int { Int(sqlite3_changes(handle)) }
+
     /// Takes back the open transaction, if there is one.
     func rollback() {
         // SQLite rolls back by itself on most errors; that ROLLBACK then finds nothing to do is no news.

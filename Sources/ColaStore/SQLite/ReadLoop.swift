@@ -2,44 +2,65 @@ internal import ColaCore
 
 /// What waits for the reader thread.
 struct ReadQueue {
-    typealias Completion = @Sendable (Result<ReadResult, StoreError>) -> Void
-
-    var requests: [(request: ReadRequest, completion: Completion)] = []
+    var inquiries: [Inquiry] = []
     var isStopping = false
 }
 
 /// What the reader thread does for the whole of its life: answers reads one after the other.
 final class ReadLoop: @unchecked Sendable {
     // Unchecked: made by the thread that opens the store, then used by the reader thread alone.
-    private let reader: ChunkReader
+    private let chunks: ChunkReader
+    private let outlines: OutlineReader
+    private let schedule: ScheduleReader
     private let queue: Monitor<ReadQueue>
     private let path: String
 
-    init(reader: ChunkReader, queue: Monitor<ReadQueue>, path: String) {
-        self.reader = reader
+    init(_ connection: Connection, gate: ReaderGate, queue: Monitor<ReadQueue>, path: String) throws {
+        let transaction = try ReadTransaction(connection, gate: gate)
+        chunks = try ChunkReader(transaction)
+        outlines = try OutlineReader(transaction)
+        schedule = try ScheduleReader(transaction)
         self.queue = queue
         self.path = path
     }
 
     /// Runs until it is told to stop and what was asked before is answered.
-    func run() {
-        while let requests = next() {
-            for (request, completion) in requests { completion(read(request)) }
+    ///
+    /// - Parameter didFindDamage: is told of messages in the schedule that cannot be read.
+    func run(didFindDamage: ([ScheduleID]) -> Void) {
+        while let inquiries = next() {
+            for inquiry in inquiries {
+                switch inquiry {
+                case .read(let request, let completion): completion(answer { try chunks.read(request) })
+                case .ask(let query, let completion): completion(answer { try answer(query, didFindDamage) })
+                }
+            }
         }
     }
 
-    private func next() -> [(request: ReadRequest, completion: ReadQueue.Completion)]? {
-        queue.wait { queue -> [(request: ReadRequest, completion: ReadQueue.Completion)]?? in
-            if queue.requests.isEmpty { return queue.isStopping ? .some(nil) : nil }
-            let requests = queue.requests
-            queue.requests = []
-            return requests
+    private func next() -> [Inquiry]? {
+        queue.wait { queue -> [Inquiry]?? in
+            if queue.inquiries.isEmpty { return queue.isStopping ? .some(nil) : nil }
+            let inquiries = queue.inquiries
+            queue.inquiries = []
+            return inquiries
         } ?? nil
     }
 
-    private func read(_ request: ReadRequest) -> Result<ReadResult, StoreError> {
+    private func answer(_ query: Query, _ didFindDamage: ([ScheduleID]) -> Void) throws -> QueryResult {
+        switch query {
+        case .outline(let log, let from, let countMax): return try outlines.read(log, from: from, countMax: countMax)
+        case .time(let log, let time): return try outlines.read(log, asYoungAs: time)
+        case .schedule(let key, let countMax, let bytesMax):
+            let (result, damaged) = try schedule.read(after: key, countMax: countMax, bytesMax: bytesMax)
+            if !damaged.isEmpty { didFindDamage(damaged) }
+            return result
+        }
+    }
+
+    private func answer<Answer>(_ body: () throws -> Answer) -> Result<Answer, StoreError> {
         Result { () throws(StoreError) in
-            try StoreError.converting(path: path) { try reader.read(request) }
+            try StoreError.converting(path: path, body)
         }
     }
 }

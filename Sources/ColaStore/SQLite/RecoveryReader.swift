@@ -1,6 +1,6 @@
 internal import ColaCore
 
-/// Reads what a start needs: definitions, and one row for each log.
+/// Reads what a start needs: definitions, one row for each log, and the message ids that were seen.
 struct RecoveryReader {
     let connection: Connection
     let path: String
@@ -15,40 +15,50 @@ struct RecoveryReader {
         var recovery = Recovery(epoch: Epoch(epoch))
         recovery.wasStoppedCleanly = try meta("clean_epoch") == stored
         recovery.nextLog = LogID(try meta("next_log"))
-        let states = try logStates()
-        recovery.queues = try rows("SELECT name, log FROM queue ORDER BY log") { row in
-            let definition = QueueDefinition(name: row.text(0), log: LogID(row.integer(1)))
-            return (definition, [try state(of: definition.log, states)])
-        }
-        let partitions = try rows("SELECT name, log FROM topic ORDER BY name, partition") { row in
-            (name: row.text(0), log: LogID(row.integer(1)))
-        }
-        for (name, log) in partitions {
-            let state = try state(of: log, states)
-            if recovery.topics.last?.definition.name == name {
-                recovery.topics[recovery.topics.count - 1].definition.partitions.append(log)
-                recovery.topics[recovery.topics.count - 1].states.append(state)
-            } else {
-                recovery.topics.append((TopicDefinition(name: name, partitions: [log]), [state]))
-            }
-        }
-        // Logs get growing ids, so this is the order in which topics were declared.
-        recovery.topics.sort { $0.definition.partitions[0] < $1.definition.partitions[0] }
-        recovery.exchanges = try rows("SELECT name, kind FROM exchange ORDER BY name") { row in
-            guard let kind = ExchangeDefinition.Kind(storedName: row.text(1)) else {
-                throw damaged("exchange \(row.text(0)) is of unknown kind \(row.text(1))")
-            }
-            return ExchangeDefinition(name: row.text(0), kind: kind)
-        }
-        recovery.bindings = try rows("SELECT source, destination, routing_key FROM binding ORDER BY 1, 2, 3") { row in
-            BindingDefinition(source: row.text(0), destination: row.text(1), routingKey: row.text(2))
+        recovery.nextSchedule = ScheduleID(try meta("next_schedule"))
+        let found = try DefinitionReader(connection: connection, path: path, acceptDamage: acceptDamage).read()
+        recovery.virtualHosts = found.virtualHosts
+        recovery.exchanges = found.exchanges
+        recovery.bindings = found.bindings
+        recovery.policies = found.policies
+        let states = try dropTransient(logStates(), found)
+        recovery.queues = try found.queues.map { queue in (queue, try queue.logs.map { try state(of: $0, states) }) }
+        recovery.topics = try found.topics.map { topic in
+            (topic, try topic.partitions.map { try state(of: $0, states) })
         }
         // Those of deleted logs are the trimmer's business.
-        let offsets = try rows("SELECT group_name, log, next FROM group_offset ORDER BY log, group_name") { row in
-            GroupOffset(group: row.text(0), log: LogID(row.integer(1)), next: Offset(row.integer(2)))
+        recovery.groupOffsets = try rows("SELECT group_name, log, next FROM group_offset ORDER BY log, group_name") {
+            let log = LogID($0.integer(1))
+            return states[log] == nil ? nil : GroupOffset(group: $0.text(0), log: log, next: Offset($0.integer(2)))
         }
-        recovery.groupOffsets = offsets.filter { states[$0.log] != nil }
+        recovery.seen = try rows("SELECT log, id, expires FROM dedup ORDER BY expires, log, id") {
+            let log = LogID($0.integer(0))
+            return states[log] == nil ? nil : DedupEntry(log: log, id: $0.blob(1), expires: Timestamp($0.integer(2)))
+        }
+        // SQLite counts the entries of the index, a million in a few hundredths of a second.
+        recovery.scheduledCount = Int(try connection.integer("SELECT count(*) FROM schedule"))
         return recovery
+    }
+
+    /// Hands what was not to outlive the process before to the trimmer.
+    private func dropTransient(
+        _ states: [LogID: LogState], _ found: DefinitionReader.Found
+    ) throws -> [LogID: LogState] {
+        let transient = try rows("SELECT log FROM transient ORDER BY log") { LogID($0.integer(0)) }
+        guard !transient.isEmpty else { return states }
+        var states = states
+        let defined = Set(found.queues.flatMap(\.logs) + found.topics.flatMap(\.partitions))
+        let writer = try LogWriter(connection, chunks: ChunkTable(connection, epoch: Epoch(0)))
+        for log in transient {
+            if defined.contains(log), let state = states[log] {
+                try writer.empty(log, state)
+                states[log] = .emptied(state)
+            } else {
+                try writer.end(log)
+                states[log] = nil
+            }
+        }
+        return states
     }
 
     private func state(of log: LogID, _ states: [LogID: LogState]) throws -> LogState {
@@ -60,12 +70,11 @@ struct RecoveryReader {
     private func logStates() throws -> [LogID: LogState] {
         var states: [LogID: LogState] = [:]
         var broken: [LogID] = []
-        let select = try connection.prepare("SELECT log, start, next, ready, bytes, floor, clean, crc FROM logstate")
+        let select = try connection.prepare(
+            "SELECT log, start, next, ready, bytes, floor, clean, crc, next_expiry FROM logstate")
         while try select.step() {
             let log = LogID(select.integer(0))
-            let state = LogState(
-                start: Offset(select.integer(1)), next: Offset(select.integer(2)), ready: Int(select.integer(3)),
-                bytes: Int(select.integer(4)), floor: Offset(select.integer(5)), handedOut: Offset(select.integer(6)))
+            let state = LogState(row: select)
             if StateChecksum.logState(log, state) == select.integer(7) {
                 states[log] = state
             } else if acceptDamage {
@@ -82,29 +91,24 @@ struct RecoveryReader {
     /// not known: nothing that could be read before is lost, some of it may come once more.
     private func rebuild(_ log: LogID) throws -> LogState {
         var state = LogState.empty
-        let select = try connection.prepare("SELECT base, last, count, bytes FROM chunk WHERE log = ? ORDER BY base")
-        select.bind(1, log.rawValue)
+        let chunks = try ChunkTable(connection, epoch: Epoch(0))
         var isFirst = true
-        while try select.step() {
-            if isFirst { state.start = Offset(select.integer(0)) }
+        for key in try chunks.rows(in: Offset(0)...Offset(.max), log) {
+            if isFirst { state.start = key.base }
             isFirst = false
-            let (next, overflow) = select.integer(1).addingReportingOverflow(1)
-            guard !overflow else { throw damaged("log \(log) ends at offset \(select.integer(1))") }
-            state.next = Offset(next)
-            state.ready += Int(select.integer(2))
-            state.bytes += Int(select.integer(3))
-        }
-        let settled = try connection.prepare("SELECT data FROM settled WHERE log = ?")
-        settled.bind(1, log.rawValue)
-        while try settled.step() {
-            state.ready = max(0, state.ready - (SettledSet(encoded: settled.blob(0))?.count ?? 0))
+            guard key.last < Offset(.max) else { throw damaged("log \(log) ends at offset \(key.last)") }
+            state.next = key.last.next
+            let row = try chunks.row(key, log).decoded
+            for entry in row.segment.entries where !row.settled.contains(entry.offset.distance(from: key.base)) {
+                state.ready += 1
+                state.bytes += entry.byteCount
+                guard entry.expires != RecordSegment.Entry.never else { continue }
+                state.nextExpiry = min(state.nextExpiry ?? entry.expires, entry.expires)
+            }
         }
         state.floor = state.start
         state.handedOut = state.next
-        let put = try connection.prepare("INSERT OR REPLACE INTO logstate VALUES (?,?,?,?,?,?,?,?)")
-        try put.run(
-            log.rawValue, state.start.rawValue, state.next.rawValue, Int64(state.ready), Int64(state.bytes),
-            state.floor.rawValue, state.handedOut.rawValue, StateChecksum.logState(log, state))
+        try LogWriter(connection, chunks: chunks).put(state, log)
         return state
     }
 
@@ -115,12 +119,24 @@ struct RecoveryReader {
         return select.integer(0)
     }
 
-    private func rows<Row>(_ sql: String, _ read: (Statement) throws -> Row) throws -> [Row] {
+    private func rows<Row>(_ sql: String, _ read: (Statement) throws -> Row?) throws -> [Row] {
         let select = try connection.prepare(sql)
         var rows: [Row] = []
-        while try select.step() { rows.append(try read(select)) }
+        while try select.step() {
+            if let row = try read(select) { rows.append(row) }
+        }
         return rows
     }
 
     private func damaged(_ reason: String) -> StoreError { .damaged(path: path, reason: reason) }
+}
+
+extension LogState {
+    /// - Parameter row: log, start, next, ready, bytes, floor, clean, crc, next_expiry.
+    init(row: Statement) {
+        self.init(
+            start: Offset(row.integer(1)), next: Offset(row.integer(2)), ready: Int(row.integer(3)),
+            bytes: Int(row.integer(4)), floor: Offset(row.integer(5)), handedOut: Offset(row.integer(6)),
+            nextExpiry: row.optionalInteger(8).map { Timestamp($0) })
+    }
 }

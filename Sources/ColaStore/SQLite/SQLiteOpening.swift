@@ -10,7 +10,7 @@ struct SQLiteOpening {
 
     struct Opened {
         var committer: Committer
-        var reader: ChunkReader
+        var readConnection: Connection
         var recovery: Recovery
     }
 
@@ -32,10 +32,10 @@ struct SQLiteOpening {
             if options.pagesMax > 0 { try connection.execute("PRAGMA max_page_count=\(options.pagesMax)") }
             let recovery = try beginEpoch(connection)
             let committer = try Committer(connection, epoch: recovery.epoch, gate: gate)
-            let reader = try ChunkReader(Connection(path: path, access: .readOnly), gate: gate)
+            let readConnection = try Connection(path: path, access: .readOnly)
             // The names of the log and of the database must be there after a power loss, too.
             options.directory.sync()
-            return Opened(committer: committer, reader: reader, recovery: recovery)
+            return Opened(committer: committer, readConnection: readConnection, recovery: recovery)
         }
     }
 

@@ -80,12 +80,19 @@ package final class SQLiteStore: Store {
         let commitLoop = CommitLoop(
             committer: opened.committer, queue: commits, reserve: reserve, events: events, epoch: opened.recovery.epoch,
             path: directory.database)
-        let readLoop = ReadLoop(reader: opened.reader, queue: reads, path: directory.database)
+        let readLoop = try StoreError.converting(path: directory.database) {
+            try ReadLoop(opened.readConnection, gate: gate, queue: reads, path: directory.database)
+        }
         phase.value = .open(
             Running(
                 lock: lock,
                 commitThread: PermanentThread(name: "cola-commit") { [shortage] in commitLoop.run(shortage: shortage) },
-                readThread: PermanentThread(name: "cola-read") { readLoop.run() },
+                readThread: PermanentThread(name: "cola-read") { [commits] in
+                    readLoop.run { damaged in
+                        for id in damaged { events.damaged("the message \(id) in the schedule is damaged") }
+                        commits.change { $0.damaged += damaged }
+                    }
+                },
                 connection: opened.committer.connection))
         return opened.recovery
     }
@@ -99,11 +106,19 @@ package final class SQLiteStore: Store {
 
     package func read(_ request: ReadRequest, completion: @escaping @Sendable (Result<ReadResult, StoreError>) -> Void)
     {
+        take(.read(request, completion))
+    }
+
+    package func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void) {
+        take(.ask(query, completion))
+    }
+
+    private func take(_ inquiry: Inquiry) {
         let isTaken = reads.change { queue in
-            if !queue.isStopping { queue.requests.append((request, completion)) }
+            if !queue.isStopping { queue.inquiries.append(inquiry) }
             return !queue.isStopping
         }
-        if !isTaken { completion(.failure(.unexpected(operation: "read", code: 0, reason: "the store is closed"))) }
+        if !isTaken { inquiry.refuse() }
     }
 
     package func close() throws(StoreError) {

@@ -8,7 +8,12 @@ enum StateChecksum {
             Int64(state.ready).littleEndian, Int64(state.bytes).littleEndian, state.floor.rawValue.littleEndian,
             state.handedOut.rawValue.littleEndian
         )
-        return withUnsafeBytes(of: &values) { Int64(CRC32C.checksum($0)) }
+        guard let expiry = state.nextExpiry else {
+            // As schema version 1 had it: rows of that time are as good as ever.
+            return withUnsafeBytes(of: &values) { Int64(CRC32C.checksum($0)) }
+        }
+        var more = (values, expiry.rawValue.littleEndian)
+        return withUnsafeBytes(of: &more) { Int64(CRC32C.checksum($0)) }
     }
 
     static func settled(_ log: LogID, _ base: Offset, _ data: [UInt8]) -> Int64 {

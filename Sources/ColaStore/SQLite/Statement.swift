@@ -17,11 +17,23 @@ final class Statement {
         sqlite3_bind_int64(handle, index, value)
     }
 
+    func bind(_ index: Int32, _ value: Int64?) {
+        if let value { bind(index, value) } else { bindNull(index) }
+    }
+
+    func bind(_ index: Int32, _ value: String?) {
+        if let value { bind(index, value) } else { bindNull(index) }
+    }
+
     func bind(_ index: Int32, _ value: String) {
         var value = value
         _ = value.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { cola_bind_text(handle, index, $0.baseAddress, Int32($0.count)) }
         }
+    }
+
+    func bindNull(_ index: Int32) {
+        sqlite3_bind_null(handle, index)
     }
 
     /// Binds without a copy: `bytes` must stay where they are until the statement was reset.
@@ -63,6 +75,10 @@ final class Statement {
     }
 
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+    func optionalInteger(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
+
+    func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 

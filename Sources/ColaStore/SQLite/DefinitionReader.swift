@@ -1,0 +1,127 @@
+internal import ColaCore
+
+/// Reads definitions back.
+struct DefinitionReader {
+    let connection: Connection
+    let path: String
+    /// Leaves out what cannot be understood, instead of refusing it.
+    let acceptDamage: Bool
+
+    private struct Owner: Hashable {
+        var kind: String
+        var host: String
+        var name: String
+    }
+
+    struct Found {
+        var virtualHosts: [VirtualHostDefinition] = []
+        var queues: [QueueDefinition] = []
+        var topics: [TopicDefinition] = []
+        var exchanges: [ExchangeDefinition] = []
+        var bindings: [BindingDefinition] = []
+        var policies: [PolicyDefinition] = []
+    }
+
+    func read() throws -> Found {
+        var found = Found()
+        found.virtualHosts = try rows("SELECT name FROM virtual_host ORDER BY name") {
+            VirtualHostDefinition(name: $0.text(0))
+        }
+        let arguments = try arguments()
+        found.queues = try queues(arguments)
+        found.topics = try topics(arguments)
+        found.exchanges = try rows("SELECT host, name, kind, alternate FROM exchange ORDER BY host, name") { row in
+            guard let kind = ExchangeDefinition.Kind(storedName: row.text(2)) else {
+                return try refuse("exchange \(row.text(1)) is of unknown kind \(row.text(2))")
+            }
+            return ExchangeDefinition(host: row.text(0), name: row.text(1), kind: kind, alternate: row.optionalText(3))
+        }
+        found.bindings = try rows(
+            "SELECT host, source, target, destination, routing_key, match FROM binding ORDER BY 1, 2, 3, 4, 5, 6"
+        ) { row in
+            guard let target = BindingDefinition.Target(storedName: row.text(2)),
+                let match = BindingDefinition.Match(text: row.text(5))
+            else { return try refuse("the binding of \(row.text(3)) to \(row.text(1)) cannot be understood") }
+            return BindingDefinition(
+                host: row.text(0), source: row.text(1), target: target, destination: row.text(3),
+                routingKey: row.text(4), match: match)
+        }
+        found.policies = try rows("SELECT host, name, pattern, applies_to, priority FROM policy ORDER BY 1, 2") { row in
+            guard let appliesTo = PolicyDefinition.AppliesTo(storedName: row.text(3)) else {
+                return try refuse("policy \(row.text(1)) applies to \(row.text(3)), which is unknown")
+            }
+            return PolicyDefinition(
+                host: row.text(0), name: row.text(1), pattern: row.text(2), appliesTo: appliesTo,
+                priority: Int(row.integer(4)),
+                arguments: arguments[Owner(kind: "policy", host: row.text(0), name: row.text(1))] ?? Arguments())
+        }
+        return found
+    }
+
+    private func queues(_ arguments: [Owner: Arguments]) throws -> [QueueDefinition] {
+        var higher: [LogID: [QueueDefinition.PriorityLog]] = [:]
+        let priorities = try connection.prepare("SELECT queue, priority, log FROM priority_log ORDER BY 1, 2")
+        while try priorities.step() {
+            higher[LogID(priorities.integer(0)), default: []].append(
+                .init(priority: UInt8(clamping: priorities.integer(1)), log: LogID(priorities.integer(2))))
+        }
+        return try rows("SELECT host, name, log, auto_delete FROM queue ORDER BY log") { row in
+            let log = LogID(row.integer(2))
+            return QueueDefinition(
+                host: row.text(0), name: row.text(1), log: log, higher: higher[log] ?? [],
+                arguments: arguments[Owner(kind: "queue", host: row.text(0), name: row.text(1))] ?? Arguments(),
+                isAutoDelete: row.integer(3) != 0)
+        }
+    }
+
+    private func topics(_ arguments: [Owner: Arguments]) throws -> [TopicDefinition] {
+        var topics: [TopicDefinition] = []
+        let partitions = try rows("SELECT host, name, log FROM topic ORDER BY host, name, partition") { row in
+            (host: row.text(0), name: row.text(1), log: LogID(row.integer(2)))
+        }
+        for (host, name, log) in partitions {
+            if topics.last?.host == host, topics.last?.name == name {
+                topics[topics.count - 1].partitions.append(log)
+            } else {
+                topics.append(
+                    TopicDefinition(
+                        host: host, name: name, partitions: [log],
+                        arguments: arguments[Owner(kind: "topic", host: host, name: name)] ?? Arguments()))
+            }
+        }
+        // Logs get growing ids, so this is the order in which topics were declared.
+        return topics.sorted { $0.partitions[0] < $1.partitions[0] }
+    }
+
+    private func arguments() throws -> [Owner: Arguments] {
+        var arguments: [Owner: Arguments] = [:]
+        let select = try connection.prepare("SELECT kind, host, owner, name, value FROM argument")
+        while try select.step() {
+            let owner = Owner(kind: select.text(0), host: select.text(1), name: select.text(2))
+            guard let argument = Argument(rawValue: select.text(3)) else {
+                _ = try refuse("\(owner.kind) \(owner.name) has an unknown argument, \(select.text(3))") as Never?
+                continue
+            }
+            do {
+                try argument.set(select.text(4), in: &arguments[owner, default: Arguments()])
+            } catch {
+                _ = try refuse("\(owner.kind) \(owner.name): \(error.sentence)") as Never?
+            }
+        }
+        return arguments
+    }
+
+    private func rows<Row>(_ sql: String, _ read: (Statement) throws -> Row?) throws -> [Row] {
+        let select = try connection.prepare(sql)
+        var rows: [Row] = []
+        while try select.step() {
+            if let row = try read(select) { rows.append(row) }
+        }
+        return rows
+    }
+
+    private func refuse<Row>(_ reason: String) throws -> Row? {
+        guard acceptDamage else { throw StoreError.damaged(path: path, reason: reason) }
+        return nil
+    }
+}

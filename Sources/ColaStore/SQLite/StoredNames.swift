@@ -1,0 +1,49 @@
+internal import ColaCore
+
+// What stands in the tables for the cases of definitions: the names of the protocols, so that a renamed case changes
+// nothing on the disk.
+
+extension ExchangeDefinition.Kind {
+    var storedName: String {
+        switch self {
+        case .direct: "direct"
+        case .fanout: "fanout"
+        case .topic: "topic"
+        case .headers: "headers"
+        }
+    }
+
+    init?(storedName: String) {
+        guard let kind = Self.allCases.first(where: { $0.storedName == storedName }) else { return nil }
+        self = kind
+    }
+}
+
+extension BindingDefinition.Target {
+    var storedName: String {
+        switch self {
+        case .queue: "queue"
+        case .exchange: "exchange"
+        }
+    }
+
+    init?(storedName: String) {
+        guard let target = Self.allCases.first(where: { $0.storedName == storedName }) else { return nil }
+        self = target
+    }
+}
+
+extension PolicyDefinition.AppliesTo {
+    var storedName: String {
+        switch self {
+        case .queues: "queues"
+        case .topics: "topics"
+        case .all: "all"
+        }
+    }
+
+    init?(storedName: String) {
+        guard let appliesTo = Self.allCases.first(where: { $0.storedName == storedName }) else { return nil }
+        self = appliesTo
+    }
+}
