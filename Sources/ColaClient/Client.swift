@@ -61,13 +61,13 @@ public final class Client: Sendable {
 
     /// From now on the exchange leads messages with the routing key to the queue or topic.
     public func bind(exchange: String, to name: String, routingKey: String = "") async throws {
-        let request = ClientRequest.bind(exchange: exchange, to: name, key: routingKey.isEmpty ? nil : routingKey)
+        let request = ClientRequest.bind(.init(exchange, to: name, key: routingKey.isEmpty ? nil : routingKey))
         _ = try await connection.ask(request, "bind of '\(exchange)' to '\(name)'")
     }
 
     /// Takes a binding back.
     public func unbind(exchange: String, from name: String, routingKey: String = "") async throws {
-        let request = ClientRequest.unbind(exchange: exchange, from: name, key: routingKey.isEmpty ? nil : routingKey)
+        let request = ClientRequest.unbind(.init(exchange, to: name, key: routingKey.isEmpty ? nil : routingKey))
         _ = try await connection.ask(request, "unbind of '\(exchange)' from '\(name)'")
     }
 

@@ -156,7 +156,8 @@ final class Connection: Sendable {
             state.withLock { $0.lastRefusal = $0.lastRefusal ?? error }
         case .blocked(let sentence): notice?("the server holds publishers back: \(sentence)")
         case .unblocked: notice?("the server takes messages again")
-        case .beat: break
+        // Nobody here joins a group, so nobody is told what to read.
+        case .beat, .assigned: break
         }
     }
 

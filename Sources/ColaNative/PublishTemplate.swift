@@ -5,7 +5,7 @@ package import NIOCore
 /// The texts are escaped once; for each message three pieces and two numbers are copied, in one reservation of the
 /// buffer.
 ///
-/// Shape:  `pub KEY ` SIZE ` t=`TAG ` x=… key=… h.…=… mandatory=no` LF body LF
+/// Shape:  `pub KEY ` SIZE ` t=`TAG ` x=… key=… h.…=… mandatory=no prio=… …` LF body LF
 /// Source: `protocol/native.md` section 3.3
 package struct PublishTemplate: Equatable, Sendable {
     /// Up to the size, with the space before it.
@@ -16,7 +16,7 @@ package struct PublishTemplate: Equatable, Sendable {
     package init(
         routingKey: String, exchange: String? = nil, key: [UInt8]? = nil,
         headers: [(name: String, value: [UInt8])] = [],
-        isMandatory: Bool = true
+        isMandatory: Bool = true, properties: PublishProperties = PublishProperties()
     ) {
         var prefix = ByteBuffer(staticString: "pub ")
         Escape.write(routingKey, to: &prefix, as: .word)
@@ -37,6 +37,7 @@ package struct PublishTemplate: Equatable, Sendable {
             Escape.write(header.value[...], to: &suffix, as: .optionValue)
         }
         if !isMandatory { suffix.writeStaticString(" mandatory=no") }
+        properties.write(to: &suffix)
         self.prefix = Array(prefix.readableBytesView)
         self.suffix = Array(suffix.readableBytesView)
     }

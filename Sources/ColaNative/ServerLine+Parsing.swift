@@ -24,6 +24,7 @@ extension ServerLine {
         guard scanner.split(bytes, from: 0, to: end) else { throw malformed(bytes, to: end) }
         if scanner.field(0, is: "msg", in: bytes) { return try arrival(bytes, to: end, scanner) }
         if scanner.field(0, is: "ok", in: bytes) { return try answer(bytes, to: end, scanner) }
+        if scanner.field(0, is: "assigned", in: bytes) { return try assigned(bytes, to: end, scanner) }
         if scanner.count == 1, scanner.field(0, is: "beat", in: bytes) { return ParsedLine(line: .beat) }
         if scanner.count == 1, scanner.field(0, is: "unblocked", in: bytes) { return ParsedLine(line: .unblocked) }
         throw malformed(bytes, to: end)
@@ -65,6 +66,38 @@ extension ServerLine {
             }
         }
         return ParsedLine(line: .ok(answer), bodySize: size)
+    }
+
+    /// `assigned c=N generation=N partitions=P:OFFSET,P:OFFSET…`
+    private static func assigned(
+        _ bytes: UnsafeRawBufferPointer, to end: Int, _ scanner: LineScanner
+    ) throws(ClientDecoder.Malformed) -> ParsedLine {
+        var (consumer, generation): (Int64?, Int64?)
+        var positions: [Assigned.Position]?
+        for index in 1..<scanner.count {
+            guard let option = option(index, bytes, scanner) else { throw malformed(bytes, to: end) }
+            switch option.name {
+            case "c": consumer = scanner.optionNumber(index, in: bytes)
+            case "generation": generation = scanner.optionNumber(index, in: bytes)
+            case "partitions": positions = Self.positions(option.value)
+            default: break
+            }
+        }
+        guard let consumer, let generation, let positions else { throw malformed(bytes, to: end) }
+        return ParsedLine(
+            line: .assigned(Assigned(consumer: consumer, generation: generation, partitions: positions)))
+    }
+
+    private static func positions(_ text: [UInt8]) -> [Assigned.Position]? {
+        var positions: [Assigned.Position] = []
+        if text.isEmpty { return positions }
+        for part in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+            let numbers = part.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+                .map { $0.withUnsafeBytes(Decimal.parse) }
+            guard numbers.count == 2, let partition = numbers[0], let next = numbers[1] else { return nil }
+            positions.append(Assigned.Position(partition: partition, next: next))
+        }
+        return positions
     }
 
     private static func option(_ index: Int, _ bytes: UnsafeRawBufferPointer, _ scanner: LineScanner) -> Option? {
@@ -116,6 +149,8 @@ extension ServerLine.Arrival {
             return
         }
         switch option.name {
+        case "p": partition = option.value.withUnsafeBytes(Decimal.parse) ?? 0
+        case "null": isNull = option.value == Array("yes".utf8)
         case "r": failedDeliveries = option.value.withUnsafeBytes(Decimal.parse)
         case "ts": timestamp = option.value.withUnsafeBytes(Decimal.parse)
         case "key": key = option.value

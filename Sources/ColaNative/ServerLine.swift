@@ -10,6 +10,7 @@ package enum ServerLine: Equatable, Sendable {
     case ok(Answer)
     case error(Refusal)
     case message(Arrival)
+    case assigned(Assigned)
     case bye(code: String, sentence: String)
     case blocked(sentence: String)
     case unblocked
@@ -72,11 +73,15 @@ package enum ServerLine: Equatable, Sendable {
         package var consumer: Int64
         package var delivery: Int64
         package var offset: Int64
+        /// `p=`: of a topic, which of its partitions.
+        package var partition: Int64 = 0
         /// `r=`: how many deliveries of it ended without an acknowledgement; nil if it was certainly never handed out.
         package var failedDeliveries: Int64?
         /// Milliseconds since 1970, UTC.
         package var timestamp: Int64?
         package var key: [UInt8]?
+        /// `null=yes`: there is no value, and the body is of no bytes.
+        package var isNull = false
         package var headers: [Option] = []
         package var body = ByteBuffer()
 
@@ -84,6 +89,29 @@ package enum ServerLine: Equatable, Sendable {
             self.consumer = consumer
             self.delivery = delivery
             self.offset = offset
+        }
+    }
+
+    /// An `assigned`: what a member of a group reads from now on, and no more than that.
+    package struct Assigned: Equatable, Sendable {
+        package struct Position: Equatable, Sendable {
+            package var partition: Int64
+            package var next: Int64
+
+            package init(partition: Int64, next: Int64) {
+                self.partition = partition
+                self.next = next
+            }
+        }
+
+        package var consumer: Int64
+        package var generation: Int64
+        package var partitions: [Position]
+
+        package init(consumer: Int64, generation: Int64, partitions: [Position]) {
+            self.consumer = consumer
+            self.generation = generation
+            self.partitions = partitions
         }
     }
 }

@@ -14,10 +14,32 @@ extension NativeSession {
             output.writeString("err c=\(consumer) \(error.code) \(error.isRetryable ? "retry" : "final") ")
             output.writeString(Self.oneLine(error.description))
             output.writeString("\n")
-        case .blocked(let sentence?): output.writeString("blocked \(Self.oneLine(sentence))\n")
-        case .blocked(nil): output.writeStaticString("unblocked\n")
-        case .assigned, .ask, .windowFull, .read, .damaged: break  // the loop's business
+        case .blocked(let sentence): tell(blocked: sentence)
+        case .assigned(_, let consumer, let assignment): write(assignment, to: consumer)
+        case .ask, .windowFull, .read, .damaged: break  // the loop's business
         }
+    }
+
+    /// Why publishers are held back is for those who may publish: a stranger hears of it when he has said hello.
+    private mutating func tell(blocked sentence: String?) {
+        blocked = sentence
+        guard state.isOpen, pendingHello == nil else { return }
+        if let sentence {
+            writeBlocked(sentence)
+        } else if knowsBlocked {
+            knowsBlocked = false
+            output.writeStaticString("unblocked\n")
+        }
+    }
+
+    mutating func writeBlocked(_ sentence: String) {
+        knowsBlocked = true
+        output.writeString("blocked \(Self.oneLine(sentence))\n")
+    }
+
+    private mutating func write(_ assignment: Assignment, to consumer: ConsumerTag) {
+        let partitions = assignment.partitions.map { "\($0.partition):\($0.next)" }.joined(separator: ",")
+        output.writeString("assigned c=\(consumer) generation=\(assignment.generation) partitions=\(partitions)\n")
     }
 
     /// Nothing more follows for now: what waited to be merged is written.
@@ -27,7 +49,7 @@ extension NativeSession {
 
     private mutating func answer(_ id: RequestID, _ reply: Reply) {
         switch id {
-        case .hello: answerHello()
+        case .hello: answerHello(reply)
         case .quit:
             write(.done, for: quitTag ?? .untagged)
             flushTags()
@@ -45,6 +67,7 @@ extension NativeSession {
     mutating func write(_ reply: Reply, for id: RequestID) {
         if case .done = reply, id.isTag { return merge(id.rawValue) }
         flushTags()
+        let isStatistics = isStatistics(id)
         switch reply {
         case .done: finish("ok", id, "")
         case .declared(let messages): finish("ok", id, " ready=\(messages)")
@@ -59,7 +82,11 @@ extension NativeSession {
             for delivery in deliveries { write(delivery, to: ConsumerTag(0)) }
             finish("ok", id, " count=\(deliveries.count)")
         case .rows(let rows): writeBody(JSONText(rows), for: id)
-        case .description(let description): writeBody(JSONText(description), for: id)
+        case .description(let description):
+            var answer = Description()
+            if isStatistics { answer.add("version", configuration.server) }
+            for field in description.fields { answer.add(field.name, field.value) }
+            writeBody(JSONText(answer), for: id)
         case .named(let name): finish("ok", id, " name=\(escaped(name))")
         case .duplicate: finish("ok", id, " duplicate=yes")
         case .refused(let error):
@@ -131,6 +158,10 @@ extension NativeSession {
 
     /// The options of a message, and its body.
     private mutating func writeRest(of delivery: Delivery) {
+        if delivery.partition != 0 {
+            output.writeStaticString(" p=")
+            Decimal.write(delivery.partition, to: &output)
+        }
         if let redelivered = delivery.redelivered {
             output.writeStaticString(" r=")
             Decimal.write(redelivered, to: &output)
@@ -142,6 +173,7 @@ extension NativeSession {
                 let key = UnsafeRawBufferPointer(rebasing: data[delivery.entry.key.range])
                 Escape.write(key, to: &output, as: .optionValue)
             }
+            if delivery.entry.value.isNull { output.writeStaticString(" null=yes") }
             if delivery.entry.headerCount > 0 {
                 writeHeaders(UnsafeRawBufferPointer(rebasing: data[delivery.entry.headers.range]))
             }

@@ -46,11 +46,11 @@ extension NativeSession {
                 _ = try reader.number("SIZE", in: 0...Int64.max)
                 try readOptions(&reader, of: &publish)
             } catch {
-                _ = refuse("syntax", error.sentence, end, tag)
+                _ = refuse(error.code, error.sentence, end, tag)
                 return end + 1
             }
         }
-        commands.append(.request(channel, tag, .publish(publish)))
+        request(.publish(publish), tag)
         return end + 1
     }
 
@@ -71,9 +71,39 @@ extension NativeSession {
     ) throws(RequestReader.Malformed) {
         publish.exchange = try reader.option("x") ?? ""
         publish.message.key = try reader.bytes("key").map { $0[...] }
-        publish.isMandatory = try reader.choice("mandatory", ["yes": true, "no": false]) ?? true
-        publish.message.headers = try reader.headers()
+        publish.isMandatory = try reader.truth("mandatory") ?? true
+        var headers = RecordHeaders()
+        try reader.eachHeader { (name, value) throws(RequestReader.Malformed) in
+            guard !name.starts(with: BrokerHeader.prefix.utf8) else { throw .reserved(name) }
+            headers.append(name: name, value: value)
+        }
+        // Most publishes that say more than where they go say no more than this.
+        if reader.hasMore {
+            try readWaiting(&reader, of: &publish)
+            publish.id = try reader.optionName("id").map { Array($0.utf8)[...] }
+            let (reply, correlation) = (try reader.optionName("reply"), try reader.optionName("corr"))
+            if let id = publish.id { headers.append(.messageID, id) }
+            if let reply { headers.append(.replyTo, reply.utf8) }
+            if let correlation { headers.append(.correlationID, correlation.utf8) }
+            if try reader.truth("null") ?? false {
+                guard publish.message.value?.isEmpty ?? true else {
+                    throw RequestReader.Malformed("null=yes is a message without a value: its SIZE is 0")
+                }
+                publish.message.value = nil
+            }
+        }
+        publish.message.headers = headers
         try reader.end()
+    }
+
+    /// What is said of all messages of a `pubs` alike: when they go, and where among others.
+    private func readWaiting(
+        _ reader: inout RequestReader, of publish: inout Publish
+    ) throws(RequestReader.Malformed) {
+        publish.priority = UInt8(clamping: try reader.optionNumber("prio", in: 0...255) ?? 0)
+        publish.timeToLive = try reader.optionNumber("ttl", in: 0...Argument.millisecondsMax)
+        publish.delay = try reader.optionNumber("delay", in: 0...Argument.millisecondsMax) ?? 0
+        publish.partition = try reader.optionNumber("partition", in: Self.partitions).map { Int($0) }
     }
 
     mutating func readBatch(
@@ -87,7 +117,8 @@ extension NativeSession {
             publish.routingKey = try reader.text("ROUTING-KEY")
             count = Int(try reader.number("COUNT", in: 1...Int64(Configuration.batchMessagesMax)))
             publish.exchange = try reader.option("x") ?? ""
-            publish.isMandatory = try reader.choice("mandatory", ["yes": true, "no": false]) ?? true
+            publish.isMandatory = try reader.truth("mandatory") ?? true
+            if reader.hasMore { try readWaiting(&reader, of: &publish) }
             try reader.end()
             malformed = nil
         } catch {
@@ -141,7 +172,23 @@ extension NativeSession {
         }
         publish.message.value = values[0]
         publish.more = values.dropFirst().map { Message(value: $0) }
-        commands.append(.request(channel, reader.tag, .publish(publish)))
+        request(.publish(publish), reader.tag)
         return position
+    }
+}
+
+extension RequestReader.Malformed {
+    static func reserved(_ name: [UInt8]) -> Self {
+        var malformed = Self(
+            "the header '\(String(decoding: name, as: UTF8.self))' begins with '\(BrokerHeader.prefix)', which is kept "
+                + "for the broker's own; choose another name, or use id=, reply= and corr=")
+        malformed.code = "access_refused"
+        return malformed
+    }
+}
+
+extension RecordHeaders {
+    fileprivate mutating func append(_ header: BrokerHeader, _ value: some Collection<UInt8>) {
+        append(name: header.rawValue.utf8, value: value)
     }
 }

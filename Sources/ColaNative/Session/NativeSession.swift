@@ -21,7 +21,11 @@ package struct NativeSession {
         static let batchMessagesMax = 10_000
         /// What one is told who asks for something before that.
         static let helloFirst = "say who you are first: hello 1 user=NAME password=PASSWORD"
-        static let features = ["batch", "bind", "get", "groups", "headers", "keys", "peek", "prefetch", "topics"]
+        static let features = [
+            "alter", "batch", "bind", "dead-letters", "dedup", "delay", "describe", "exclusive", "get", "groups",
+            "headers", "keys", "partitions", "peek", "policies", "prefetch", "priority", "redrive", "seek", "topics",
+            "ttl", "vhosts", "why",
+        ]
     }
 
     enum State {
@@ -52,6 +56,15 @@ package struct NativeSession {
     /// What a `hello` asked for that is still to be answered.
     var pendingHello: (tag: RequestID, heartbeat: Int64)?
     var hasSaidHello = false
+    /// The virtual host that the connection works in.
+    var host = VirtualHostDefinition.defaultName
+    /// Whether anything was asked of the broker, after which the virtual host stays what it is.
+    var hasAsked = false
+    /// Why publishers are held back, and whether the client was told.
+    var blocked: String?
+    var knowsBlocked = false
+    /// Of `stat` requests that are not answered.
+    var statisticsTags: Set<RequestID> = []
     var quitTag: RequestID?
     /// The routing key of the last publish, as received and as text.
     var lastKeyBytes: [UInt8] = []
@@ -100,7 +113,8 @@ package struct NativeSession {
 
     func info(of identity: Access.Identity, client: String) -> ChannelInfo {
         var info = ChannelInfo(
-            protocolName: "native", peer: peer.description, user: identity.user, client: client, since: began.wall)
+            protocolName: "native", host: host, peer: peer.description, user: identity.user, client: client,
+            since: began.wall)
         if case .process(let id, let user, _) = peer {
             info.processID = id
             info.userID = user
@@ -261,6 +275,8 @@ extension RequestID {
     static let end = RequestID(.max - 4)
     /// `hello` of a peer that was known before it said so.
     static let hello = RequestID(.max - 5)
+    /// `stat` without a tag.
+    static let statistics = RequestID(.max - 6)
 
     var isTag: Bool { rawValue <= UInt64(Int64.max) }
 }

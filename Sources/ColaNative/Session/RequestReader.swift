@@ -8,6 +8,7 @@ internal import ColaCore
 struct RequestReader {
     /// What is wrong with a line, for people.
     struct Malformed: Error {
+        var code = "syntax"
         var sentence: String
         init(_ sentence: String) { self.sentence = sentence }
     }
@@ -15,9 +16,9 @@ struct RequestReader {
     let scanner: LineScanner
     let bytes: UnsafeRawBufferPointer
     private(set) var tag = RequestID.untagged
-    private var next = 1
-    /// Options that were asked for.
-    private var used: Set<Int> = []
+    private(set) var next = 1
+    /// Fields that were asked for, as far as they are words or options.
+    private var used = FieldSet()
 
     init(scanner: LineScanner, bytes: UnsafeRawBufferPointer) {
         self.scanner = scanner
@@ -28,6 +29,9 @@ struct RequestReader {
 
     /// For requests that are answered only if they carry a tag.
     var tagOrSilent: RequestID { tag.isTag ? tag : .silent }
+
+    /// Whether there are options that nobody has asked for.
+    var hasMore: Bool { used.count < scanner.count - next }
 
     /// Reads `t=`, wherever it stands behind the words. - Returns: false if it is no number.
     mutating func readTag(behind words: Int) -> Bool {
@@ -50,6 +54,7 @@ struct RequestReader {
         return next
     }
 
+    /// Text that may be of no bytes, which is written `%`.
     mutating func text(_ what: String) throws(Malformed) -> String {
         let index = try word(what)
         guard let decoded = Escape.decode(scanner.raw(index, in: bytes), as: .word),
@@ -58,11 +63,20 @@ struct RequestReader {
         return text
     }
 
+    mutating func name(_ what: String = "NAME") throws(Malformed) -> String {
+        let text = try text(what)
+        guard !text.isEmpty else { throw Malformed("\(what) has at least one byte") }
+        return text
+    }
+
     mutating func number(_ what: String, in range: ClosedRange<Int64>) throws(Malformed) -> Int64 {
-        guard let number = scanner.number(try word(what), in: bytes), range.contains(number) else {
-            throw Malformed("\(what) must be a number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
+        try check(scanner.number(try word(what), in: bytes), what, range)
+    }
+
+    /// A word that may be left out, and is then followed by options alone.
+    mutating func numberIfThere(_ what: String, in range: ClosedRange<Int64>) throws(Malformed) -> Int64? {
+        guard next < scanner.count, !used.contains(next), !scanner.isOption(next, in: bytes) else { return nil }
+        return try number(what, in: range)
     }
 
     mutating func range(_ what: String) throws(Malformed) -> ClosedRange<Int64> {
@@ -70,6 +84,13 @@ struct RequestReader {
             throw Malformed("\(what) must be a number N, or a range N-M with N not above M")
         }
         return range
+    }
+
+    private func check(_ number: Int64?, _ what: String, _ range: ClosedRange<Int64>) throws(Malformed) -> Int64 {
+        guard let number, range.contains(number) else {
+            throw Malformed("\(what) must be a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
     }
 
     // MARK: Options
@@ -98,12 +119,16 @@ struct RequestReader {
         return text
     }
 
+    /// Text of 1 to 255 bytes: what names something.
+    mutating func optionName(_ name: StaticString) throws(Malformed) -> String? {
+        guard let text = try option(name) else { return nil }
+        guard 1...255 ~= text.utf8.count else { throw Malformed("\(name)= has 1 to 255 bytes") }
+        return text
+    }
+
     mutating func optionNumber(_ name: StaticString, in range: ClosedRange<Int64>) throws(Malformed) -> Int64? {
         guard let index = try find(name) else { return nil }
-        guard let number = scanner.optionNumber(index, in: bytes), range.contains(number) else {
-            throw Malformed("\(name)= must be a number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
+        return try check(scanner.optionNumber(index, in: bytes), "\(name)=", range)
     }
 
     mutating func choice<Value>(
@@ -116,20 +141,48 @@ struct RequestReader {
         return value
     }
 
-    mutating func headers() throws(Malformed) -> RecordHeaders {
-        var headers = RecordHeaders()
+    mutating func choice<Value>(_ name: StaticString, of type: Value.Type) throws(Malformed) -> Value?
+    where Value: RawRepresentable<String> & CaseIterable {
+        guard let text = try option(name) else { return nil }
+        guard let value = Value(rawValue: text) else {
+            throw Malformed("\(name)= must be \(Value.allCases.map(\.rawValue).joined(separator: " or "))")
+        }
+        return value
+    }
+
+    /// `yes` or `no`.
+    mutating func truth(_ name: StaticString) throws(Malformed) -> Bool? {
+        try choice(name, ["yes": true, "no": false])
+    }
+
+    /// Hands over every `h.NAME=VALUE` in its order.
+    mutating func eachHeader(_ take: (_ name: [UInt8], _ value: [UInt8]) throws(Malformed) -> Void) throws(Malformed) {
         for index in next..<max(next, scanner.count) where scanner.isHeader(index, in: bytes) {
             guard let name = Escape.decode(scanner.name(index, in: bytes), as: .headerName),
                 let value = Escape.decode(scanner.value(index, in: bytes), as: .optionValue)
             else { throw Malformed("a header is not text with %XX for spaces and control bytes") }
-            headers.append(name: name, value: value)
+            try take(name, value)
             used.insert(index)
         }
-        return headers
+    }
+
+    /// Hands over every option of which `isAsked` says so, by its name.
+    mutating func eachOption(
+        _ take: (_ name: String, _ value: String) throws(Malformed) -> Bool
+    ) throws(Malformed) {
+        for index in next..<max(next, scanner.count) where !used.contains(index) {
+            guard scanner.isOption(index, in: bytes), !scanner.isHeader(index, in: bytes) else { continue }
+            let name = String(decoding: scanner.name(index, in: bytes), as: UTF8.self)
+            guard let decoded = Escape.decode(scanner.value(index, in: bytes), as: .optionValue),
+                let value = String(validating: decoded, as: UTF8.self)
+            else { throw Malformed("\(name)= is not UTF-8 with %XX for spaces and control bytes") }
+            if try take(name, value) { used.insert(index) }
+        }
     }
 
     /// Everything on the line was asked for.
     func end() throws(Malformed) {
+        guard hasMore else { return }
         for index in next..<max(next, scanner.count) where !used.contains(index) {
             let field = String(decoding: scanner.raw(index, in: bytes), as: UTF8.self)
             if scanner.option(index, is: "t", in: bytes) { throw Malformed("t= stands there twice") }

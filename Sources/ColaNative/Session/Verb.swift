@@ -3,17 +3,22 @@
 /// Source: `protocol/native.md` section 3
 enum Verb: String {
     case hello, ping, beat, quit
-    case declare, delete, bind, unbind, purge
+    case declare, delete, alter, policy, unpolicy, bind, unbind, purge, redrive
     case pubs
-    case consume, credit, cancel, ack, nack, reject, get, peek, commit
-    case list, stat
+    case consume, credit, cancel, seek, ack, nack, reject, get, peek, commit
+    case list, describe, why, stat
 
-    /// How many words follow it; only what comes behind them is an option, whatever a word looks like.
-    var wordCount: Int {
+    /// How many words follow it at least; only what comes behind them is an option, whatever a word looks like.
+    ///
+    /// - Parameter isOfGroup: whether the first of them is `group`, which is named by two words.
+    func wordCount(isOfGroup: Bool) -> Int {
         switch self {
         case .ping, .beat, .quit, .stat: 0
-        case .hello, .purge, .consume, .cancel, .ack, .nack, .reject, .get, .peek, .list: 1
-        case .declare, .delete, .bind, .unbind, .pubs, .credit: 2
+        case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .get, .peek,
+            .list, .why:
+            1
+        case .declare, .bind, .unbind, .pubs, .credit, .seek: 2
+        case .delete, .describe: isOfGroup ? 3 : 2
         case .commit: 3
         }
     }

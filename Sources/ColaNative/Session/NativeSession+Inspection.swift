@@ -1,0 +1,50 @@
+internal import ColaCore
+
+// `list`, `describe`, `why` and `stat`.
+extension NativeSession {
+    mutating func inspect(_ verb: Verb, _ reader: inout RequestReader) throws(RequestReader.Malformed) {
+        switch verb {
+        case .list:
+            let word = try reader.text("WHAT")
+            try reader.end()
+            guard let listing = Listing(rawValue: word) else {
+                let known = Listing.allCases.map(\.rawValue).joined(separator: ", ")
+                throw RequestReader.Malformed("there is no list of '\(word)', but of \(known)")
+            }
+            request(.list(listing), reader.tag)
+        case .describe:
+            let subject = try subject(&reader)
+            try reader.end()
+            request(.describe(subject), reader.tag)
+        case .why:
+            let name = try reader.name()
+            let offset = try reader.numberIfThere("OFFSET", in: 0...Int64.max)
+            try reader.end()
+            request(.why(name: name, offset.map { Offset($0) }), reader.tag)
+        default:
+            try reader.end()
+            if reader.tag.isTag { statisticsTags.insert(reader.tag) }
+            request(.statistics, reader.tag.isTag ? reader.tag : .statistics)
+        }
+    }
+
+    private func subject(_ reader: inout RequestReader) throws(RequestReader.Malformed) -> Subject {
+        let kind = try reader.text("queue, topic, exchange, group, policy or vhost")
+        let name = try reader.name(kind == "group" ? "TOPIC" : "NAME")
+        switch kind {
+        case "queue": return .queue(name)
+        case "topic": return .topic(name)
+        case "exchange": return .exchange(name)
+        case "group": return .group(topic: name, group: try reader.name("GROUP"))
+        case "policy": return .policy(name)
+        case "vhost": return .virtualHost(name)
+        default:
+            throw RequestReader.Malformed("'\(kind)' is none of queue, topic, exchange, group, policy and vhost")
+        }
+    }
+
+    /// Whether an answer is that of `stat`, to which the session adds who it is that answers.
+    mutating func isStatistics(_ id: RequestID) -> Bool {
+        id == .statistics || (!statisticsTags.isEmpty && statisticsTags.remove(id) != nil)
+    }
+}
