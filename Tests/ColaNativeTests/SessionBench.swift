@@ -58,9 +58,11 @@ struct SessionBench {
         guard case .publish(let publish) = request else { return tag + "\(request)" }
         let messages = [publish.message] + publish.more
         let spelt = messages.map {
-            "(\($0.key.map(Array.init).map { "\($0)" } ?? "-") \(Array($0.value ?? [])) "
+            "(\($0.key.map(Array.init).map { "\($0)" } ?? "-") \($0.value.map(Array.init).map { "\($0)" } ?? "-") "
                 + "\($0.headers.count) \(Array($0.headers.encoded)))"
         }
-        return tag + "publish \(publish.exchange)|\(publish.routingKey)|\(publish.isMandatory)|" + spelt.joined()
+        let id = publish.id.map { "\(Array($0))" } ?? "-"
+        let when = "\(publish.priority)|\(publish.timeToLive ?? -1)|\(publish.delay)|\(publish.partition ?? -1)|\(id)|"
+        return tag + "publish \(publish.exchange)|\(publish.routingKey)|\(publish.isMandatory)|" + when + spelt.joined()
     }
 }

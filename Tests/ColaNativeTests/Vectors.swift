@@ -5,6 +5,9 @@ import Testing
 ///
 /// Source: `protocol/vectors/README.md`
 struct Vectors {
+    /// A vector of a kind that the tests were not taught.
+    struct Unknown: Error { let what: String }
+
     private let file: [String: Any]
 
     init() throws {
@@ -37,4 +40,9 @@ struct Vectors {
     }
 
     static func number(_ value: Any?) -> Int64? { (value as? NSNumber)?.int64Value }
+
+    /// A list of pairs of texts.
+    static func texts(_ value: Any?) -> [(String, String)] {
+        (value as? [[Any]] ?? []).map { (text($0[0]) ?? "", text($0[1]) ?? "") }
+    }
 }

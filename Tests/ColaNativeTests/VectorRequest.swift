@@ -1,0 +1,148 @@
+import ColaCore
+import Foundation
+import Testing
+
+/// The fields of a request vector, as the request that a broker should get.
+///
+/// Source: `protocol/vectors/README.md`, table of `requests`
+struct VectorRequest {
+    private let verb: String
+    private let fields: [String: Any]
+    private let name: String
+
+    init(_ verb: String, _ fields: [String: Any]) {
+        self.verb = verb
+        self.fields = fields
+        name = Vectors.text(fields["name"]) ?? ""
+    }
+
+    func request() throws -> Request {
+        switch verb {
+        case "ping", "quit": .barrier
+        case "stat": .statistics
+        case "declare": try declaration()
+        case "delete": try deletion()
+        case "alter":
+            .alter(
+                name: name, set: try arguments(),
+                clear: try (fields["clear"] as? [String] ?? []).map { try #require(Argument(rawValue: $0)) })
+        case "policy": .setPolicy(try policy())
+        case "unpolicy": .clearPolicy(name: name)
+        case "bind": .bind(try binding())
+        case "unbind": .unbind(try binding())
+        case "purge": .purge(name: name)
+        case "redrive": .redrive(name: name, target: text("to"), count: number("count"))
+        case "credit": .grant(consumer, count: number("n") ?? -1)
+        case "cancel": .cancel(consumer)
+        case "seek": .seek(consumer, partition: number("partition"), Self.position(text("to") ?? ""))
+        case "ack", "nack", "reject":
+            .settle(
+                first: DeliveryTag(UInt64(Vectors.number(fields["first"]) ?? 0)),
+                last: DeliveryTag(UInt64(Vectors.number(fields["last"]) ?? 0)), settlement)
+        case "get": .get(name: name, isAutoAck: text("ack") != "manual")
+        case "peek":
+            .peek(
+                name: name, partition: number("partition") ?? 0,
+                from: Offset(text("from").flatMap { Int64($0) } ?? 0), count: number("count") ?? 1)
+        case "commit":
+            .commitOffset(
+                topic: name, partition: number("partition") ?? 0, group: text("group") ?? "",
+                next: Offset(Vectors.number(fields["offset"]) ?? -1))
+        case "list": .list(try #require(Listing(rawValue: text("of") ?? "")))
+        case "describe": .describe(try subject())
+        case "why": .why(name: name, Vectors.number(fields["offset"]).map { Offset($0) })
+        default: throw Vectors.Unknown(what: verb)
+        }
+    }
+
+    static func position(_ text: String) -> Consume.Position {
+        switch text {
+        case "first": .first
+        case "last": .last
+        case "next": .next
+        default:
+            text.hasPrefix("@") ? .time(Timestamp(Int64(text.dropFirst()) ?? -1)) : .offset(Offset(Int64(text) ?? -1))
+        }
+    }
+
+    private func declaration() throws -> Request {
+        switch text("kind") {
+        case "queue":
+            return .declareQueue(
+                QueueDeclaration(
+                    name: name, arguments: try arguments(), isDurable: truth("durable") ?? true,
+                    isExclusive: truth("exclusive") ?? false, isAutoDelete: truth("auto_delete") ?? false))
+        case "topic": return .declareTopic(name: name, partitions: number("partitions"), try arguments())
+        case "exchange":
+            let kind = try #require(ExchangeDefinition.Kind(rawValue: text("type") ?? ""))
+            return .declareExchange(name: name, kind: kind, alternate: text("alternate"))
+        case "vhost": return .declareVirtualHost(name: name)
+        default: throw Vectors.Unknown(what: "declare \(fields)")
+        }
+    }
+
+    private func deletion() throws -> Request {
+        let ifUnused = truth("if_unused") ?? false
+        switch text("kind") {
+        case "queue": return .deleteQueue(name: name, ifUnused: ifUnused, ifEmpty: truth("if_empty") ?? false)
+        case "topic": return .deleteTopic(name: name)
+        case "exchange": return .deleteExchange(name: name, ifUnused: ifUnused)
+        case "vhost": return .deleteVirtualHost(name: name)
+        case "group": return .deleteGroup(topic: name, group: text("group") ?? "")
+        default: throw Vectors.Unknown(what: "delete \(fields)")
+        }
+    }
+
+    private func arguments() throws -> Arguments {
+        var arguments = Arguments()
+        for (name, value) in Vectors.texts(fields["arguments"]) {
+            try #require(Argument(rawValue: name)).set(value, in: &arguments)
+        }
+        return arguments
+    }
+
+    private func policy() throws -> PolicyDefinition {
+        PolicyDefinition(
+            name: name, pattern: text("pattern") ?? "",
+            appliesTo: try #require(PolicyDefinition.AppliesTo(rawValue: text("to") ?? "all")),
+            priority: number("priority") ?? 0, arguments: try arguments())
+    }
+
+    private func binding() throws -> BindingDefinition {
+        let headers = Vectors.texts(fields["headers"]).map { name, value in
+            BindingDefinition.Match.Header(name: name, value: value.isEmpty ? nil : value)
+        }
+        return BindingDefinition(
+            source: text("exchange") ?? "",
+            target: try #require(BindingDefinition.Target(rawValue: text("to") ?? "queue")), destination: name,
+            routingKey: text("key") ?? "",
+            match: BindingDefinition.Match(
+                isAny: text("match") == "any", headers: headers.sorted { $0.name < $1.name }))
+    }
+
+    private var settlement: Settlement {
+        switch (verb, Vectors.number(fields["delay"]) ?? 0) {
+        case ("ack", _): .acknowledge
+        case ("reject", _): .reject
+        case (_, 0): .release
+        case (_, let delay): .releaseLater(milliseconds: delay)
+        }
+    }
+
+    private func subject() throws -> Subject {
+        switch text("kind") {
+        case "queue": return .queue(name)
+        case "topic": return .topic(name)
+        case "exchange": return .exchange(name)
+        case "group": return .group(topic: name, group: text("group") ?? "")
+        case "policy": return .policy(name)
+        case "vhost": return .virtualHost(name)
+        default: throw Vectors.Unknown(what: "describe \(fields)")
+        }
+    }
+
+    private var consumer: ConsumerTag { ConsumerTag(UInt64(Vectors.number(fields["consumer"]) ?? 0)) }
+    private func text(_ member: String) -> String? { Vectors.text(fields[member]) }
+    private func number(_ member: String) -> Int? { Vectors.number(fields[member]).map { Int($0) } }
+    private func truth(_ member: String) -> Bool? { fields[member] as? Bool }
+}
