@@ -136,6 +136,7 @@ final class BrokerLoop {
         guard !isStopping else { return }
         let now = now
         broker.apply(.windowOpened(id), at: now, into: &effects)
+        releaseHeld()
         finishTurn(at: now)
     }
 
@@ -160,6 +161,14 @@ final class BrokerLoop {
         guard !isStopping else { return }
         let now = now
         broker.apply(.committed(number), at: now, into: &effects)
+        releaseHeld()
+        finishTurn(at: now)
+    }
+
+    /// Reads again from those that need not wait any more. What they waited for may have been a commit, but also a read
+    /// from the disk or a socket, behind which their requests stood.
+    private func releaseHeld() {
+        guard !held.isEmpty else { return }
         let waiting = held
         held = []
         for id in waiting {
@@ -170,7 +179,6 @@ final class BrokerLoop {
                 connection.release()
             }
         }
-        finishTurn(at: now)
     }
 
     func loaded(_ request: ReadRequest, _ result: Result<ReadResult, StoreError>) {
@@ -182,6 +190,7 @@ final class BrokerLoop {
             logger.error("a read failed", metadata: ["log": "\(request.log)", "reason": "\(error)"])
             broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)
         }
+        releaseHeld()
         finishTurn(at: now)
     }
 
