@@ -14,7 +14,7 @@ final class BrokerLoop {
     private let broker: Broker
     private let store: any Store
     private let logger: Logger
-    private let clock = SystemClock()
+    private let clock: @Sendable () -> Now
 
     private var connections: [ChannelID: any Connection] = [:]
     private var nextChannel = ChannelID(1)
@@ -41,17 +41,25 @@ final class BrokerLoop {
     /// are.
     private static let worthwhileBatchBytes = 256 * 1024
 
-    init(eventLoop: any EventLoop, recovery: Recovery, limits: Limits, store: any Store, logger: Logger) {
+    /// - Parameter clock: is read once per turn.
+    init(
+        eventLoop: any EventLoop, recovery: Recovery, limits: Limits, store: any Store, logger: Logger,
+        clock: @escaping @Sendable () -> Now = { SystemClock().now }
+    ) {
         self.eventLoop = eventLoop
         self.store = store
+        self.clock = clock
         self.logger = logger
         broker = Broker(recovery, limits: limits)
         inbox = Inbox(bytesMax: limits.inboxBytesMax, smallBytes: ConnectionLimits.smallRequestBytes)
         gatheringBytesMax = limits.gatheringBytesMax
     }
 
-    var now: Now { clock.now }
+    var now: Now { clock() }
     var connectionCount: Int { connections.count }
+
+    /// In the order in which they came: a run is to be the same each time.
+    private var connectionsInOrder: [any Connection] { connections.values.sorted { $0.id < $1.id } }
 
     // MARK: Connections
 
@@ -257,7 +265,7 @@ final class BrokerLoop {
             case .windowFull(let id): connections[id]?.reportWhenWritable()
             case .read(let request): read(request)
             case .blocked:
-                for connection in connections.values {
+                for connection in connectionsInOrder {
                     connection.handle(effect)
                     needsFlush(connection)
                 }
@@ -310,7 +318,7 @@ final class BrokerLoop {
         timer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [self] in
             timerDeadline = nil
             guard !isStopping else { return }
-            let now = clock.now
+            let now = now
             broker.apply(.tick, at: now, into: &effects)
             finishTurn(at: now)
         }
@@ -323,7 +331,7 @@ final class BrokerLoop {
         isStopping = true
         timer?.cancel()
         inboxTimer?.cancel()
-        for connection in connections.values { connection.stop() }
+        for connection in connectionsInOrder { connection.stop() }
         broker.stop(at: now)
         if let batch = broker.cut() { store.submit(batch) }
     }

@@ -1,3 +1,4 @@
+internal import ColaStore
 internal import NIOCore
 internal import Synchronization
 
@@ -32,5 +33,13 @@ final class LoopOwner: Sendable {
             return state.loop
         }
         if let loop { eventLoop.execute { body(loop.value) } }
+    }
+
+    /// What a store tells its owner, on its way to the loop.
+    func events(failed: @escaping @Sendable (StoreError) -> Void) -> StoreEvents {
+        StoreEvents(
+            committed: { number in self.onLoop { $0.committed(number) } },
+            outOfRoom: { reason in self.onLoop { $0.storageBlocked(reason) } },
+            roomFound: { self.onLoop { $0.storageBlocked(nil) } }, failed: failed)
     }
 }

@@ -92,15 +92,11 @@ package struct Server {
         let recovery: Recovery
         do {
             recovery = try store.open(
-                events: StoreEvents(
-                    committed: { number in owner.onLoop { $0.committed(number) } },
-                    outOfRoom: { reason in owner.onLoop { $0.storageBlocked(reason) } },
-                    roomFound: { owner.onLoop { $0.storageBlocked(nil) } },
-                    failed: { error in
-                        // Nothing may be said or done any more: what is on the disk decides, at the next start.
-                        logger.critical("\(error)")
-                        _exit(error.exitCode)
-                    }))
+                events: owner.events(failed: { error in
+                    // Nothing may be said or done any more: what is on the disk decides, at the next start.
+                    logger.critical("\(error)")
+                    _exit(error.exitCode)
+                }))
         } catch {
             throw Failure(exitCode: error.exitCode, description: error.description)
         }

@@ -121,7 +121,8 @@ struct NativeListener: Sendable {
         return credentials.map { .process(id: Int($0.process), user: Int($0.user), group: Int($0.group)) }
     }
 
-    private func add(_ channel: any Channel, _ peer: Peer) throws {
+    /// The connection begins: its handler is the last in the channel's pipeline.
+    func add(_ channel: any Channel, _ peer: Peer) throws {
         let loop = loop.value
         var session = NativeSession(
             channel: loop.takeChannelID(), peer: peer, access: access, configuration: configuration, now: loop.now)
