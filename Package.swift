@@ -11,6 +11,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -69,7 +70,12 @@ let package = Package(
             swiftSettings: strict),
 
         // The tests.
-        .target(name: "ColaTesting", dependencies: ["ColaCore", "ColaStore"], swiftSettings: strict),
+        .target(
+            name: "ColaTesting",
+            dependencies: [
+                "ColaCore", "ColaStore", "ColaNative", "ColaServer", nioCore, nioEmbedded, logging, deque, ordered,
+            ],
+            swiftSettings: strict),
         .testTarget(name: "ColaCoreTests", dependencies: ["ColaCore", "ColaTesting"], swiftSettings: strict),
         .testTarget(
             name: "ColaStoreTests", dependencies: ["ColaStore", "ColaCore", "ColaTesting", "CSQLite"],
@@ -81,6 +87,7 @@ let package = Package(
             name: "ColaServerTests",
             dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],
             swiftSettings: strict),
+        .testTarget(name: "SimulationTests", dependencies: ["ColaTesting"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

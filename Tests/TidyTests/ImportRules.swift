@@ -16,7 +16,10 @@ enum ImportRules {
             "UnixSignals", "Yams", "Synchronization", "libc",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],
-        "ColaTesting": ["ColaCore", "ColaStore", "ColaNative", "libc"],
+        "ColaTesting": [
+            "ColaCore", "ColaStore", "ColaNative", "ColaServer", "NIOCore", "NIOEmbedded", "Logging", "DequeModule",
+            "OrderedCollections", "libc",
+        ],
         "cola": [
             "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "NIO*", "Histogram",
             "Logging", "Dispatch", "Foundation", "FoundationEssentials", "Synchronization", "libc",

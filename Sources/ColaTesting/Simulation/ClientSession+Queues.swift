@@ -1,0 +1,221 @@
+internal import ColaNative
+internal import NIOCore
+
+// What clients do with queues.
+extension ClientSession {
+    private var queues: [Place] { world.places.filter { $0.kind == .queue } }
+
+    private static let messagesMost = 600
+
+    /// A refusal that nothing in a run should lead to.
+    func refuse(_ name: String, _ code: String) {
+        world.complain("\(name) over link \(link.number) was refused: \(code)")
+    }
+
+    func expectOK(_ name: String) -> (Outcome, [ServerLine.Arrival]) -> Void {
+        { [unowned self] outcome, _ in if case .refused(let code) = outcome { refuse(name, code) } }
+    }
+
+    // MARK: Definitions
+
+    func declare(_ place: Place) {
+        let request: ClientRequest = place.kind == .queue ? .declareQueue(place.name) : .declareTopic(place.name)
+        ask("declare", request, expectOK("declare \(place.name)"))
+    }
+
+    func declareAgain() { if let place = world.pick(world.places) { declare(place) } }
+
+    func declareExchange(_ name: String, type: String) {
+        ask("declare", .declareExchange(name, type: type), expectOK("declare \(name)"))
+    }
+
+    func bind(_ exchange: String, to place: String, key: String) {
+        ask("bind", .bind(exchange: exchange, to: place, key: key), expectOK("bind \(exchange)"))
+    }
+
+    // MARK: Publishing
+
+    private func size() -> Int {
+        switch world.draw(0...19) {
+        case 0: world.draw(200...3_000)
+        case 1...4: world.draw(20...200)
+        default: 0
+        }
+    }
+
+    func publishOne() {
+        guard world.tally.published < Self.messagesMost, let route = world.pick(Route.all) else { return }
+        let (number, bodies) = world.ledger.publish([size()], to: route.places, over: link.number)
+        let template = PublishTemplate(routingKey: route.key, exchange: route.exchange)
+        world.tally.published += 1
+        ask("pub \(number)", write: { template.write(body: bodies[0], tag: $1, to: &$0) }, published(number))
+    }
+
+    func publishMany() {
+        guard world.tally.published < Self.messagesMost, let route = world.pick(Route.all) else { return }
+        let sizes = (0..<world.draw(1...5)).map { _ in size() }
+        let (number, bodies) = world.ledger.publish(sizes, to: route.places, over: link.number)
+        world.tally.published += bodies.count
+        ask(
+            "pubs \(number)",
+            .publishBatch(routingKey: route.key, exchange: route.exchange, isMandatory: true, bodies: bodies),
+            published(number))
+    }
+
+    private func published(_ number: Int) -> (Outcome, [ServerLine.Arrival]) -> Void {
+        { [unowned self] outcome, _ in
+            switch outcome {
+            case .ok:
+                world.tally.confirmed += 1
+                world.ledger.confirm(number)
+            case .refused(let code):
+                world.ledger.refuse(number)
+                refuse("publish \(number)", code)
+            }
+        }
+    }
+
+    // MARK: Consuming
+
+    func consumeQueue() {
+        guard liveConsumers.count < 3, let place = world.pick(queues) else { return }
+        let isCredited = world.isOne(in: 4)
+        let isAutoAck = place.isLoose && world.isOne(in: 2)
+        let number = addConsumer(of: place, isAutoAck: isAutoAck, isCredited: isCredited)
+        var consume = ClientRequest.Consume(name: place.name, consumer: number)
+        consume.flow = isCredited ? .credit(world.draw(0...4)) : .prefetch(world.draw(1...6))
+        consume.ack = isAutoAck ? "auto" : nil
+        ask("consume \(place.name)", .consume(consume), expectOK("consume"))
+    }
+
+    func grantCredit() {
+        guard let consumer = world.pick(liveConsumers.filter(\.isCredited)) else { return }
+        let request = ClientRequest.credit(consumer: consumer.number, count: world.draw(1...4))
+        // A read from the disk may have failed, which ends a consumer.
+        if usesTags {
+            ask("credit", request) { [unowned self] outcome, _ in
+                if case .refused(let code) = outcome, code != "not_found" { refuse("credit", code) }
+            }
+        } else if world.plan.readFaults == 0 {
+            tell("credit \(consumer.number)", request)
+        }
+    }
+
+    func cancelOne() {
+        guard let consumer = world.pick(liveConsumers) else { return }
+        endConsumer(consumer.number)
+        ask("cancel", .cancel(consumer: consumer.number)) { [unowned self] outcome, _ in
+            // A read from the disk may have failed, which ends a consumer.
+            if case .refused(let code) = outcome, code != "not_found" { refuse("cancel", code) }
+        }
+    }
+
+    func getOne() {
+        guard let place = world.pick(queues) else { return }
+        let isAutoAck = place.isLoose && world.isOne(in: 2)
+        ask("get \(place.name)", .get(place.name, ack: isAutoAck ? "auto" : "manual")) { [unowned self] outcome, _ in
+            switch outcome {
+            case .ok(let answer):
+                guard let body = answer.body, let offset = answer.number("offset") else { return }
+                var arrival = ServerLine.Arrival(
+                    consumer: 0, delivery: answer.number("delivery") ?? 0, offset: offset)
+                arrival.failedDeliveries = answer.number("r")
+                arrival.body = body
+                take(arrival, of: place, isAutoAck: isAutoAck, isAnswer: true)
+            case .refused(code: "limit"), .refused(code: "storage"): break
+            case .refused(let code): refuse("get", code)
+            }
+        }
+    }
+
+    // MARK: Settling
+
+    func settleSome() {
+        guard !held.isEmpty else { return }
+        let first = world.draw(0...held.count - 1)
+        // Only what has neighbouring numbers: others may be on their way, in an answer.
+        var last = first
+        let most = world.isOne(in: 3) ? first + world.draw(0...4) : first
+        while last < most, last + 1 < held.count, held[last + 1].delivery == held[last].delivery + 1 { last += 1 }
+        let settlement: ClientRequest.Acknowledgement =
+            switch world.draw(0...9) {
+            case 0...2: .nack
+            case 3: .reject
+            default: .ack
+            }
+        settle(first...last, settlement)
+    }
+
+    /// Settles what it holds at these indices.
+    func settle(_ indices: ClosedRange<Int>, _ settlement: ClientRequest.Acknowledgement) {
+        let deliveries = held[indices.lowerBound].delivery...held[indices.upperBound].delivery
+        let request = ClientRequest.acknowledge(settlement, deliveries)
+        let name = "\(settlement) \(deliveries.lowerBound)-\(deliveries.upperBound)"
+        let receptions = held[indices].map(\.reception)
+        held.removeSubrange(indices)
+        for reception in receptions {
+            reception.settle(settlement, at: world.time)
+            didSettle(reception)
+            world.tally.acknowledged += 1
+        }
+        // Only one that carries a tag is answered.
+        if usesTags, world.isOne(in: 3) { ask(name, request, expectOK(name)) } else { tell(name, request) }
+    }
+
+    // MARK: Looking
+
+    func peekSome() {
+        guard let place = world.pick(world.places) else { return }
+        let from = Int64(world.draw(0...20))
+        ask("peek \(place.name)", .peek(place.name, from: from, count: world.draw(1...20))) {
+            [unowned self] outcome, found in
+            if case .refused(let code) = outcome, code != "storage" { refuse("peek", code) }
+            var last = from - 1
+            for arrival in found {
+                if arrival.offset <= last { world.complain("a peek shows \(arrival.offset) after \(last)") }
+                last = arrival.offset
+                world.ledger.peeked(arrival.body, offset: arrival.offset, in: place)
+            }
+        }
+    }
+
+    func look() {
+        let request: ClientRequest = world.isOne(in: 2) ? .stat : .list(world.pick(["queues", "topics"]) ?? "queues")
+        ask("list", request, expectOK("list"))
+    }
+
+    func purgeOne() {
+        guard let place = world.pick(queues.filter { $0.isLoose || world.isOne(in: 8) }) else { return }
+        world.ledger.purge(place.number, begins: true)
+        purging.append(place.number)
+        ask("purge \(place.name)", .purge(place.name)) { [unowned self] outcome, _ in
+            purging.removeFirst()
+            world.ledger.purge(place.number, begins: false)
+            if case .refused(let code) = outcome { refuse("purge", code) }
+        }
+    }
+
+    // MARK: The end
+
+    /// Takes all that there is.
+    func drain(_ place: Place) {
+        guard place.kind == .queue else { return drainTopic(place) }
+        let number = addConsumer(of: place, isAutoAck: false)
+        var consume = ClientRequest.Consume(name: place.name, consumer: number)
+        consume.flow = .prefetch(7)
+        ask("consume \(place.name)", .consume(consume), expectOK("consume"))
+    }
+
+    func checkEmpty() {
+        for place in world.places {
+            let request: ClientRequest = place.kind == .queue ? .declareQueue(place.name) : .declareTopic(place.name)
+            let left =
+                place.kind == .queue ? 0 : consumers.first { $0.place.number == place.number }?.reader?.received.count
+            ask("count \(place.name)", request) { [unowned self] outcome, _ in
+                guard case .ok(let answer) = outcome, answer.number("ready") == left.map(Int64.init) else {
+                    return world.complain("\(place.name) should hold \(left ?? -1) at the end: \(outcome)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+internal import ColaNative
+
+/// What clients saw of one queue.
+struct QueueLedger {
+    private struct Copy {
+        /// The connection that published it.
+        var link: Int
+        /// How many times the server had died when it was sent.
+        var crashes: Int
+        var receptions: [Reception] = []
+        /// It may have been taken by a purge, or by one who needs no acknowledgement and went.
+        var mayBeGone = false
+    }
+
+    let place: Place
+    private var copies: [Int: Copy] = [:]
+    /// Purges that were asked for and not answered.
+    private var purges = 0
+    /// The messages that were sent here, in the order of their numbers.
+    private var order: [Int] = []
+    /// Which message stands at an offset, and the other way round.
+    private var messages: [Int64: Int] = [:]
+    private var offsets: [Int: Int64] = [:]
+    /// What was handed out for the first time, by the connection that published it.
+    private var firsts: [Int: [Reception]] = [:]
+    /// All that was handed out, in the order in which it arrived.
+    private var receptions: [Reception] = []
+
+    init(place: Place) { self.place = place }
+
+    mutating func expect(_ message: Int, from link: Int, crashes: Int) {
+        copies[message] = Copy(link: link, crashes: crashes, mayBeGone: purges > 0)
+        order.append(message)
+    }
+
+    func wasSeen(_ message: Int) -> Bool { offsets[message] != nil }
+
+    func mayBeGone(_ message: Int) -> Bool { place.isLoose || copies[message]?.mayBeGone ?? false }
+
+    mutating func purge(begins: Bool) {
+        purges += begins ? 1 : -1
+        for message in order { copies[message]?.mayBeGone = true }
+    }
+
+    /// - Returns: what is wrong with it.
+    mutating func learn(_ offset: Int64, of message: Int) -> String? {
+        if let before = offsets[message], before != offset {
+            return "message \(message) of \(place.name) was at offset \(before) and is at \(offset)"
+        }
+        if let other = messages[offset], other != message {
+            return "offset \(offset) of \(place.name) was message \(other) and is message \(message)"
+        }
+        offsets[message] = offset
+        messages[offset] = message
+        return nil
+    }
+
+    /// - Parameters:
+    ///   - link: the connection that published it.
+    ///   - crashes: how many times the server has died.
+    /// - Returns: what is wrong with it.
+    mutating func receive(_ reception: Reception, publishedOver link: Int, crashes: Int) -> String? {
+        let message = reception.message
+        if let wrong = learn(reception.offset, of: message) { return wrong }
+        let earlier = copies[message]?.receptions ?? []
+        copies[message]?.receptions.append(reception)
+        receptions.append(reception)
+        if reception.isAutoAck { copies[message]?.mayBeGone = true }
+        let name = "message \(message) of \(place.name)"
+        // G7
+        if reception.redelivered == nil {
+            if let first = earlier.first(where: { $0.time < reception.time }) {
+                return "\(name) has no r, and link \(first.link) had it before"
+            }
+            if let wrong = checkFirst(reception, publishedOver: link) { return wrong }
+            firsts[link, default: []].append(reception)
+        } else if let first = earlier.first(where: { $0.redelivered == nil && $0.time > reception.time }) {
+            return "\(name) has an r, and was handed out to link \(first.link) for the first time later"
+        }
+        if let redelivered = reception.redelivered {
+            let known = earlier.filter { $0.life == reception.life && $0.time < reception.time }.count
+            if redelivered < known { return "\(name) says r=\(redelivered), and came back \(known) times in this life" }
+            if redelivered == 0, copies[message]?.crashes == crashes {
+                return "\(name) says r=0, and the server did not die since it was published"
+            }
+            if redelivered == known, let last = earlier.last, last.life == reception.life {
+                if let wrong = checkPlace(reception, releasedFrom: last) { return wrong }
+            }
+        }
+        for other in earlier {
+            if let wrong = check(other, against: reception) { return wrong }
+        }
+        return nil
+    }
+
+    /// G4: of one connection, in the order in which it published.
+    private func checkFirst(_ reception: Reception, publishedOver link: Int) -> String? {
+        for other in firsts[link] ?? [] {
+            let isAhead = other.time < reception.time || other.link == reception.link && other.life == reception.life
+            if isAhead, !reception.isAnswer, other.message > reception.message {
+                return "\(place.name) delivered message \(other.message) before \(reception.message) of the same link"
+            }
+            if other.time > reception.time, !other.isAnswer, other.message < reception.message {
+                return "\(place.name) delivered message \(reception.message) before \(other.message) of the same link"
+            }
+        }
+        return nil
+    }
+
+    /// G4: what came back has its place, before all that stands behind it.
+    private func checkPlace(_ reception: Reception, releasedFrom last: Reception) -> String? {
+        guard !reception.isAnswer, last.settlement == .nack, let free = last.certainAt else { return nil }
+        let overtaking = receptions.first {
+            !$0.isAnswer && $0.life == reception.life && $0.time > free && $0.time < reception.time
+                && $0.offset > reception.offset
+        }
+        guard let overtaking else { return nil }
+        return "\(place.name) delivered offset \(overtaking.offset) while \(reception.offset) stood before it"
+    }
+
+    // MARK: Settling
+
+    /// The reception's settlement is certain now: see whether what came in between fits.
+    func check(_ reception: Reception) -> String? {
+        for other in copies[reception.message]?.receptions ?? [] where other !== reception {
+            if let wrong = check(reception, against: other) { return wrong }
+        }
+        return nil
+    }
+
+    private func check(_ settled: Reception, against other: Reception) -> String? {
+        guard let certain = settled.certainAt, let sent = settled.settledAt else { return nil }
+        let name = "message \(settled.message) of \(place.name)"
+        if settled.isDone {
+            // G6
+            if other.time > certain { return "\(name) is back, though the answer to its end was heard" }
+            if other.life == settled.life, other.time > settled.time {
+                return "\(name) was settled by link \(settled.link), and link \(other.link) got it later"
+            }
+        } else if other.life == settled.life, other.time > settled.time, other.time < sent {
+            return "\(name) was with link \(settled.link) when link \(other.link) got it"
+        }
+        return nil
+    }
+
+    // MARK: The end
+
+    /// - Returns: what is wrong: what should have been delivered and settled, and was not; what stands out of order.
+    func finish() -> [String] {
+        var wrong: [String] = []
+        for message in order {
+            guard let copy = copies[message], wasSeen(message), !copy.mayBeGone, !place.isLoose else { continue }
+            // G5
+            if !copy.receptions.contains(where: \.isDone) {
+                wrong.append("message \(message) of \(place.name) was seen, never settled, and is gone")
+            }
+        }
+        var last: [Int: (message: Int, offset: Int64)] = [:]
+        for message in order {
+            guard let copy = copies[message], let offset = offsets[message] else { continue }
+            if let before = last[copy.link], before.offset > offset {
+                wrong.append("\(place.name): message \(before.message) stands behind \(message) of the same link")
+            }
+            last[copy.link] = (message, offset)
+        }
+        return wrong
+    }
+}

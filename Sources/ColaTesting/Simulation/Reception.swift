@@ -1,0 +1,42 @@
+internal import ColaNative
+
+/// One message that a client got from a queue, and what became of it.
+final class Reception {
+    let link: Int
+    /// The server's life in which it was sent.
+    let life: Int
+    /// When the server wrote it to its socket. Nanoseconds.
+    let time: Int64
+    let offset: Int64
+    /// `r=` of the message.
+    let redelivered: Int64?
+    let isAutoAck: Bool
+    /// Whether it came in an answer, which may have waited for a commit: then it was handed out before `time`.
+    let isAnswer: Bool
+    /// The message and its place, as the ledger counts them.
+    var message = 0
+    var place = 0
+    private(set) var settlement: ClientRequest.Acknowledgement?
+    /// When the client sent that.
+    private(set) var settledAt: Int64?
+    /// When an answer stood for it: from then on it is on the disk.
+    var certainAt: Int64?
+
+    init(link: Int, life: Int, time: Int64, offset: Int64, redelivered: Int64?, isAutoAck: Bool, isAnswer: Bool) {
+        self.link = link
+        self.life = life
+        self.time = time
+        self.offset = offset
+        self.redelivered = redelivered
+        self.isAutoAck = isAutoAck
+        self.isAnswer = isAnswer
+    }
+
+    func settle(_ settlement: ClientRequest.Acknowledgement, at time: Int64) {
+        self.settlement = settlement
+        settledAt = time
+    }
+
+    /// Whether the client said that it is done with the message.
+    var isDone: Bool { isAutoAck || settlement == .ack || settlement == .reject }
+}
