@@ -106,7 +106,7 @@ import Testing
             flow: flow, isAutoAck: Vectors.text(fields["ack"]) == "auto",
             position: Vectors.text(fields["from"]).map(VectorRequest.position), group: Vectors.text(fields["group"]))
         if let strategy = fields["join"] as? String {
-            consume.strategy = try #require(AssignmentStrategy(rawValue: strategy))
+            consume.strategy = PartitionAssignor(rawValue: strategy)
         }
         consume.partitions = (fields["partitions"] as? [NSNumber])?.map(\.intValue)
         consume.priority = Int(Vectors.number(fields["priority"]) ?? 0)

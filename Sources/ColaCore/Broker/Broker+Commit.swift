@@ -122,7 +122,7 @@ extension Broker {
     ///
     /// The caller cuts once more and closes the store.
     package func stop(at now: Now) {
-        let now = clock.steady(now)
+        let now = steady(now)
         for id in channels.keys.sorted() { detach(id, at: now) }
         for host in hosts.values {
             for destination in host.router.destinations.values {

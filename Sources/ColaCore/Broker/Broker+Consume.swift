@@ -106,7 +106,7 @@ extension Broker {
     ) {
         if settlement != .acknowledge, let name = channel.topicOfLeases(from: first, through: last) {
             let sentence =
-                "a delivery from \(first) to \(last) is of topic '\(name)', which keeps its messages: acknowledge it; to "
+                "one of them is of topic '\(name)', which keeps its messages: acknowledge it; to "
                 + "read it again, seek to its offset"
             return refuse(channel, id, .mismatch(sentence))
         }

@@ -15,7 +15,8 @@ extension Broker {
             if let difference = queue.difference(from: declaration) {
                 return refuse(
                     channel, id,
-                    .mismatch("queue '\(name)' is there with \(difference); change it with alter, or choose another name"))
+                    .mismatch(
+                        "queue '\(name)' is there with \(difference); change it with alter, or choose another name"))
             }
             used(queue, at: now)
             relyOnDefinitions(channel)
@@ -126,12 +127,14 @@ extension Broker {
         case .topic(let topic):
             if let partitions, partitions != topic.partitions.count {
                 return refuse(
-                    channel, id, .mismatch("topic '\(name)' has \(topic.partitions.count) partitions, not \(partitions)"))
+                    channel, id,
+                    .mismatch("topic '\(name)' has \(topic.partitions.count) partitions, not \(partitions)"))
             }
             if let difference = topic.definition.arguments.difference(from: arguments) {
                 return refuse(
                     channel, id,
-                    .mismatch("topic '\(name)' is there with \(difference); change it with alter, or choose another name"))
+                    .mismatch(
+                        "topic '\(name)' is there with \(difference); change it with alter, or choose another name"))
             }
             relyOnDefinitions(channel)
             respond(channel, id, .declared(messages: topic.messages))

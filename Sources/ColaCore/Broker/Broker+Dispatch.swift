@@ -64,8 +64,8 @@ extension Broker {
 
     enum Next {
         case found(Found)
-        /// It must be read first, and a read is under way; or messages that are not to be handed out stand before it, and
-        /// there are too many for one turn.
+        /// It must be read first, and a read is under way; or messages that are not to be handed out stand before it,
+        /// and there are too many for one turn.
         case waiting
         case none
     }

@@ -57,7 +57,9 @@ extension Broker {
     private func spill() {
         for _ in 0..<pinnedLanes.count {
             let excess = pinnedBytes - spillingBytes - limits.pinnedBytesMax
-            guard excess > 0, gatheringBytes <= limits.gatheringBytesMax, let lane = pinnedLanes.popFirst() else { return }
+            guard excess > 0, gatheringBytes <= limits.gatheringBytesMax, let lane = pinnedLanes.popFirst() else {
+                return
+            }
             guard owners[lane.log.id] != nil else { continue }
             let segments = lane.log.spill(bytes: max(excess / 2, 1 << 20))
             if segments.isEmpty {

@@ -36,7 +36,8 @@ extension Broker {
     /// A record as a message again, without what was true only where it was.
     func message(of entry: RecordSegment.Entry, in data: [UInt8]) -> Message {
         var message = Message(
-            key: entry.key.isNull ? nil : data[entry.key.range], value: entry.value.isNull ? nil : data[entry.value.range]
+            key: entry.key.isNull ? nil : data[entry.key.range],
+            value: entry.value.isNull ? nil : data[entry.value.range]
         )
         guard entry.headerCount > 0 else { return message }
         let headers = data.withUnsafeBytes {

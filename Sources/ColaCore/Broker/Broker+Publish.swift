@@ -7,8 +7,9 @@ extension Broker {
         _ publish: Publish, _ id: RequestID, from channel: Channel, in host: VirtualHost, at now: Now
     ) {
         channel.isPublisher = true
-        guard let route = host.router.route(
-            exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
+        guard
+            let route = host.router.route(
+                exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
         else {
             return refuse(channel, id, .notFound(.exchange, name: publish.exchange))
         }

@@ -47,7 +47,9 @@ extension Broker {
         log.bytes = log.messages == 0 ? 0 : max(0, log.bytes - chunk.bytes)
         partition.topic.trimmed += chunk.count
         partition.trim = min(partition.trim?.lowerBound ?? first, first)..<log.start
-        while let oldest = log.window.first, oldest.isCommitted, oldest.last < log.start { evict(oldest.base, from: log) }
+        while let oldest = log.window.first, oldest.isCommitted, oldest.last < log.start {
+            evict(oldest.base, from: log)
+        }
         touch(partition)
         commitSoon(at: now)
     }

@@ -52,7 +52,9 @@ extension Broker {
             let message = scheduled.message
             let failures = message.headers.text(.deliveries).flatMap { Int($0) } ?? 0
             let expires = queue.arguments.messageTimeToLive.map { now.wall.later(byMilliseconds: $0) }
-            put(message, into: self.lane(of: scheduled.priority, in: queue), expires: expires, deliveries: failures, at: now)
+            put(
+                message, into: self.lane(of: scheduled.priority, in: queue), expires: expires, deliveries: failures,
+                at: now)
             if queue.isOverLimit { dispatchLater(queue) }
         case .exchange(let host, let name, let key):
             let route = hosts[host]?.router.route(exchange: name, key: key, headers: scheduled.message.headers) ?? []

@@ -268,7 +268,8 @@ extension Broker {
         respond(channel, id, .done)
     }
 
-    func deleteGroup(_ name: String, of topicName: String, _ id: RequestID, for channel: Channel, in host: VirtualHost) {
+    func deleteGroup(_ name: String, of topicName: String, _ id: RequestID, for channel: Channel, in host: VirtualHost)
+    {
         guard case .topic(let topic) = host.router.destinations[topicName] else {
             return refuse(channel, id, .notFound(.topic, name: topicName))
         }

@@ -86,6 +86,7 @@ package final class Broker {
 
     // Time.
     var clock = SteadyClock()
+    var lastTime: (given: Now, steady: Now)?
     var timers = Timers<TimerKey>()
     var schedule: Schedule<ScheduledMessage>
     var nextSchedule: ScheduleID
@@ -125,7 +126,7 @@ package final class Broker {
         // The caller's array is moved in and out, not copied.
         swap(&self.effects, &effects)
         defer { swap(&self.effects, &effects) }
-        let now = clock.steady(now)
+        let now = steady(now)
         if began == nil { begin(at: now) }
         sweepBudget = limits.sweepMax
         switch command {
@@ -146,6 +147,14 @@ package final class Broker {
         if !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         dispatchPending(at: now)
         trimMemory()
+    }
+
+    /// The same with a wall clock that does not jump. Most commands of a burst come with the same time.
+    func steady(_ now: Now) -> Now {
+        if let lastTime, lastTime.given == now { return lastTime.steady }
+        let steady = clock.steady(now)
+        lastTime = (now, steady)
+        return steady
     }
 
     /// When to apply a `tick`, or nil if only a command can change anything.

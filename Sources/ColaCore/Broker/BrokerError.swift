@@ -62,7 +62,8 @@ extension BrokerError {
         switch self {
         case .storage, .overloaded, .queueFull: true
         case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
-            .consumerInUse, .inUse, .locked, .badArgument, .unknownDelivery, .limit, .transactionTooLarge, .deleted, .damaged:
+            .consumerInUse, .inUse, .locked, .badArgument, .unknownDelivery, .limit, .transactionTooLarge, .deleted,
+            .damaged:
             false
         }
     }

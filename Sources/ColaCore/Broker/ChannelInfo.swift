@@ -11,7 +11,8 @@ package struct ChannelInfo: Equatable, Sendable {
     package var since: Timestamp
 
     package init(
-        protocolName: String, host: String = VirtualHostDefinition.defaultName, peer: String, user: String, client: String = "", processID: Int? = nil,
+        protocolName: String, host: String = VirtualHostDefinition.defaultName, peer: String, user: String,
+        client: String = "", processID: Int? = nil,
         userID: Int? = nil, since: Timestamp = Timestamp(0)
     ) {
         self.protocolName = protocolName

@@ -1,3 +1,4 @@
+/// A wish for the messages of a queue or the records of a topic.
 package struct Consume: Equatable, Sendable {
     package enum Flow: Equatable, Sendable {
         /// At most so many messages handed out and not yet settled.
@@ -26,7 +27,7 @@ package struct Consume: Equatable, Sendable {
     package var group: String?
     /// For topics only: it shares the partitions with the group's other members, and the broker assigns them. Nil: it
     /// reads what `partitions` says.
-    package var strategy: AssignmentStrategy?
+    package var strategy: PartitionAssignor?
     /// For topics only: the partitions to read; nil: all.
     package var partitions: [Int]?
     /// For queues only: of those that can take a message, the ones with the highest priority get it.

@@ -75,7 +75,6 @@ final class Consumer {
         }
     }
 
-
     var canTake: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }
         return !channel.isWindowFull && !channel.isFull

@@ -18,7 +18,8 @@ package enum Request: Sendable {
     case bind(BindingDefinition)
     case unbind(BindingDefinition)
     case purge(name: String)
-    /// Moves messages out of a queue that collects dead or parked ones: each to the queue it died in, or all to `target`.
+    /// Moves messages out of a queue that collects dead or parked ones: each to the queue it died in, or all to
+    /// `target`.
     case redrive(name: String, target: String?, count: Int?)
     case consume(Consume)
     case grant(ConsumerTag, count: Int)

@@ -1,8 +1,8 @@
 /// What a message has died of so far: one event for each pair of queue and reason, the latest last.
 ///
-/// Shape:  in the record one header `cola-death` for each: `REASON COUNT TIME QUEUE EXCHANGE ROUTING-KEY`, words apart by
-///         one space, in each word `%`, space and control bytes as `%XX`, an empty word as `%`; TIME of the first, in
-///         milliseconds since 1970; exchange and routing key as the message was published with
+/// Shape:  in the record one header `cola-death` for each: `REASON COUNT TIME QUEUE EXCHANGE ROUTING-KEY`, words apart
+///         by one space, in each word `%`, space and control bytes as `%XX`, an empty word as `%`; TIME of the first,
+///         in milliseconds since 1970; exchange and routing key as the message was published with
 /// Source: RabbitMQ, "Dead Letter Exchanges", the header `x-death`
 struct DeathHistory: Equatable, Sendable {
     struct Event: Equatable, Sendable {

@@ -35,8 +35,8 @@ final class Log {
 
     let id: LogID
     let name: String
-    /// Whether its records outlive the process. Those of a log that does not are readable at once, in memory alone, until
-    /// they are spilled.
+    /// Whether its records outlive the process. Those of a log that does not are readable at once, in memory alone,
+    /// until they are spilled.
     let isDurable: Bool
     /// No record below can be read any more.
     var start: Offset

@@ -62,7 +62,9 @@ package struct RecordSegment: Equatable, Sendable {
     }
 
     /// Adds a copy of `message` as the record at `offset`, which is above every other of this segment.
-    package mutating func append(_ message: Message, at offset: Offset, timestamp: Timestamp, expires: Timestamp = Entry.never) {
+    package mutating func append(
+        _ message: Message, at offset: Offset, timestamp: Timestamp, expires: Timestamp = Entry.never
+    ) {
         let value = message.value.map { store($0) } ?? Part(start: 0, count: -1)
         let key = message.key.map { store($0) } ?? Part(start: 0, count: -1)
         let headers = message.headers.count == 0 ? Part(start: 0, count: 0) : store(message.headers.encoded[...])

@@ -38,7 +38,9 @@ package struct SettledSet: Equatable, Sendable {
     /// The indices at or above `distance`, counted from there.
     package func shifted(by distance: Int) -> SettledSet {
         var shifted = SettledSet()
-        for index in distance..<max(distance, words.count << 6) where contains(index) { shifted.insert(index - distance) }
+        for index in distance..<max(distance, words.count << 6) where contains(index) {
+            shifted.insert(index - distance)
+        }
         return shifted
     }
 

@@ -56,8 +56,10 @@ package enum Argument: String, CaseIterable, Sendable {
         case .deadLetterRoutingKey: arguments.deadLetterRoutingKey = try name(text)
         case .isSingleActiveConsumer: arguments.isSingleActiveConsumer = try truth(text)
         case .maxPriority: arguments.maxPriority = try number(text, 0...255)
-        case .deduplicationWindow: arguments.deduplicationWindow = Int64(try number(text, 1...Int(Self.millisecondsMax)))
-        case .retentionMilliseconds: arguments.retentionMilliseconds = Int64(try number(text, 1...Int(Self.millisecondsMax)))
+        case .deduplicationWindow:
+            arguments.deduplicationWindow = Int64(try number(text, 1...Int(Self.millisecondsMax)))
+        case .retentionMilliseconds:
+            arguments.retentionMilliseconds = Int64(try number(text, 1...Int(Self.millisecondsMax)))
         case .retentionBytes: arguments.retentionBytes = try number(text, 1...Int.max)
         case .cleanup: arguments.cleanup = try choice(text)
         case .deleteRetention: arguments.deleteRetention = Int64(try number(text, 0...Int(Self.millisecondsMax)))

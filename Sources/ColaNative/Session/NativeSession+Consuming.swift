@@ -22,7 +22,7 @@ extension NativeSession {
             try position(text, "from=")
         }
         consume.group = try reader.optionName("group")
-        consume.strategy = try reader.choice("join", of: AssignmentStrategy.self)
+        consume.strategy = try reader.choice("join", of: PartitionAssignor.self)
         consume.partitions = try reader.option("partitions").map(partitions)
         try reader.end()
         guard consume.strategy == nil || consume.group != nil else {

@@ -30,7 +30,7 @@ extension ClientSession {
     }
 
     func bind(_ exchange: String, to place: String, key: String) {
-        ask("bind", .bind(exchange: exchange, to: place, key: key), expectOK("bind \(exchange)"))
+        ask("bind", .bind(ClientRequest.Binding(exchange, to: place, key: key)), expectOK("bind \(exchange)"))
     }
 
     // MARK: Publishing

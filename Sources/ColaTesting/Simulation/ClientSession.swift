@@ -185,7 +185,7 @@ final class ClientSession {
         case .error(let refusal): hear(refusal)
         case .message(let arrival): hear(arrival)
         case .bye(let code, let sentence): hearBye(code, sentence)
-        case .blocked, .unblocked, .beat: break
+        case .assigned, .blocked, .unblocked, .beat: break
         }
     }
 
@@ -206,6 +206,7 @@ final class ClientSession {
         case .blocked: return "blocked"
         case .unblocked: return "unblocked"
         case .beat: return "beat"
+        case .assigned: return "assigned"
         }
     }
 

@@ -32,6 +32,12 @@ final class FaultyStore: Store, @unchecked Sendable {
         }
     }
 
+    func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void) {
+        memory.ask(query) { [unowned self] result in
+            completion(failsReads ? .failure(.inputOutput(operation: "ask", reason: "simulated")) : result)
+        }
+    }
+
     func close() throws(StoreError) { try memory.close() }
 
     // MARK: What the world decides

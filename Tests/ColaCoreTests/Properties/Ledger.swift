@@ -62,7 +62,8 @@ struct Ledger {
             var copies: [String: Copy] = [:]
             for queue in queues { copies[queue] = Copy() }
             messages[body] = Message(
-                publish: publishes.count, number: self.bodies.count, size: body.utf8.count + headerBytes, copies: copies)
+                publish: publishes.count, number: self.bodies.count, size: body.utf8.count + headerBytes, copies: copies
+            )
             self.bodies.append(body)
         }
         publishes.append(Publish(channel: channel, bodies: bodies))
