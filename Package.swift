@@ -40,6 +40,7 @@ let package = Package(
     targets: [
         // The core: values and pure machines.
         .target(name: "CChecksum"),
+        .target(name: "CMalloc"),
         .target(name: "ColaCore", dependencies: ["CChecksum", deque, heap, ordered], swiftSettings: strict),
 
         // The disk.
@@ -53,7 +54,7 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", nioCore, nioPosix, logging, lifecycle, signals, deque, ordered,
+                "ColaCore", "ColaStore", "ColaNative", "CMalloc", nioCore, nioPosix, logging, lifecycle, signals, deque, ordered,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),

@@ -30,26 +30,37 @@ final class BrokerLoop {
     private var effects: [Effect] = []
     private var submitted = BatchNumber(0)
     private var committed = BatchNumber(0)
+    private var watch: ResourceWatch?
+    /// When the machine's resources were last looked at.
+    private var lastLook: Instant?
+    private var watchTimer: Scheduled<Void>?
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
     private var isStopping = false
     private var isFinishing = false
     private var isTurnExtended = false
-    private(set) var blocked: String?
+    /// Why publishers are held back; nil if they are not.
+    var blocked: String? { broker.blocked }
 
     /// With one batch on its way, the next is not cut before it has this size: commits are the better the larger they
     /// are.
     private static let worthwhileBatchBytes = 256 * 1024
 
-    /// - Parameter clock: is read once per turn.
+    /// How long a look at the machine's resources holds good, while something happens.
+    private static let lookNanoseconds: Int64 = 250_000_000
+
+    /// - Parameters:
+    ///   - watch: nil: nothing of the machine can become scarce.
+    ///   - clock: is read once per turn.
     init(
         eventLoop: any EventLoop, recovery: Recovery, limits: Limits, store: any Store, logger: Logger,
-        clock: @escaping @Sendable () -> Now = { SystemClock().now }
+        watch: ResourceWatch? = nil, clock: @escaping @Sendable () -> Now = { SystemClock().now }
     ) {
         self.eventLoop = eventLoop
         self.store = store
         self.clock = clock
         self.logger = logger
+        self.watch = watch
         broker = Broker(recovery, limits: limits)
         inbox = Inbox(bytesMax: limits.inboxBytesMax, smallBytes: ConnectionLimits.smallRequestBytes)
         gatheringBytesMax = limits.gatheringBytesMax
@@ -216,14 +227,11 @@ final class BrokerLoop {
 
     func storageBlocked(_ reason: String?) {
         guard !isStopping else { return }
-        blocked = reason
-        if let reason {
-            logger.warning("publishers are held back", metadata: ["reason": "\(reason)"])
-        } else {
-            logger.notice("publishers go on")
-        }
+        if let reason { logger.warning("the disk is full", metadata: ["reason": "\(reason)"]) }
         let now = now
-        broker.apply(.alarm(.storage, reason), at: now, into: &effects)
+        // What clients are told names no path of this machine.
+        let sentence = "the disk is full: publishers wait until messages are consumed or disk space is freed"
+        raise(.storage, reason.map { _ in sentence }, at: now)
         if reason == nil { committed(committed) }
         finishTurn(at: now)
     }
@@ -239,6 +247,7 @@ final class BrokerLoop {
         }
         isFinishing = true
         defer { isFinishing = false }
+        lookAround(at: now)
         repeat {
             isTurnExtended = false
             release()
@@ -246,6 +255,32 @@ final class BrokerLoop {
             flushAll()
         } while isTurnExtended
         schedule(at: now)
+    }
+
+    // MARK: Scarcity
+
+    /// Looks at the machine's resources now and then; until an alarm is over also when nothing else happens.
+    private func lookAround(at now: Now) {
+        guard watch != nil else { return }
+        if let lastLook, now.monotonic.rawValue - lastLook.rawValue < Self.lookNanoseconds { return }
+        lastLook = now.monotonic
+        for change in watch?.look() ?? [] { raise(change.alarm, change.sentence, at: now) }
+        guard watch?.isAlarmed == true, watchTimer == nil else { return }
+        watchTimer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(2 * Self.lookNanoseconds)) { [self] in
+            watchTimer = nil
+            guard !isStopping else { return }
+            finishTurn(at: self.now)
+        }
+    }
+
+    private func raise(_ alarm: Alarm, _ sentence: String?, at now: Now) {
+        if let sentence {
+            logger.warning("publishers are held back", metadata: ["reason": "\(sentence)"])
+        } else {
+            logger.notice("scarce no longer", metadata: ["what": "\(alarm.rawValue)"])
+        }
+        broker.apply(.alarm(alarm, sentence), at: now, into: &effects)
+        if sentence == nil { releaseHeld() }
     }
 
     /// Does what the broker wants done now.
@@ -330,6 +365,7 @@ final class BrokerLoop {
     func stop() {
         isStopping = true
         timer?.cancel()
+        watchTimer?.cancel()
         inboxTimer?.cancel()
         for connection in connectionsInOrder { connection.stop() }
         broker.stop(at: now)

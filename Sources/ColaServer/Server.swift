@@ -111,7 +111,8 @@ package struct Server {
             let settings = settings
             let bound = try await eventLoop.submit {
                 let loop = BrokerLoop(
-                    eventLoop: eventLoop, recovery: recovery, limits: settings.limits, store: store, logger: logger)
+                    eventLoop: eventLoop, recovery: recovery, limits: settings.limits, store: store, logger: logger,
+                    watch: settings.watch)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)
@@ -182,5 +183,14 @@ extension Server: Service {
                 services: [.init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
+    }
+}
+
+extension Settings {
+    /// Two fifths of the memory, as the page cache and other processes need some too.
+    fileprivate var watch: ResourceWatch {
+        ResourceWatch(
+            MachineResources(directory: dataDirectory), freeDiskMin: freeDiskMin,
+            memoryMax: memoryMax ?? MachineResources.memoryBytes / 5 * 2)
     }
 }

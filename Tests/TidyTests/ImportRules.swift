@@ -11,7 +11,8 @@ enum ImportRules {
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
         "ColaServer": [
-            "ColaCore", "ColaStore", "ColaNative", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule",
+            "ColaCore", "ColaStore", "ColaNative", "CMalloc", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle",
+            "DequeModule",
             "OrderedCollections",
             "UnixSignals", "Yams", "Synchronization", "libc",
         ],

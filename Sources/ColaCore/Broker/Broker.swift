@@ -180,6 +180,9 @@ package final class Broker {
         return gatheringBytes > limits.gatheringBytesMax || !alarms.isEmpty || pinnedBytes > 2 * limits.pinnedBytesMax
     }
 
+    /// Why publishers are held back; nil if they are not.
+    package var blocked: String? { alarms.values.first }
+
     // MARK: Answers
 
     /// Answers a request, at once or when all that the channel did before is durable.

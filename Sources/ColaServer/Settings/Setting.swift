@@ -90,6 +90,17 @@ extension Setting {
             name: "cache", kind: .bytes(0...1_099_511_627_776), defaultValue: "64M", placeholder: "BYTES",
             help: "Stored messages kept in memory as well, over all queues."),
         Setting(
+            name: "disk-free-min", kind: .bytes(0...1_125_899_906_842_624), defaultValue: "64M", placeholder: "BYTES",
+            help: "With less free disk space publishers wait, and consumers go on. 0: no limit."),
+        Setting(
+            name: "memory-max", kind: .bytes(0...1_125_899_906_842_624), defaultValue: nil, placeholder: "BYTES",
+            help:
+                "With more memory in use publishers wait, and consumers go on. 0: no limit. Default: two fifths of the "
+                + "machine's memory, or of its control group's limit."),
+        Setting(
+            name: "transient", kind: .bytes(0...1_099_511_627_776), defaultValue: "64M", placeholder: "BYTES",
+            help: "Messages of queues that are not durable, kept in memory alone; what is more goes to the disk too."),
+        Setting(
             name: "reserve", kind: .bytes(0...17_179_869_184), defaultValue: "32M", placeholder: "BYTES",
             help: "Disk space set aside, so that acknowledgements can be stored when the disk is full."),
         Setting(

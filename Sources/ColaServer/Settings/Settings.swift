@@ -15,6 +15,10 @@ package struct Settings: Sendable {
     package var bodyBytesMax = 16 * 1024 * 1024
     package var connectionsMax = 10_000
     package var reserveBytes = 32 * 1024 * 1024
+    /// 0: no limit. Bytes.
+    package var freeDiskMin = 64 * 1024 * 1024
+    /// 0: no limit; nil: a share of what the machine has. Bytes.
+    package var memoryMax: Int?
     package var limits = Limits()
     package var logFormat = "text"
     package var logLevel = "info"
@@ -67,6 +71,9 @@ package struct Settings: Sendable {
         bodyBytesMax = Int(try reader.number("body-max"))
         connectionsMax = Int(try reader.number("connections-max"))
         reserveBytes = Int(try reader.number("reserve"))
+        freeDiskMin = Int(try reader.number("disk-free-min"))
+        if given["memory-max"] != nil { memoryMax = Int(try reader.number("memory-max")) }
+        limits.pinnedBytesMax = Int(try reader.number("transient"))
         limits.queuesMax = Int(try reader.number("queues-max"))
         limits.consumersPerChannelMax = Int(try reader.number("consumers-max"))
         limits.unackedPerChannelMax = Int(try reader.number("unacked-max"))
