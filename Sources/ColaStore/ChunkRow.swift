@@ -40,28 +40,37 @@ struct ChunkRow: Sendable {
             }
     }
 
-    /// One row in place of several neighbours.
+    /// One row in place of several neighbours, without what is settled of them.
     ///
-    /// - Returns: nil if one of them is damaged, which must not spread, or if they lie too far apart.
-    static func merged(_ rows: [ChunkRow]) -> ChunkRow? {
+    /// - Parameter decoded: what could be read of each of the rows, without damage.
+    /// - Returns: nil if they lie too far apart, or nothing of them is alive.
+    static func merged(_ rows: [ChunkRow], decoded: [StoredChunk]) -> ChunkRow? {
         guard let first = rows.first, let last = rows.last,
             last.chunk.last.distance(from: first.chunk.base) < SettledSet.indexMax
         else { return nil }
-        var segments: [RecordSegment] = []
-        segments.reserveCapacity(rows.count)
-        for row in rows {
-            let decoded = row.decoded
-            guard decoded.damage.isEmpty else { return nil }
-            segments.append(decoded.segment)
+        if rows.allSatisfy({ RecordBatch.areOurOwn($0.chunk.data) }) {
+            let live = zip(rows, decoded).map { $0.settled.isEmpty ? $1.segment : $0.alive(of: $1.segment) }
+            return EncodedChunk(RecordSegment(joining: live)).map { ChunkRow(chunk: $0, settled: SettledSet()) }
         }
-        guard var chunk = EncodedChunk(RecordSegment(joining: segments)) else { return nil }
         // Batches that came as they are from a producer stay so, with the numbers in their headers.
-        if !rows.allSatisfy({ RecordBatch.areOurOwn($0.chunk.data) }) { chunk.data = rows.flatMap(\.chunk.data) }
+        guard var chunk = EncodedChunk(RecordSegment(joining: decoded.map(\.segment))) else { return nil }
+        chunk.data = rows.flatMap(\.chunk.data)
+        return ChunkRow(chunk: chunk, settled: settled(of: rows, in: chunk))
+    }
+
+    private func alive(of segment: RecordSegment, floor: Offset = Offset(0)) -> RecordSegment {
+        RecordSegment(joining: [segment]) {
+            $0.offset >= floor && !settled.contains($0.offset.distance(from: chunk.base))
+        }
+    }
+
+    /// What is settled of the rows, as a set of the chunk that stands for them.
+    private static func settled(of rows: [ChunkRow], in chunk: EncodedChunk) -> SettledSet {
         var settled = SettledSet()
         for row in rows where !row.settled.isEmpty {
             settled.formUnion(row.settled.moved(from: row.chunk.base, into: chunk.base...chunk.last))
         }
-        return ChunkRow(chunk: chunk, settled: settled)
+        return settled
     }
 
     /// The chunk with its live records alone; nil in it: none is.
@@ -70,12 +79,7 @@ struct ChunkRow: Sendable {
     func live(floor: Offset) -> EncodedChunk?? {
         let decoded = decoded
         guard decoded.damage.isEmpty else { return nil }
-        let base = chunk.base
-        return .some(
-            EncodedChunk(
-                RecordSegment(joining: [decoded.segment]) {
-                    $0.offset >= floor && !settled.contains($0.offset.distance(from: base))
-                }))
+        return .some(EncodedChunk(alive(of: decoded.segment, floor: floor)))
     }
 
     /// What becomes of rows, neighbours in their order, of which the records in `run` are replaced by those of
@@ -96,11 +100,7 @@ struct ChunkRow: Sendable {
         }
         let kept = RecordSegment(joining: [segment]) { run.contains($0.offset) }
         guard let chunk = EncodedChunk(RecordSegment(joining: before + [kept] + after)) else { return (nil, isWhole) }
-        var settled = SettledSet()
-        for row in rows where !row.settled.isEmpty {
-            settled.formUnion(row.settled.moved(from: row.chunk.base, into: chunk.base...chunk.last))
-        }
-        return (ChunkRow(chunk: chunk, settled: settled), isWhole)
+        return (ChunkRow(chunk: chunk, settled: settled(of: rows, in: chunk)), isWhole)
     }
 }
 

@@ -29,6 +29,7 @@ final class StoreBench {
     var options: SQLiteStore.Options {
         var options = SQLiteStore.Options(directory: folder)
         options.reserveBytes = 1 << 20
+        options.mergesRows = false
         return options
     }
 
@@ -84,6 +85,74 @@ final class StoreBench {
     }
 }
 
+extension StoreBench {
+    /// What a store may do at any time: one row for all that lie in `run`.
+    func merge(_ log: LogID, _ run: ClosedRange<Offset>) throws {
+        switch kind {
+        case .memory: disk.merge(log, run)
+        case .sqlite:
+            try change { chunks in
+                let keys = try chunks.rows(in: run, log).filter { run.contains($0.base) && run.contains($0.last) }
+                try chunks.merge(keys, log)
+            }
+        }
+    }
+
+    /// What a store may do at any time: a row without what is settled of it.
+    func compact(_ log: LogID, _ base: Offset) throws {
+        switch kind {
+        case .memory: disk.compact(log, base)
+        case .sqlite:
+            try change { chunks in
+                let floor = try connection().integer("SELECT max(start, floor) FROM logstate WHERE log = \(log)")
+                guard let key = try chunks.rows(in: base...base, log).first, key.base == base else { return }
+                try chunks.compact(key, log, floor: Offset(floor))
+            }
+        }
+    }
+
+    private func change(_ body: (ChunkTable) throws -> Void) throws {
+        let connection = try connection()
+        try connection.execute("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE")
+        try body(ChunkTable(connection, epoch: Epoch(0)))
+        try connection.execute("COMMIT")
+    }
+
+    /// The bases of a log's rows.
+    func rows(_ log: LogID) throws -> [Int64] {
+        switch kind {
+        case .memory: return disk.contents(of: log)?.chunks.map(\.rawValue) ?? []
+        case .sqlite:
+            let select = try connection().prepare("SELECT base FROM chunk WHERE log = ? ORDER BY base")
+            select.bind(1, log.rawValue)
+            var bases: [Int64] = []
+            while try select.step() { bases.append(select.integer(0)) }
+            return bases
+        }
+    }
+
+    /// Someone else opens it, without asking.
+    func stealEpoch() throws {
+        switch kind {
+        case .memory: disk.contents.change { $0.epoch = Epoch($0.epoch.rawValue + 1) }
+        case .sqlite:
+            try connection().execute(
+                "PRAGMA busy_timeout = 10000; UPDATE meta SET value = value + 1 WHERE key = 'epoch'")
+        }
+    }
+
+    /// Changes a byte of a message in the schedule.
+    func damage(_ id: ScheduleID) throws {
+        switch kind {
+        case .memory: disk.damage(id)
+        case .sqlite:
+            try connection().execute(
+                "PRAGMA busy_timeout = 10000; UPDATE schedule SET data = CAST(substr(data, 1, length(data) - 1) || x'7f' AS BLOB) "
+                    + "WHERE id = \(id)")
+        }
+    }
+}
+
 /// An open store, with calls that wait for the answer.
 struct OpenStore {
     let store: any Store
@@ -105,6 +174,30 @@ struct OpenStore {
         return try #require(answer.wait(milliseconds: 20_000) { $0 }, "no answer to a read").get()
     }
 
+    func ask(_ query: Query) throws -> QueryResult {
+        let answer = Monitor<Result<QueryResult, StoreError>?>(nil)
+        store.ask(query) { result in answer.change { $0 = result } }
+        return try #require(answer.wait(milliseconds: 20_000) { $0 }, "no answer to a query").get()
+    }
+
+    /// The records of a log that are neither settled nor below the floor.
+    func alive(_ log: LogID, from: Int64 = 0, below: Int64 = .max, bytesMax: Int = .max) throws -> [Int64] {
+        var alive: [Int64] = []
+        var from = from
+        for _ in 0..<100_000 {
+            let result = try read(log, from: from, below: below, bytesMax: bytesMax)
+            for chunk in result.chunks {
+                #expect(chunk.damage.isEmpty && chunk.segment.isIntact())
+                alive += chunk.segment.offsets.filter {
+                    $0 >= from && !chunk.settled.contains(Int($0 - chunk.base.rawValue))
+                }
+                from = chunk.last.rawValue + 1
+            }
+            if result.isComplete { break }
+        }
+        return alive
+    }
+
     /// Ends it as `kill -9` would.
     func kill() {
         (store as? SQLiteStore)?.abandon()
@@ -119,6 +212,7 @@ final class EventLog: Sendable {
         var outOfRoom: [String] = []
         var roomFound = 0
         var failed: [StoreError] = []
+        var damaged: [String] = []
     }
 
     private let said = Monitor(Said())
@@ -128,7 +222,8 @@ final class EventLog: Sendable {
             committed: { number in self.said.change { $0.committed.append(number) } },
             outOfRoom: { reason in self.said.change { $0.outOfRoom.append(reason) } },
             roomFound: { self.said.change { $0.roomFound += 1 } },
-            failed: { error in self.said.change { $0.failed.append(error) } })
+            failed: { error in self.said.change { $0.failed.append(error) } },
+            damaged: { sentence in self.said.change { $0.damaged.append(sentence) } })
     }
 
     var all: Said { said.read { $0 } }

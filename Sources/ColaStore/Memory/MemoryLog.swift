@@ -80,8 +80,10 @@ extension MemoryStore {
 
         mutating func merge(_ run: ClosedRange<Offset>) {
             let found = indices(in: run).filter { run.contains(chunks[$0].base) && run.contains(chunks[$0].last) }
+            let rows = found.map { row($0) }
+            let decoded = rows.map(\.decoded)
             guard let first = found.first, let last = found.last, first < last,
-                let row = ChunkRow.merged(found.map { row($0) })
+                decoded.allSatisfy({ $0.damage.isEmpty }), let row = ChunkRow.merged(rows, decoded: decoded)
             else { return }
             replace(first..<last + 1, with: row)
         }

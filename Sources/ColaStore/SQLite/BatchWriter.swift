@@ -11,14 +11,14 @@ final class BatchWriter {
     private let schedule: ScheduleWriter
     private let epoch: Epoch
 
-    init(_ connection: Connection, epoch: Epoch) throws {
+    init(_ connection: Connection, epoch: Epoch, chunks: ChunkTable) throws {
         self.epoch = epoch
         putGroupOffset = try connection.prepare(
             "INSERT OR REPLACE INTO group_offset (log, next, group_name) VALUES (?,?,?)")
         removeGroupOffset = try connection.prepare("DELETE FROM group_offset WHERE log = ? AND group_name = ?")
         putMeta = try connection.prepare("UPDATE meta SET value = ?2 WHERE key = ?1")
         getEpoch = try connection.prepare("SELECT value FROM meta WHERE key = 'epoch'")
-        logs = try LogWriter(connection, chunks: ChunkTable(connection, epoch: epoch))
+        logs = try LogWriter(connection, chunks: chunks)
         definitions = try DefinitionWriter(connection)
         schedule = try ScheduleWriter(connection)
     }

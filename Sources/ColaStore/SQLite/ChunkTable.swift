@@ -11,10 +11,13 @@ final class ChunkTable {
         var base: Offset
         var last: Offset
         var count: Int
+        /// Of its data.
+        var bytes: Int
 
         var offsets: ClosedRange<Offset> { base...max(base, last) }
     }
 
+    let ledger = RowLedger()
     private let connection: Connection
     private let insert: Statement
     private let removeExact: Statement
@@ -42,14 +45,14 @@ final class ChunkTable {
         remove = try connection.prepare("DELETE FROM chunk WHERE id = ?")
         overlapping = try connection.prepare(
             """
-            SELECT id, base, last, count FROM chunk WHERE log = ?1 AND base <= ?3 AND last >= ?2
+            SELECT id, base, last, count, length(data) FROM chunk WHERE log = ?1 AND base <= ?3 AND last >= ?2
               AND base >= coalesce(
                 (SELECT base FROM chunk WHERE log = ?1 AND base <= ?2 ORDER BY base DESC LIMIT 1), ?2)
             ORDER BY base
             """)
         exact = try connection.prepare(
             """
-            SELECT last, settled.data, settled.crc FROM chunk LEFT JOIN settled USING (log, base)
+            SELECT last, settled.data, settled.crc, count, length(chunk.data) FROM chunk LEFT JOIN settled USING (log, base)
             WHERE log = ? AND base = ?
             """)
         load = try connection.prepare("SELECT bytes, min_ts, max_ts, min_expire, data FROM chunk WHERE id = ?")
@@ -73,6 +76,7 @@ final class ChunkTable {
                 log.rawValue, chunk.base.rawValue, chunk.last.rawValue, Int64(chunk.count), Int64(chunk.bytes),
                 chunk.minTimestamp.rawValue, chunk.maxTimestamp.rawValue, epoch.rawValue)
         }
+        ledger.didInsert(log, bytes: chunk.data.count)
     }
 
     func insert(_ row: ChunkRow, _ log: LogID) throws {
@@ -81,7 +85,7 @@ final class ChunkTable {
     }
 
     func remove(_ key: Key, _ log: LogID) throws {
-        try remove.run(key.id)
+        try removeRow(key, log)
         try removeSettled.run(log.rawValue, key.base.rawValue)
     }
 
@@ -96,7 +100,8 @@ final class ChunkTable {
             keys.append(
                 Key(
                     id: overlapping.integer(0), base: Offset(overlapping.integer(1)),
-                    last: Offset(overlapping.integer(2)), count: Int(overlapping.integer(3))))
+                    last: Offset(overlapping.integer(2)), count: Int(overlapping.integer(3)),
+                    bytes: Int(overlapping.integer(4))))
         }
         return keys
     }
@@ -139,9 +144,10 @@ final class ChunkTable {
     /// Adds to what is settled; an empty set takes what is stored of the run away.
     func settle(_ entry: ChunkSettlement, _ log: LogID) throws {
         guard entry.base <= entry.last else { return }
-        if let stored = try exactlySettled(entry, log) {
+        if let (stored, records, bytes) = try exactlySettled(entry, log) {
             var set = entry.settled
             if !set.isEmpty { set.formUnion(stored) }
+            ledger.didSettle(log, entry.base, settled: set.count, of: records, bytes: bytes)
             return try put(set, log, entry.base)
         }
         for key in try rows(in: entry.base...entry.last, log) {
@@ -151,24 +157,31 @@ final class ChunkTable {
             } else {
                 set.formUnion(entry.settled.moved(from: entry.base, into: key.offsets))
             }
+            ledger.didSettle(log, key.base, settled: set.count, of: key.count, bytes: key.bytes)
             try put(set, log, key.base)
         }
     }
 
-    /// What is stored as settled of the one row that the run is; nil if it is not exactly one.
-    private func exactlySettled(_ entry: ChunkSettlement, _ log: LogID) throws -> SettledSet? {
+    /// What is stored as settled of the one row that the run is, and the row's size; nil if it is not exactly one.
+    private func exactlySettled(
+        _ entry: ChunkSettlement, _ log: LogID
+    ) throws -> (stored: SettledSet, records: Int, bytes: Int)? {
         exact.bind(1, log.rawValue)
         exact.bind(2, entry.base.rawValue)
         defer { exact.reset() }
         guard try exact.step(), exact.integer(0) == entry.last.rawValue else { return nil }
-        if entry.settled.isEmpty || exact.isNull(1) { return SettledSet() }
-        return SettledSet(stored: exact.blob(1), crc: exact.integer(2), log, entry.base)
+        var stored = SettledSet()
+        if !entry.settled.isEmpty, !exact.isNull(1) {
+            stored = SettledSet(stored: exact.blob(1), crc: exact.integer(2), log, entry.base)
+        }
+        return (stored, Int(exact.integer(3)), Int(exact.integer(4)))
     }
 
     /// Nothing in the run is wanted any more.
     func remove(_ run: ClosedRange<Offset>, _ log: LogID, floor: Offset) throws {
         try removeExact.run(log.rawValue, run.lowerBound.rawValue, run.upperBound.rawValue)
         if connection.changes == 1 {
+            ledger.didRemove(log)
             try removeSettled.run(log.rawValue, run.lowerBound.rawValue)
             return
         }
@@ -188,7 +201,10 @@ final class ChunkTable {
                 try row(key, log).decoded
             }
             if !isFinished {
-                if first <= part.upperBound { try put(set, log, key.base) }
+                if first <= part.upperBound {
+                    ledger.didSettle(log, key.base, settled: set.count, of: key.count, bytes: key.bytes)
+                    try put(set, log, key.base)
+                }
                 return
             }
         }
@@ -225,6 +241,42 @@ final class ChunkTable {
             try remove(key, log)
         }
         if let row { try insert(row, log) }
+    }
+
+    // MARK: Merging
+
+    /// Makes one row of neighbours.
+    ///
+    /// - Returns: nil if that cannot be.
+    @discardableResult
+    func merge(_ keys: [Key], _ log: LogID) throws -> EncodedChunk? {
+        let rows = try keys.map { try row($0, log) }
+        let decoded = rows.map(\.decoded)
+        guard keys.count > 1, decoded.allSatisfy({ $0.damage.isEmpty }),
+            let merged = ChunkRow.merged(rows, decoded: decoded)
+        else { return nil }
+        for (key, row) in zip(keys, rows) {
+            if row.settled.isEmpty { try removeRow(key, log) } else { try remove(key, log) }
+        }
+        try insert(merged, log)
+        return merged.chunk
+    }
+
+    /// Takes what is settled out of a row.
+    ///
+    /// - Returns: whether there was enough of it.
+    @discardableResult
+    func compact(_ key: Key, _ log: LogID, floor: Offset) throws -> Bool {
+        let row = try row(key, log)
+        guard let live = row.live(floor: floor), (live?.count ?? 0) * 4 <= row.chunk.count * 3 else { return false }
+        try remove(key, log)
+        if let live { try insert(live, log) }
+        return true
+    }
+
+    private func removeRow(_ key: Key, _ log: LogID) throws {
+        ledger.didRemove(log)
+        try remove.run(key.id)
     }
 
     // MARK: Damage

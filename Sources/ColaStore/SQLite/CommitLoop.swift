@@ -18,6 +18,8 @@ final class CommitLoop: @unchecked Sendable {
     /// Monotonic nanoseconds of the last try to get out of it.
     private var lastRoomTry: Int64 = 0
     private var wantsToShrink = true
+    /// Nobody has wanted anything for a while.
+    private var isQuiet = false
     /// A visitor's transaction is in the way of tidying up.
     private var isObstructed = false
 
@@ -56,7 +58,9 @@ final class CommitLoop: @unchecked Sendable {
         while true {
             do {
                 switch next() {
-                case .batches(let batches): try commit(batches)
+                case .batches(let batches):
+                    isQuiet = false
+                    try commit(batches)
                 case .damaged(let ids): try whenThereIsRoom { try committer.quarantine(ids) }
                 case .nothing: try tidyUp()
                 case .stop(.atOnce): return
@@ -92,6 +96,7 @@ final class CommitLoop: @unchecked Sendable {
     private func pause() -> Int? {
         if isOutOfRoom || isObstructed { return Self.retryMilliseconds }
         if committer.hasGarbage || committer.checkpointer.isDue(isIdle: true) { return 0 }
+        if committer.merger.hasWork { return isQuiet ? 0 : Self.quietMilliseconds }
         return wantsToShrink ? Self.quietMilliseconds : nil
     }
 
@@ -117,7 +122,12 @@ final class CommitLoop: @unchecked Sendable {
         wantsToShrink = wantsToShrink || encoded.contains { $0.batch.logs.contains { !$0.removed.isEmpty } }
         events.committed(last.batch.number)
         if isOutOfRoom { try lookForRoom() }
-        try whenThereIsRoom { try committer.checkpointer.runIfDue(isIdle: queue.read { $0.batches.isEmpty }) }
+        let isIdle = queue.read { $0.batches.isEmpty }
+        try whenThereIsRoom {
+            // Small rows that nobody consumes must not pile up only because there is never a moment of quiet.
+            if !isOutOfRoom, committer.merger.isPressed(isIdle: isIdle) { try committer.merge() }
+            try committer.checkpointer.runIfDue(isIdle: isIdle)
+        }
     }
 
     private func untilThereIsRoom(_ body: () throws -> Void) throws {
@@ -167,12 +177,16 @@ final class CommitLoop: @unchecked Sendable {
     private func tidyUp() throws {
         if isOutOfRoom { return try lookForRoom() }
         isObstructed = false
+        isQuiet = true
         try whenThereIsRoom {
             if committer.checkpointer.isDue(isIdle: true) {
                 try committer.checkpointer.runIfDue(isIdle: true)
                 isObstructed = committer.checkpointer.isObstructed
             } else if committer.hasGarbage {
                 try committer.trim()
+                wantsToShrink = true
+            } else if committer.merger.hasWork {
+                try committer.merge()
                 wantsToShrink = true
             } else if try committer.hasFreePages() {
                 try committer.shrink()

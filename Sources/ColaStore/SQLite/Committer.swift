@@ -6,6 +6,7 @@ final class Committer {
     let checkpointer: Checkpointer
     private let writer: BatchWriter
     private let trimmer: Trimmer
+    let merger: Merger
     private let begin: Statement
     private let commit: Statement
     private let freePages: Statement
@@ -16,10 +17,12 @@ final class Committer {
     /// Pages given back in one slice.
     private static let vacuumPages = 64
 
-    init(_ connection: Connection, epoch: Epoch, gate: ReaderGate) throws {
+    init(_ connection: Connection, epoch: Epoch, gate: ReaderGate, mergesRows: Bool) throws {
         self.connection = connection
         checkpointer = Checkpointer(connection, gate: gate)
-        writer = try BatchWriter(connection, epoch: epoch)
+        let chunks = try ChunkTable(connection, epoch: epoch)
+        writer = try BatchWriter(connection, epoch: epoch, chunks: chunks)
+        merger = try Merger(connection, chunks: chunks, isOn: mergesRows)
         trimmer = try Trimmer(connection)
         begin = try connection.prepare("BEGIN IMMEDIATE")
         commit = try connection.prepare("COMMIT")
@@ -51,6 +54,14 @@ final class Committer {
 
     func trim() throws {
         try transaction { try trimmer.slice() }
+    }
+
+    /// Merges or rewrites some chunks.
+    func merge() throws {
+        try transaction {
+            try writer.checkEpoch()
+            try merger.slice()
+        }
     }
 
     /// Whether so many pages are free that the file should shrink.

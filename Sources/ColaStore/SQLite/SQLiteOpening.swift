@@ -31,7 +31,8 @@ struct SQLiteOpening {
             try migrations.run(on: connection)
             if options.pagesMax > 0 { try connection.execute("PRAGMA max_page_count=\(options.pagesMax)") }
             let recovery = try beginEpoch(connection)
-            let committer = try Committer(connection, epoch: recovery.epoch, gate: gate)
+            let committer = try Committer(
+                connection, epoch: recovery.epoch, gate: gate, mergesRows: options.mergesRows)
             let readConnection = try Connection(path: path, access: .readOnly)
             // The names of the log and of the database must be there after a power loss, too.
             options.directory.sync()

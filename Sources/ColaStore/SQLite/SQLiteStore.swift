@@ -16,6 +16,8 @@ package final class SQLiteStore: Store {
         package var reserveBytes = 32 << 20
         /// Start with what can be read of a damaged file, of which a copy is kept first.
         package var acceptDamage = false
+        /// Whether rows are merged and rewritten when nobody waits. Tests that look at rows turn it off.
+        package var mergesRows = true
         /// The size the database may grow to, in pages of 16 KiB; 0: as far as there is room.
         package var pagesMax: Int64 = 0
 
