@@ -256,17 +256,19 @@ struct SQLiteStoreTests {
 
     /// A released schema is never changed: every fixture, opened, has the schema of a new file and what was stored in
     /// it.
-    @Test(arguments: ["version-1"])
+    @Test(arguments: ["version-1", "version-2"])
     func everyReleasedSchemaBecomesTheNewest(fixture: String) throws {
-        let old = try StoreBench(.sqlite)
-        let sql = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/\(fixture).sql")
-        let connection = try Connection(path: folderFile(old, "cola.db", with: []), access: .readWrite)
-        try connection.execute("PRAGMA page_size=16384; PRAGMA auto_vacuum=2")
-        try connection.execute(String(contentsOf: sql, encoding: .utf8))
-        connection.close()
+        let old = try fixtureBench(fixture)
         let open = try old.open()
-        #expect(open.recovery.queues.map(\.definition) == [QueueDefinition(name: "q1", log: LogID(1))])
-        #expect(open.recovery.queues.map(\.states[0]) == [.all(below: 5)])
+        let queue = try #require(open.recovery.queues.first)
+        #expect(queue.definition == QueueDefinition(name: "q1", log: LogID(1)))
+        var state = LogState.all(below: 5)
+        if fixture != "version-1" {
+            state.nextExpiry = Timestamp(1_800_000_000_000)
+            (state.ready, state.bytes) = (4, 64)
+        }
+        #expect(queue.states == [state])
+        #expect(open.recovery.virtualHosts.first?.name == "/")
         let chunks = try open.read(LogID(1)).chunks
         #expect(chunks.map(\.segment.offsets) == [[0, 1, 2], [3, 4]])
         #expect(chunks.allSatisfy { $0.segment.isIntact() })
@@ -274,6 +276,51 @@ struct SQLiteStoreTests {
         let new = try StoreBench(.sqlite)
         try new.open().store.close()
         #expect(try schema(old) == schema(new))
+        let report = try StoreCheck(directory: old.folder).run()
+        #expect(report.isSound, "\(report.findings)")
+    }
+
+    @Test func aFileOfVersionTwoHoldsTheWholeModel() throws {
+        let bench = try fixtureBench("version-2")
+        let open = try bench.open()
+        let recovery = open.recovery
+        var arguments = Arguments()
+        try Argument.maxLength.set("10", in: &arguments)
+        #expect(recovery.virtualHosts.map(\.name) == ["/", "h"])
+        #expect(
+            recovery.queues.map(\.definition).last
+                == QueueDefinition(
+                    host: "h", name: "q", log: LogID(2), higher: [.init(priority: 4, log: LogID(3))],
+                    arguments: arguments, isAutoDelete: true))
+        #expect(
+            recovery.topics.map(\.definition) == [
+                TopicDefinition(host: "h", name: "t", partitions: [LogID(4), LogID(5)])
+            ])
+        #expect(recovery.exchanges == [ExchangeDefinition(host: "h", name: "e", kind: .headers, alternate: "a")])
+        #expect(recovery.bindings.map(\.match.headers) == [[.init(name: "n", value: "v")]])
+        #expect(recovery.policies.map(\.arguments) == [arguments])
+        #expect(recovery.groupOffsets.map(\.group) == ["g"])
+        #expect(recovery.seen.map(\.id) == [Array("m1".utf8)])
+        #expect(recovery.nextSchedule == ScheduleID(2) && recovery.scheduledCount == 1)
+        guard case .schedule(let waiting, true) = try open.ask(.schedule(after: nil, countMax: 9, bytesMax: 9)) else {
+            Issue.record("nothing waits")
+            return
+        }
+        #expect(waiting.map(\.message) == [Message(value: Array("later".utf8)[...])])
+        let chunk = try #require(try open.read(LogID(1)).chunks.first)
+        #expect(chunk.settled.count == 1 && chunk.settled.contains(2))
+        #expect(chunk.released == [Release(offset: Offset(1), deliveries: 2, fate: .rejected)])
+        try open.store.close()
+    }
+
+    private func fixtureBench(_ name: String) throws -> StoreBench {
+        let bench = try StoreBench(.sqlite)
+        let sql = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/\(name).sql")
+        let connection = try Connection(path: folderFile(bench, "cola.db", with: []), access: .readWrite)
+        try connection.execute("PRAGMA page_size=16384; PRAGMA auto_vacuum=2")
+        try connection.execute(String(contentsOf: sql, encoding: .utf8))
+        connection.close()
+        return bench
     }
 
     private func schema(_ bench: StoreBench) throws -> [String] {

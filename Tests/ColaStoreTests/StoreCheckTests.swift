@@ -19,6 +19,19 @@ struct StoreCheckTests {
         second.logs[0].state.floor = Offset(2)
         second.logs[0].state.ready = 17
         second.logs[0].state.bytes = 17 * 16
+        var arguments = Arguments()
+        try Argument.maxLength.set("100", in: &arguments)
+        second.definitions = [
+            .put(.queue(QueueDefinition(name: "q1", log: LogID(1), arguments: arguments))),
+            .put(
+                .binding(BindingDefinition(source: "e", destination: "q1", routingKey: "", match: .init(isAny: true)))),
+        ]
+        second.scheduled = [
+            ScheduledMessage(
+                key: ScheduleKey(due: Timestamp(5), id: ScheduleID(1)), target: .queue(LogID(1)),
+                message: Message(value: [1, 2, 3]))
+        ]
+        second.nextSchedule = ScheduleID(2)
         try open.commit(second)
         if killed { open.kill() } else { try open.store.close() }
         return bench
@@ -41,7 +54,7 @@ struct StoreCheckTests {
         #expect(report.findings.map(\.severity) == (killed ? [.note] : []), "\(report.findings)")
         #expect(report.totals.queues == 2 && report.totals.logs == 2)
         #expect(report.totals.chunks == 2 && report.totals.records == 20)
-        #expect(report.totals.ready == 17)
+        #expect(report.totals.ready == 17 && report.totals.scheduled == 1)
         #expect(try contents(bench) == before)
     }
 
@@ -62,6 +75,12 @@ struct StoreCheckTests {
         ("UPDATE settled SET data = x'0001'", "what is settled"),
         ("DELETE FROM logstate WHERE log = 2", "q2"),
         ("UPDATE meta SET value = 2 WHERE key = 'next_log'", "the next one would be 2"),
+        ("UPDATE logstate SET next_expiry = 3 WHERE log = 1", "checksum"),
+        ("UPDATE argument SET value = '-1'", "max-length"),
+        ("UPDATE binding SET match = 'some'", "cannot be understood"),
+        ("UPDATE schedule SET due = 6", "message 1 in the schedule"),
+        ("UPDATE meta SET value = 1 WHERE key = 'next_schedule'", "the next one would be 1"),
+        ("INSERT INTO priority_log VALUES (1, 5, 2)", "belongs to two"),
     ])
     func whatIsWrongIsNamed(change: String, words: String) throws {
         let bench = try filled(killed: false)
@@ -77,6 +96,7 @@ struct StoreCheckTests {
         ("INSERT INTO released VALUES (9, 1, 1, NULL, NULL)", "log 9"),
         ("INSERT INTO settled VALUES (1, 5, x'00', 0)", "offset 5"),
         ("INSERT INTO group_offset VALUES ('g', 9, 4)", "offset 4"),
+        ("INSERT INTO dedup VALUES (9, x'00', 4)", "log 9"),
     ])
     func whatBelongsToNothingIsNamed(change: String, words: String) throws {
         let bench = try filled(killed: false)

@@ -3,6 +3,9 @@ internal import ColaCore
 /// Holds the rows of the tables against one another, and decodes every chunk.
 final class ContentCheck {
     private let connection: Connection
+    private let path: String
+    /// Whether the tables are those of this program, and not of an older one.
+    private var isNewest = false
 
     private struct Log {
         var state: LogState
@@ -14,14 +17,17 @@ final class ContentCheck {
         var bytes = 0
         var last: Offset?
         var isDamaged = false
+        /// When the first of the messages that wait expires.
+        var expires: Timestamp?
     }
 
     private var logs: [LogID: Log] = [:]
     /// Logs of which the trimmer has still to delete everything.
     private var ended: Set<LogID> = []
 
-    init(_ connection: Connection) {
+    init(_ connection: Connection, path: String) {
         self.connection = connection
+        self.path = path
     }
 
     func run(_ report: inout StoreCheck.Report) throws {
@@ -29,10 +35,16 @@ final class ContentCheck {
             report.add(.note, "cola.db holds nothing yet")
             return
         }
+        let version = try connection.integer("PRAGMA user_version")
+        isNewest = version == Schema.steps.count
+        if !isNewest {
+            report.add(.note, "its schema is version \(version); the next start makes it \(Schema.steps.count)")
+        }
         try readStates(&report)
         try checkDefinitions(&report)
         try checkChunks(&report)
         try checkOrphans(&report)
+        if isNewest { try ScheduleCheck(connection).run(&report) }
         for (id, log) in logs.sorted(by: { $0.key < $1.key }) where !log.isDamaged {
             report.totals.ready += log.ready
             if log.ready != log.state.ready || log.bytes != log.state.bytes {
@@ -40,6 +52,9 @@ final class ContentCheck {
                     .damage,
                     "log \(id): its state speaks of \(log.state.ready) messages of \(log.state.bytes) bytes, "
                         + "its chunks hold \(log.ready) of \(log.bytes)")
+            }
+            if let expires = log.expires, log.state.nextExpiry ?? RecordSegment.Entry.never > expires {
+                report.add(.warning, "log \(id): a message expires at \(expires), of which its state does not know")
             }
         }
     }
@@ -51,11 +66,10 @@ final class ContentCheck {
             purged[LogID($0.integer(0)), default: []].append(
                 Offset($0.integer(1))..<max(Offset($0.integer(1)), Offset($0.integer(2))))
         }
-        try rows("SELECT log, start, next, ready, bytes, floor, clean, crc FROM logstate") { row in
+        let expiry = isNewest ? "next_expiry" : "NULL"
+        try rows("SELECT log, start, next, ready, bytes, floor, clean, crc, \(expiry) FROM logstate") { row in
             let id = LogID(row.integer(0))
-            let state = LogState(
-                start: Offset(row.integer(1)), next: Offset(row.integer(2)), ready: Int(row.integer(3)),
-                bytes: Int(row.integer(4)), floor: Offset(row.integer(5)), handedOut: Offset(row.integer(6)))
+            let state = LogState(row: row)
             if StateChecksum.logState(id, state) != row.integer(7) {
                 report.add(.damage, "log \(id): the checksum of its state does not match")
             }
@@ -69,10 +83,12 @@ final class ContentCheck {
 
     private func checkDefinitions(_ report: inout StoreCheck.Report) throws {
         report.totals.queues = Int(try connection.integer("SELECT count(*) FROM queue"))
-        report.totals.topics = Int(try connection.integer("SELECT count(DISTINCT name) FROM topic"))
+        report.totals.topics = Int(try connection.integer("SELECT count(*) FROM topic WHERE partition = 0"))
         let nextLog = try connection.integer("SELECT value FROM meta WHERE key = 'next_log'")
         var defined: Set<LogID> = []
-        try rows("SELECT name, log FROM queue UNION ALL SELECT name, log FROM topic") { row in
+        let higher =
+            isNewest ? "UNION ALL SELECT name, priority_log.log FROM priority_log JOIN queue ON queue = queue.log" : ""
+        try rows("SELECT name, log FROM queue UNION ALL SELECT name, log FROM topic \(higher)") { row in
             let log = LogID(row.integer(1))
             if !defined.insert(log).inserted {
                 report.add(.damage, "log \(log) belongs to two queues or topics, one of them \(row.text(0))")
@@ -80,6 +96,14 @@ final class ContentCheck {
             if logs[log] == nil { report.add(.damage, "\(row.text(0)): the state of its log \(log) is missing") }
             if log.rawValue >= nextLog {
                 report.add(.damage, "log \(log) exists, but the next one would be \(nextLog)")
+            }
+        }
+        if isNewest {
+            try rows("SELECT log FROM transient") { defined.insert(LogID($0.integer(0))) }
+            do {
+                _ = try DefinitionReader(connection: connection, path: path, acceptDamage: false).read()
+            } catch StoreError.damaged(_, let reason) {
+                report.add(.damage, reason)
             }
         }
         for log in logs.keys.sorted() where !defined.contains(log) {
@@ -90,7 +114,7 @@ final class ContentCheck {
     private func checkChunks(_ report: inout StoreCheck.Report) throws {
         let settled = try connection.prepare("SELECT data, crc FROM settled WHERE log = ? AND base = ?")
         var strangers: Set<LogID> = []
-        try rows("SELECT log, base, last, count, data FROM chunk ORDER BY log, base") { row in
+        try rows("SELECT log, base, last, count, data, min_expire FROM chunk ORDER BY log, base") { row in
             let id = LogID(row.integer(0))
             let base = Offset(row.integer(1))
             report.totals.chunks += 1
@@ -114,8 +138,8 @@ final class ContentCheck {
                 }
             }
             let chunk = StoredChunk(
-                base: base, last: Offset(row.integer(2)), count: Int(row.integer(3)), data: row.blob(4), settled: set,
-                released: [])
+                base: base, last: Offset(row.integer(2)), count: Int(row.integer(3)), data: row.blob(4),
+                expires: !row.isNull(5), settled: set, released: [])
             check(chunk, id, &log, &report)
             logs[id] = log
         }
@@ -139,7 +163,10 @@ final class ContentCheck {
         for entry in chunk.segment.entries
         where entry.offset >= log.floor && !chunk.settled.contains(entry.offset.distance(from: chunk.base)) {
             log.ready += 1
-            log.bytes += entry.key.range.count + entry.value.range.count + entry.headers.range.count
+            log.bytes += entry.byteCount
+            if entry.expires != RecordSegment.Entry.never {
+                log.expires = min(log.expires ?? entry.expires, entry.expires)
+            }
         }
     }
 
@@ -150,8 +177,14 @@ final class ContentCheck {
         try orphans(released, &report) { "log \($0) has no state, but a message at offset \($1) that came back" }
         let offsets = "SELECT log, next FROM group_offset WHERE log NOT IN (SELECT log FROM logstate)"
         try orphans(offsets, &report) { "log \($0) has no state, but a group that reads it at offset \($1)" }
+        if isNewest {
+            let seen = "SELECT DISTINCT log, 0 FROM dedup WHERE log NOT IN (SELECT log FROM logstate)"
+            try orphans(seen, &report) { log, _ in "log \(log) has no state, but message ids that were seen" }
+        }
         let quarantined = try connection.integer("SELECT count(*) FROM quarantine")
-        if quarantined > 0 { report.add(.note, "\(quarantined) damaged chunks are kept in the table quarantine") }
+        if quarantined > 0 {
+            report.add(.note, "\(quarantined) damaged chunks or messages are kept in the table quarantine")
+        }
     }
 
     private func orphans(

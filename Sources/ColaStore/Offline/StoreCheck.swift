@@ -28,6 +28,8 @@ package struct StoreCheck: Sendable {
         package var records = 0
         /// Messages that are not settled.
         package var ready = 0
+        /// Messages that wait for their time.
+        package var scheduled = 0
         package var databaseBytes = 0
         package var logBytes = 0
     }
@@ -65,7 +67,7 @@ package struct StoreCheck: Sendable {
             defer { connection.close() }
             try Migrations(path: directory.database).check(connection)
             try checkPages(connection, &report)
-            try ContentCheck(connection).run(&report)
+            try ContentCheck(connection, path: directory.database).run(&report)
         } catch let error as StoreError {
             guard case .damaged(_, let reason) = error else { throw error }
             report.add(.damage, reason)

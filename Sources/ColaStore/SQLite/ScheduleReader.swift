@@ -8,10 +8,7 @@ final class ScheduleReader {
     init(_ transaction: ReadTransaction) throws {
         self.transaction = transaction
         select = try transaction.connection.prepare(
-            """
-            SELECT due, id, log, host, exchange, routing_key, priority, ttl, data, crc FROM schedule
-            WHERE (due, id) > (?1, ?2) ORDER BY due, id
-            """)
+            "SELECT \(EncodedSchedule.columns) FROM schedule WHERE (due, id) > (?1, ?2) ORDER BY due, id")
     }
 
     /// - Returns: also what is damaged, which the result leaves out.
@@ -31,7 +28,7 @@ final class ScheduleReader {
                     isComplete = false
                     break
                 }
-                let row = row
+                let row = EncodedSchedule(row: select)
                 if let message = row.decoded() {
                     bytes += message.message.byteCount
                     found.append(message)
@@ -42,12 +39,17 @@ final class ScheduleReader {
         }
         return (.schedule(found, isComplete: isComplete), damaged)
     }
+}
 
-    private var row: EncodedSchedule {
-        EncodedSchedule(
-            key: ScheduleKey(due: Timestamp(select.integer(0)), id: ScheduleID(select.integer(1))),
-            log: select.optionalInteger(2).map { LogID($0) }, host: select.optionalText(3),
-            exchange: select.optionalText(4), routingKey: select.optionalText(5), priority: select.integer(6),
-            timeToLive: select.optionalInteger(7), data: select.blob(8), crc: select.integer(9))
+extension EncodedSchedule {
+    static let columns = "due, id, log, host, exchange, routing_key, priority, ttl, data, crc"
+
+    /// - Parameter row: of ``columns``.
+    init(row: Statement) {
+        self.init(
+            key: ScheduleKey(due: Timestamp(row.integer(0)), id: ScheduleID(row.integer(1))),
+            log: row.optionalInteger(2).map { LogID($0) }, host: row.optionalText(3), exchange: row.optionalText(4),
+            routingKey: row.optionalText(5), priority: row.integer(6), timeToLive: row.optionalInteger(7),
+            data: row.blob(8), crc: row.integer(9))
     }
 }
