@@ -69,6 +69,81 @@ import Testing
         #expect(bench.requests().count == 4)
     }
 
+    @Test func statSaysWhichServerItIsAndNothingElseDoes() {
+        var bench = SessionBench()
+        bench.feed("stat\nstat t=5\ndescribe queue q\ndescribe queue q t=6\n")
+        var figures = Description()
+        figures.add("epoch", 1)
+        let stat = #"{"version":"Cola/0.1.0","epoch":1}"#
+        bench.reply(.description(figures), to: RequestID(.max - 6))
+        bench.reply(.description(figures), to: RequestID(5))
+        bench.reply(.description(figures), to: untagged)
+        bench.reply(.description(figures), to: RequestID(6))
+        // A tag may be used again once it was answered.
+        bench.reply(.description(figures), to: RequestID(5))
+        let plain = #"{"epoch":1}"#
+        let answers = [("", stat), (" t=5", stat), ("", plain), (" t=6", plain), (" t=5", plain)]
+        #expect(bench.output() == answers.map { "ok\($0.0) size=\($0.1.utf8.count)\n\($0.1)\n" }.joined())
+    }
+
+    @Test func strangersAreNotToldWhyPublishersWait() {
+        var bench = SessionBench(SessionBench.loopback)
+        bench.session.handle(.blocked("no room"))
+        #expect(bench.output().isEmpty)
+        bench.feed("hello 1 user=guest password=guest\n")
+        let lines = bench.output().split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.last == "blocked no room")
+        bench.session.handle(.blocked(nil))
+        #expect(bench.output() == "unblocked\n")
+    }
+
+    @Test func whatEndedBeforeHelloIsNotToldAtAll() {
+        var bench = SessionBench(SessionBench.loopback)
+        bench.session.handle(.blocked("no room"))
+        bench.session.handle(.blocked(nil))
+        bench.feed("hello 1 user=guest password=guest\n")
+        #expect(bench.output().split(separator: "\n").count == 1)
+    }
+
+    // MARK: Virtual hosts
+
+    @Test func aVirtualHostIsAskedForBeforeHelloIsAnswered() {
+        var bench = SessionBench(SessionBench.loopback)
+        bench.feed(
+            "hello 1 user=guest password=guest vhost=/shop t=1\nbind amq.direct q\npolicy p pattern=x max-length=1\n")
+        #expect(bench.output().isEmpty)
+        guard case .attach(_, let info) = bench.session.commands.first else {
+            Issue.record("nobody came in")
+            return
+        }
+        #expect(info.host == "/shop")
+        let requests = bench.requests()
+        #expect(requests.count == 3)
+        #expect(requests.dropFirst().allSatisfy { $0.contains(#"host: "/shop""#) })
+        bench.reply(.done, to: RequestID(.max - 5))
+        #expect(bench.output().hasPrefix("ok t=1 version=1 "))
+    }
+
+    @Test func aVirtualHostThatIsNotThereEndsTheConnection() {
+        var bench = SessionBench(SessionBench.loopback)
+        bench.feed("hello 1 user=guest password=guest vhost=/none t=1\n")
+        bench.reply(.refused(.notFound(.virtualHost, name: "/none")), to: RequestID(.max - 5))
+        let lines = bench.output().split(separator: "\n")
+        #expect(lines.map { $0.prefix(17) } == ["err t=1 not_found", "bye not_found no "])
+        #expect(bench.session.isClosed)
+    }
+
+    @Test func whoHasAskedForSomethingStaysInItsVirtualHost() {
+        var bench = SessionBench()
+        bench.feed("ping\nhello 1 vhost=/shop t=1\nhello 1 vhost=/ t=2\n")
+        let refusal = bench.requests()[1]
+        #expect(refusal.hasPrefix("t=1 refuse("))
+        #expect(refusal.contains(#"code: "mismatch""#))
+        bench.reply(.done, to: RequestID(.max - 5))
+        #expect(bench.output().hasPrefix("ok t=2 version=1 "))
+    }
+
     // MARK: Coming in
 
     @Test func overAUnixSocketNobodyNeedsToSayHello() {
@@ -80,7 +155,7 @@ import Testing
         #expect(info.user == "uid:1000")
         #expect(info.processID == 42)
         bench.feed("declare queue q\n")
-        #expect(bench.requests() == [#"declareQueue(name: "q")"#])
+        #expect(bench.requests() == [SessionBench.spell(.declareQueue(QueueDeclaration(name: "q")), untagged)])
     }
 
     @Test func overTCPNothingIsAskedOfTheBrokerBeforeHello() {

@@ -68,7 +68,7 @@ import Testing
         switch verb {
         case "hello", "beat": return nil
         case "pub", "pubs": return .publish(publish(fields))
-        case "consume": return .consume(try consume(fields))
+        case "consume": return .consume(consume(fields))
         default: return try VectorRequest(verb, fields).request()
         }
     }
@@ -97,7 +97,7 @@ import Testing
         return publish
     }
 
-    private static func consume(_ fields: [String: Any]) throws -> Consume {
+    private static func consume(_ fields: [String: Any]) -> Consume {
         let flow =
             Vectors.number(fields["credit"]).map { Consume.Flow.credit(Int($0)) }
             ?? .prefetch(Int(Vectors.number(fields["prefetch"]) ?? 100))
@@ -107,6 +107,7 @@ import Testing
             position: Vectors.text(fields["from"]).map(VectorRequest.position), group: Vectors.text(fields["group"]))
         if let strategy = fields["join"] as? String {
             consume.strategy = PartitionAssignor(rawValue: strategy)
+            #expect(consume.strategy != nil, "\(strategy)")
         }
         consume.partitions = (fields["partitions"] as? [NSNumber])?.map(\.intValue)
         consume.priority = Int(Vectors.number(fields["priority"]) ?? 0)

@@ -23,7 +23,7 @@ extension NativeSession {
     /// Why publishers are held back is for those who may publish: a stranger hears of it when he has said hello.
     private mutating func tell(blocked sentence: String?) {
         blocked = sentence
-        guard state.isOpen, pendingHello == nil else { return }
+        guard state.isOpen, pendingHello == nil || knowsBlocked else { return }
         if let sentence {
             writeBlocked(sentence)
         } else if knowsBlocked {

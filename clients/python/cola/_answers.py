@@ -50,6 +50,17 @@ class Err:
         self.sentence = sentence
 
 
+class Assigned:
+    """``assigned``: the partitions that a member of a group reads from now on, each with the offset it begins at."""
+
+    __slots__ = ("consumer", "generation", "partitions")
+
+    def __init__(self, consumer: int, generation: int, partitions: Dict[int, int]) -> None:
+        self.consumer = consumer
+        self.generation = generation
+        self.partitions = partitions
+
+
 class Notice:
     """``bye`` (with a code), ``blocked``, ``unblocked`` or ``beat``."""
 
@@ -61,7 +72,7 @@ class Notice:
         self.sentence = sentence
 
 
-Event = Union[Ok, Err, Message, Notice]
+Event = Union[Ok, Err, Message, Assigned, Notice]
 
 
 class Decoder:
@@ -169,7 +180,9 @@ class Decoder:
                 return self._decode_ok(line)
             if line.startswith(b"err "):
                 return _decode_err(line)
-        except ValueError as problem:
+            if line.startswith(b"assigned "):
+                return _decode_assigned(line)
+        except (ValueError, KeyError) as problem:
             raise ProtocolViolation(f"cannot read the line {line[:80]!r}: {problem}") from None
         return _decode_notice(line)
 
@@ -234,6 +247,10 @@ def set_option(message: Message, name: bytes, value: bytes) -> None:
         message.key = unescape(value)
     elif name == b"r":
         message.releases = _number(value, "r")
+    elif name == b"p":
+        message.partition = _number(value, "p")
+    elif name == b"null":
+        message.has_value = value != b"yes"
 
 
 def _decode_err(line: bytes) -> Err:
@@ -251,6 +268,16 @@ def _decode_err(line: bytes) -> Err:
     if not code or retry not in (b"retry", b"final"):
         raise ValueError("err needs a code and retry or final")
     return Err(tag, consumer, from_bytes(code), retry == b"retry", sentence.decode("utf-8", "replace"))
+
+
+def _decode_assigned(line: bytes) -> Assigned:
+    options = dict(option.partition(b"=")[::2] for option in line.split(b" ")[1:])
+    partitions: Dict[int, int] = {}
+    for place in options[b"partitions"].split(b",") if options.get(b"partitions") != b"" else ():
+        partition, _, offset = place.partition(b":")
+        partitions[_number(partition, "partition")] = _number(offset, "offset")
+    consumer, generation = options.get(b"c", b""), options.get(b"generation", b"")
+    return Assigned(_number(consumer, "c"), _number(generation, "generation"), partitions)
 
 
 def _decode_notice(line: bytes) -> Notice:

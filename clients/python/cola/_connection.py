@@ -19,7 +19,7 @@ from collections import deque
 from typing import Callable, Deque, Dict, List, Optional, Protocol, Tuple
 
 from . import _requests as requests
-from ._answers import Decoder, Err, Event, Notice, Ok
+from ._answers import Assigned, Decoder, Err, Event, Notice, Ok
 from ._errors import ColaError, ConnectionLost, NoAnswer, ProtocolViolation, error_for
 from ._message import Message
 
@@ -54,6 +54,8 @@ class Receiver(Protocol):
     def arrived(self, message: Message) -> None: ...
 
     def failed(self, error: ColaError) -> None: ...
+
+    def assigned(self, assigned: Assigned) -> None: ...
 
 
 class _Run:
@@ -212,9 +214,9 @@ class Connection:
         self._outgoing.append(line)
         self._outgoing_bytes += len(line)
 
-    def settle(self, verb: str, first: int, last: int) -> None:
+    def settle(self, verb: str, first: int, last: int, delay: Optional[int] = None) -> None:
         """``nack`` or ``reject``; written at once."""
-        self.send_untagged(requests.settle(verb, first, last), settled=last - first + 1)
+        self.send_untagged(requests.settle(verb, first, last, delay=delay), settled=last - first + 1)
 
     def send_untagged(self, data: bytes, settled: int = 0, timeout: Optional[float] = None) -> None:
         """Writes what is answered only if it fails; see ``ack_problem``."""
@@ -444,6 +446,10 @@ class Connection:
                 self._ack_problems.append(error)
             else:
                 self._take(event.tag, event.tag).refused(error)
+        elif isinstance(event, Assigned):
+            receiver = self._receivers.get(event.consumer)
+            if receiver is not None:
+                receiver.assigned(event)
         elif event.kind == "blocked":
             self.blocked = event.sentence
         elif event.kind == "unblocked":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Deque, Iterable, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Deque, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from . import _requests as requests
+from ._answers import Assigned
 from ._connection import Connection, deadline_of
 from ._errors import ColaError, ConnectionLost
 from ._message import Message
+from ._requests import Duration, Start, milliseconds
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,15 +45,18 @@ class Delivery(Message):
         """
         self._settle("ack")
 
-    def nack(self) -> None:
-        """Back to its place in the queue, for whoever comes next."""
-        self._settle("nack")
+    def nack(self, delay: Optional[Duration] = None) -> None:
+        """Back to its place in the queue, for whoever comes next.
+
+        - delay: to the end of the queue, after so many milliseconds (or a timedelta).
+        """
+        self._settle("nack", None if delay is None else milliseconds(delay))
 
     def reject(self) -> None:
-        """Not to be delivered again."""
+        """Not to be delivered again: a dead letter, if its queue says where those go."""
         self._settle("reject")
 
-    def _settle(self, verb: str) -> None:
+    def _settle(self, verb: str, delay: Optional[int] = None) -> None:
         connection = self._connection
         if connection is None:
             return
@@ -59,7 +64,7 @@ class Delivery(Message):
             raise ValueError(f"delivery {self.delivery} (offset {self.offset}) was settled already")
         self._is_settled = True
         if verb != "ack":
-            connection.settle(verb, self.delivery, self.delivery)
+            connection.settle(verb, self.delivery, self.delivery, delay)
             return
         connection.ack(self.delivery)
         consumer = self._consumer
@@ -95,6 +100,9 @@ class Consumer(Iterator[Delivery]):
         self._ready: Deque[Delivery] = deque()
         self._error: Optional[ColaError] = None
         self._is_closed = False
+        # As a member of a group: the partitions it reads, each with the offset it began at; None before the first.
+        self.assignment: Optional[Dict[int, int]] = None
+        self.generation = 0
 
     # What the connection calls
 
@@ -109,6 +117,9 @@ class Consumer(Iterator[Delivery]):
 
     def failed(self, error: ColaError) -> None:
         self._error = error
+
+    def assigned(self, assigned: Assigned) -> None:
+        self.assignment, self.generation = assigned.partitions, assigned.generation
 
     # What the program calls
 
@@ -186,10 +197,21 @@ class Consumer(Iterator[Delivery]):
         """Says that the group has read up to and with this record; waits until that is on the disk."""
         if self.group is None:
             raise ValueError(f"the consumer of {self.name!r} has no group to commit for; pass group= to consume")
-        group, offset = self.group, delivery.offset + 1
+        group, offset, partition = self.group, delivery.offset + 1, delivery.partition or None
         label = f"commit {self.name!r} {group!r} {offset}"
         self._connection.call(
-            label, lambda tag: requests.commit(self.name, group, offset, tag), self._request_timeout
+            label, lambda tag: requests.commit(self.name, group, offset, tag, partition), self._request_timeout
+        )
+
+    def seek(self, position: Start, partition: Optional[int] = None) -> None:
+        """Reads a topic on from there: ``first``, ``last``, ``next``, an offset, or ``@`` and milliseconds since 1970.
+
+        What came before and was not looked at is still handed out. partition: that one alone.
+        """
+        self._connection.call(
+            f"seek {self.number} {position}",
+            lambda tag: requests.seek(self.number, position, tag, partition),
+            self._request_timeout,
         )
 
     def close(self) -> None:

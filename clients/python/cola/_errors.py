@@ -40,7 +40,7 @@ class AccessRefused(ColaError):
 
 
 class NotFound(ColaError):
-    """No such queue, topic, exchange, binding or consumer."""
+    """No such queue, topic, exchange, binding, consumer, group, policy or virtual host."""
 
     code = "not_found"
 
@@ -67,6 +67,25 @@ class LimitReached(ColaError):
     """One of the server's limits is reached; the sentence names it."""
 
     code = "limit"
+
+
+class InUse(ColaError):
+    """What is to be deleted is used or not empty; or the number of a consumer is taken."""
+
+    code = "in_use"
+
+
+class Locked(ColaError):
+    """Another connection has the queue, or its consuming, for itself alone."""
+
+    code = "locked"
+
+
+class Full(ColaError):
+    """The queue holds as much as it may, and refuses more."""
+
+    code = "full"
+    retryable = True
 
 
 class UnknownDelivery(ColaError):
@@ -157,6 +176,9 @@ _BY_CODE: Dict[str, Type[ColaError]] = {
         Unroutable,
         TooLarge,
         LimitReached,
+        InUse,
+        Locked,
+        Full,
         UnknownDelivery,
         Cancelled,
         Damaged,

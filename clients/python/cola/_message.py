@@ -16,9 +16,21 @@ class Message:
       without an acknowledgement (0: the server did not stop in order, so it may have been handed out).
     - ``timestamp``: when the server took it in, milliseconds since 1970, UTC, or None.
     - ``key``: the record's key, or None. ``header_pairs``: names and values in their order.
+    - ``partition``: of a topic. ``has_value``: False for a record that says that its key is gone; its body is empty.
     """
 
-    __slots__ = ("consumer", "delivery", "offset", "body", "releases", "timestamp", "key", "header_pairs")
+    __slots__ = (
+        "consumer",
+        "delivery",
+        "offset",
+        "body",
+        "releases",
+        "timestamp",
+        "key",
+        "header_pairs",
+        "partition",
+        "has_value",
+    )
 
     def __init__(self, consumer: int, delivery: int, offset: int) -> None:
         self.consumer = consumer
@@ -29,6 +41,8 @@ class Message:
         self.timestamp: Optional[int] = None
         self.key: Optional[bytes] = None
         self.header_pairs: List[Tuple[bytes, bytes]] = []
+        self.partition = 0
+        self.has_value = True
 
     @property
     def redelivered(self) -> bool:
@@ -39,6 +53,24 @@ class Message:
     def headers(self) -> Dict[str, str]:
         """The headers as text. Bytes that are not UTF-8 become surrogates and survive being published again."""
         return {from_bytes(name): from_bytes(value) for name, value in self.header_pairs}
+
+    @property
+    def message_id(self) -> Optional[str]:
+        """What it was published with as ``message_id``."""
+        return self._header(b"cola-message-id")
+
+    @property
+    def reply_to(self) -> Optional[str]:
+        """The queue that an answer is expected in."""
+        return self._header(b"cola-reply-to")
+
+    @property
+    def correlation_id(self) -> Optional[str]:
+        """What the answer is to carry as its ``correlation_id``."""
+        return self._header(b"cola-correlation-id")
+
+    def _header(self, name: bytes) -> Optional[str]:
+        return next((from_bytes(value) for header, value in self.header_pairs if header == name), None)
 
     @property
     def text(self) -> str:

@@ -8,7 +8,7 @@ from . import _requests as requests
 from ._answers import Ok
 from ._connection import Connection, deadline_of
 from ._errors import ColaError, NoAnswer, TooLarge
-from ._requests import Headers
+from ._requests import Duration, Headers, properties
 from ._text import Text, to_bytes
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class PublishReport(NamedTuple):
     sent: int
     refused: Dict[int, ColaError]
     unknown: range
+    #: How many of the confirmed ones the server had taken before, by their ``message_id``.
+    duplicates: int = 0
 
     @property
     def confirmed(self) -> int:
@@ -78,30 +80,41 @@ class Publisher:
         self._answered = 0
         self._refused: Dict[int, ColaError] = {}
         self._reported = 0
+        self._duplicates = 0
 
     def publish(
         self,
         name: Text,
-        body: Text,
+        body: Optional[Text],
         *,
         exchange: Optional[str] = None,
         key: Optional[Text] = None,
         headers: Optional[Headers] = None,
         mandatory: bool = True,
+        priority: Optional[int] = None,
+        ttl: Optional[Duration] = None,
+        delay: Optional[Duration] = None,
+        message_id: Optional[Text] = None,
+        reply_to: Optional[str] = None,
+        correlation_id: Optional[Text] = None,
+        partition: Optional[int] = None,
     ) -> int:
         """Sends a message and returns its number, counted from 0. Waits only while the window is full.
+
+        The options are those of ``Client.publish``.
 
         - Raises TooLarge: not sent. NoAnswer: the window stays full; this message was sent. ConnectionLost: see
           ``report().unknown``. PublishRefused: 1,000 refusals have come since the last was raised.
         """
-        data = to_bytes(body)
-        if len(data) > self._body_max:
+        data = None if body is None else to_bytes(body)
+        if data is not None and len(data) > self._body_max:
             raise TooLarge(
                 f"the body has {len(data)} bytes; the server allows at most {self._body_max} (its setting body-max)"
             )
+        said = properties(priority, ttl, delay, message_id, reply_to, correlation_id, partition)
         connection = self._connection
         outgoing = connection.publish(
-            lambda tag: requests.pub(name, data, tag, exchange, key, headers, mandatory), self
+            lambda tag: requests.pub(name, data, tag, exchange, key, headers, mandatory, said), self
         )
         number = self._sent
         self._sent = number + 1
@@ -150,12 +163,15 @@ class Publisher:
 
     def report(self) -> PublishReport:
         """What is known now."""
-        return PublishReport(self._sent, dict(self._refused), range(self._answered, self._sent))
+        unknown = range(self._answered, self._sent)
+        return PublishReport(self._sent, dict(self._refused), unknown, self._duplicates)
 
     # What the connection calls
 
     def confirmed(self, count: int, ok: Ok) -> None:
         self._answered += count
+        if ok.options:
+            self._duplicates += "duplicate" in ok.options
 
     def refused(self, error: ColaError) -> None:
         self._refused[self._answered] = error

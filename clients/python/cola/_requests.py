@@ -5,12 +5,16 @@ Functions without state: they neither read nor write, so the same vectors check 
 
 from __future__ import annotations
 
-from typing import Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from datetime import timedelta
+from typing import Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ._text import Text, escape, escape_name, to_bytes
 
 Headers = Union[Mapping[str, Text], Iterable[Tuple[Text, Text]]]
 Start = Union[str, int]
+# Milliseconds, or a length of time.
+Duration = Union[int, timedelta]
+Argument = Union[str, int, bool, timedelta]
 _Option = Tuple[bytes, Union[Text, int, None]]
 
 
@@ -35,16 +39,37 @@ def _word(text: Text) -> bytes:
     return word
 
 
+def _yes(truth: bool) -> Optional[str]:
+    """An option that is ``no`` unless it is said."""
+    return "yes" if truth else None
+
+
+def _arguments(arguments: Optional[Mapping[str, Argument]]) -> List[_Option]:
+    """``max_length=5`` as ``max-length=5``; True and False as ``yes`` and ``no``."""
+    return [(to_bytes(name.replace("_", "-")), _argument(value)) for name, value in (arguments or {}).items()]
+
+
+def _argument(value: Argument) -> Union[str, int]:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return milliseconds(value) if isinstance(value, timedelta) else value
+
+
+def milliseconds(duration: Duration) -> int:
+    return duration // timedelta(milliseconds=1) if isinstance(duration, timedelta) else duration
+
+
 def hello(
     tag: Optional[int] = None,
     version: int = 1,
     user: Optional[str] = None,
     password: Optional[str] = None,
+    vhost: Optional[str] = None,
     client: Optional[str] = None,
     heartbeat: Optional[int] = None,
     need: Sequence[str] = (),
 ) -> bytes:
-    options: List[_Option] = [(b"user", user), (b"password", password)]
+    options: List[_Option] = [(b"user", user), (b"password", password), (b"vhost", vhost)]
     options += [(b"client", client), (b"heartbeat", heartbeat), (b"need", ",".join(need) or None)]
     return _line(b"hello", (str(version),), tag, *options)
 
@@ -54,24 +79,154 @@ def simple(verb: str, tag: Optional[int] = None) -> bytes:
     return _line(verb.encode(), (), tag)
 
 
-def declare(kind: str, name: str, tag: Optional[int] = None, type: Optional[str] = None) -> bytes:
-    return _line(b"declare", (kind, name), tag, (b"type", type))
+def declare_queue(
+    name: str,
+    tag: Optional[int] = None,
+    arguments: Optional[Mapping[str, Argument]] = None,
+    durable: bool = True,
+    exclusive: bool = False,
+    auto_delete: bool = False,
+) -> bytes:
+    """Without a name the server chooses one."""
+    options: List[_Option] = [(b"durable", None if durable else "no"), (b"exclusive", _yes(exclusive))]
+    options += [(b"auto-delete", _yes(auto_delete)), *_arguments(arguments)]
+    # Its lone % stands there already escaped.
+    return b"declare queue %b" % (escape(to_bytes(name)) or b"%") + _line(b"", (), tag, *options)
 
 
-def delete(kind: str, name: str, tag: Optional[int] = None) -> bytes:
-    return _line(b"delete", (kind, name), tag)
+def declare_topic(
+    name: str,
+    tag: Optional[int] = None,
+    partitions: Optional[int] = None,
+    arguments: Optional[Mapping[str, Argument]] = None,
+) -> bytes:
+    return _line(b"declare", ("topic", name), tag, (b"partitions", partitions), *_arguments(arguments))
 
 
-def bind(exchange: str, name: str, tag: Optional[int] = None, key: Optional[Text] = None) -> bytes:
-    return _line(b"bind", (exchange, name), tag, (b"key", key))
+def declare_exchange(name: str, type: str, tag: Optional[int] = None, alternate: Optional[str] = None) -> bytes:
+    return _line(b"declare", ("exchange", name), tag, (b"type", type), (b"alternate", alternate))
 
 
-def unbind(exchange: str, name: str, tag: Optional[int] = None, key: Optional[Text] = None) -> bytes:
-    return _line(b"unbind", (exchange, name), tag, (b"key", key))
+def declare_vhost(name: str, tag: Optional[int] = None) -> bytes:
+    return _line(b"declare", ("vhost", name), tag)
+
+
+def delete(
+    kind: str, name: str, tag: Optional[int] = None, if_unused: bool = False, if_empty: bool = False
+) -> bytes:
+    return _line(b"delete", (kind, name), tag, (b"if-unused", _yes(if_unused)), (b"if-empty", _yes(if_empty)))
+
+
+def delete_group(topic: str, group: str, tag: Optional[int] = None) -> bytes:
+    return _line(b"delete", ("group", topic, group), tag)
+
+
+def alter(
+    name: str,
+    tag: Optional[int] = None,
+    arguments: Optional[Mapping[str, Argument]] = None,
+    clear: Sequence[str] = (),
+) -> bytes:
+    cleared = ",".join(argument.replace("_", "-") for argument in clear)
+    return _line(b"alter", (name,), tag, *_arguments(arguments), (b"clear", cleared or None))
+
+
+def policy(
+    name: str,
+    pattern: str,
+    tag: Optional[int] = None,
+    arguments: Optional[Mapping[str, Argument]] = None,
+    to: Optional[str] = None,
+    priority: Optional[int] = None,
+) -> bytes:
+    options: List[_Option] = [(b"pattern", pattern), (b"to", to), (b"priority", priority)]
+    return _line(b"policy", (name,), tag, *options, *_arguments(arguments))
+
+
+def unpolicy(name: str, tag: Optional[int] = None) -> bytes:
+    return _line(b"unpolicy", (name,), tag)
+
+
+def bind(
+    verb: str,
+    exchange: str,
+    name: str,
+    tag: Optional[int] = None,
+    key: Optional[Text] = None,
+    to: Optional[str] = None,
+    match: Optional[str] = None,
+    headers: Optional[Headers] = None,
+) -> bytes:
+    """``bind`` or ``unbind``."""
+    options: List[_Option] = [(b"key", key), (b"to", to), (b"match", match)]
+    options += [(b"h." + escape_name(to_bytes(header)), value) for header, value in _pairs(headers)]
+    return _line(verb.encode(), (exchange, name), tag, *options)
 
 
 def purge(name: str, tag: Optional[int] = None) -> bytes:
     return _line(b"purge", (name,), tag)
+
+
+def redrive(name: str, tag: Optional[int] = None, to: Optional[str] = None, count: Optional[int] = None) -> bytes:
+    return _line(b"redrive", (name,), tag, (b"to", to), (b"count", count))
+
+
+def _pairs(headers: Optional[Headers]) -> Iterable[Tuple[Text, Text]]:
+    # A list of pairs passes through too: what another protocol stored may have an order that matters.
+    if headers is None:
+        return ()
+    return headers.items() if isinstance(headers, Mapping) else headers
+
+
+class Properties(NamedTuple):
+    """What a message says of itself beside its key and headers; None is not said."""
+
+    priority: Optional[int] = None
+    ttl: Optional[int] = None
+    delay: Optional[int] = None
+    message_id: Optional[Text] = None
+    reply_to: Optional[str] = None
+    correlation_id: Optional[Text] = None
+    partition: Optional[int] = None
+
+
+_PLAIN = Properties()
+
+
+def properties(
+    priority: Optional[int] = None,
+    ttl: Optional[Duration] = None,
+    delay: Optional[Duration] = None,
+    message_id: Optional[Text] = None,
+    reply_to: Optional[str] = None,
+    correlation_id: Optional[Text] = None,
+    partition: Optional[int] = None,
+) -> Properties:
+    # Nearly every message has none of them; those share one object.
+    if priority is ttl is delay is message_id is reply_to is correlation_id is partition is None:
+        return _PLAIN
+    return Properties(
+        priority,
+        None if ttl is None else milliseconds(ttl),
+        None if delay is None else milliseconds(delay),
+        message_id,
+        reply_to,
+        correlation_id,
+        partition,
+    )
+
+
+_NAMES = (b"prio", b"ttl", b"delay", b"id", b"reply", b"corr", b"partition")
+
+
+def _properties(properties: Properties) -> bytes:
+    options = b""
+    for name, value in zip(_NAMES, properties):
+        if isinstance(value, int):
+            options += b" %b=%d" % (name, value)
+        elif value is not None:
+            options += b" %b=%b" % (name, escape(to_bytes(value)))
+    return options
 
 
 def _routing_key(text: Text) -> bytes:
@@ -80,25 +235,29 @@ def _routing_key(text: Text) -> bytes:
 
 def pub(
     routing_key: Text,
-    body: bytes,
+    body: Optional[bytes],
     tag: Optional[int] = None,
     exchange: Optional[str] = None,
     key: Optional[Text] = None,
     headers: Optional[Headers] = None,
     mandatory: bool = True,
+    properties: Properties = _PLAIN,
 ) -> bytes:
+    """``body``: None is a message without a value."""
     options = b"" if tag is None else b" t=%d" % tag
     if exchange is not None:
         options += b" x=" + escape(to_bytes(exchange))
     if key is not None:
         options += b" key=" + escape(to_bytes(key))
     if headers:
-        # A list of pairs passes through too: what another protocol stored may have an order that matters.
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        for name, value in pairs:
+        for name, value in _pairs(headers):
             options += b" h.%b=%b" % (escape_name(to_bytes(name)), escape(to_bytes(value)))
     if not mandatory:
         options += b" mandatory=no"
+    if properties is not _PLAIN:
+        options += _properties(properties)
+    if body is None:
+        return b"pub %b 0%b null=yes\n\n" % (_routing_key(routing_key), options)
     return b"pub %b %d%b\n%b\n" % (_routing_key(routing_key), len(body), options, body)
 
 
@@ -108,11 +267,15 @@ def pubs(
     tag: Optional[int] = None,
     exchange: Optional[str] = None,
     mandatory: bool = True,
+    properties: Properties = _PLAIN,
 ) -> bytes:
-    options: List[_Option] = [(b"x", exchange), (b"mandatory", None if mandatory else "no")]
-    words = (_routing_key(routing_key), b"%d" % len(bodies))
-    # The routing key is escaped already: `_line` would escape its lone `%` once more.
-    line = b"pubs %b %b" % words + _line(b"", (), tag, *options)
+    options = b"" if tag is None else b" t=%d" % tag
+    if exchange is not None:
+        options += b" x=" + escape(to_bytes(exchange))
+    if not mandatory:
+        options += b" mandatory=no"
+    options += _properties(properties)
+    line = b"pubs %b %d%b\n" % (_routing_key(routing_key), len(bodies), options)
     return line + b"".join([b"%d\n%b\n" % (len(body), body) for body in bodies])
 
 
@@ -125,9 +288,15 @@ def consume(
     prefetch: Optional[int] = None,
     credit: Optional[int] = None,
     ack: Optional[str] = None,
+    join: Optional[str] = None,
+    partitions: Optional[Sequence[int]] = None,
+    priority: Optional[int] = None,
+    exclusive: bool = False,
 ) -> bytes:
+    numbers = None if partitions is None else ",".join(map(str, partitions))
     options: List[_Option] = [(b"c", consumer), (b"from", start), (b"group", group)]
-    options += [(b"prefetch", prefetch), (b"credit", credit), (b"ack", ack)]
+    options += [(b"join", join), (b"partitions", numbers), (b"prefetch", prefetch), (b"credit", credit)]
+    options += [(b"ack", ack), (b"priority", priority), (b"exclusive", _yes(exclusive))]
     return _line(b"consume", (name,), tag, *options)
 
 
@@ -139,22 +308,46 @@ def cancel(consumer: int, tag: Optional[int] = None) -> bytes:
     return _line(b"cancel", (str(consumer),), tag)
 
 
-def settle(verb: str, first: int, last: int, tag: Optional[int] = None) -> bytes:
-    """``ack``, ``nack``, ``reject`` of the deliveries from ``first`` to ``last``."""
-    return _line(verb.encode(), (str(first) if first == last else f"{first}-{last}",), tag)
+def seek(consumer: int, position: Start, tag: Optional[int] = None, partition: Optional[int] = None) -> bytes:
+    return _line(b"seek", (str(consumer), str(position)), tag, (b"partition", partition))
+
+
+def settle(
+    verb: str, first: int, last: int, tag: Optional[int] = None, delay: Optional[int] = None
+) -> bytes:
+    """``ack``, ``nack``, ``reject`` of the deliveries from ``first`` to ``last``; ``delay`` is for ``nack``."""
+    words = (str(first) if first == last else f"{first}-{last}",)
+    return _line(verb.encode(), words, tag, (b"delay", delay))
 
 
 def get(name: str, tag: Optional[int] = None, ack: Optional[str] = None) -> bytes:
     return _line(b"get", (name,), tag, (b"ack", ack))
 
 
-def peek(name: str, tag: Optional[int] = None, start: Optional[int] = None, count: Optional[int] = None) -> bytes:
-    return _line(b"peek", (name,), tag, (b"from", start), (b"count", count))
+def peek(
+    name: str,
+    tag: Optional[int] = None,
+    start: Optional[int] = None,
+    count: Optional[int] = None,
+    partition: Optional[int] = None,
+) -> bytes:
+    return _line(b"peek", (name,), tag, (b"from", start), (b"count", count), (b"partition", partition))
 
 
-def commit(name: str, group: str, offset: int, tag: Optional[int] = None) -> bytes:
-    return _line(b"commit", (name, group, str(offset)), tag)
+def commit(
+    name: str, group: str, offset: int, tag: Optional[int] = None, partition: Optional[int] = None
+) -> bytes:
+    return _line(b"commit", (name, group, str(offset)), tag, (b"partition", partition))
 
 
 def list_of(kind: str, tag: Optional[int] = None) -> bytes:
     return _line(b"list", (kind,), tag)
+
+
+def describe(words: Sequence[str], tag: Optional[int] = None) -> bytes:
+    """``words``: the kind and the name; of a group its kind, its topic and its name."""
+    return _line(b"describe", words, tag)
+
+
+def why(name: str, tag: Optional[int] = None, offset: Optional[int] = None) -> bytes:
+    return _line(b"why", (name,) if offset is None else (name, str(offset)), tag)

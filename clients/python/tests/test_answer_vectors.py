@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 import pytest
 
 from cola import Message, ProtocolViolation
-from cola._answers import Decoder, Err, Event, Notice, Ok
+from cola._answers import Assigned, Decoder, Err, Event, Notice, Ok
 from vectors import Vector, name_of, raw, vectors
 
 
@@ -25,6 +25,10 @@ def fields(event: Event) -> Dict[str, Any]:
         found = {"kind": "msg", "consumer": event.consumer, "delivery": event.delivery, "offset": event.offset}
         found.update(r=event.releases, ts=event.timestamp, key=event.key, body=event.body)
         found["headers"] = event.header_pairs or None
+        found.update(p=event.partition or None, null=None if event.has_value else True)
+    elif isinstance(event, Assigned):
+        found = {"kind": "assigned", "c": event.consumer, "generation": event.generation}
+        found["partitions"] = [list(place) for place in event.partitions.items()]
     else:
         assert isinstance(event, Notice)
         found = {"kind": event.kind, "code": event.code or None, "sentence": event.sentence or None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Dict
 
 import pytest
@@ -11,46 +12,81 @@ from cola._text import Text
 from vectors import Vector, name_of, raw, vectors
 
 
+# As the vectors name what `requests.Properties` holds, in its order.
+PROPERTIES = ("prio", "ttl", "delay", "id", "reply", "corr", "partition")
+
+
 def encode(r: Dict[str, Any]) -> bytes:
     """A vector's fields through the function of its verb."""
     verb, t = r["verb"], r.get("t")
+    name, kind = r.get("name", ""), r.get("kind")
+    arguments = dict(r.get("arguments", []))
+    said = requests.Properties(*(r.get(member) for member in PROPERTIES))
     if verb == "hello":
-        names = ("version", "user", "password", "client", "heartbeat", "need")
+        names = ("version", "user", "password", "vhost", "client", "heartbeat", "need")
         return requests.hello(t, **{name: r[name] for name in names if name in r})
     if verb in ("ping", "beat", "quit", "stat"):
         return requests.simple(verb, t)
+    if verb == "declare" and kind == "queue":
+        flags = {flag: r[flag] for flag in ("durable", "exclusive", "auto_delete") if flag in r}
+        return requests.declare_queue(name, t, arguments, **flags)
+    if verb == "declare" and kind == "topic":
+        return requests.declare_topic(name, t, r.get("partitions"), arguments)
+    if verb == "declare" and kind == "exchange":
+        return requests.declare_exchange(name, r["type"], t, r.get("alternate"))
     if verb == "declare":
-        return requests.declare(r["kind"], r["name"], t, r.get("type"))
+        assert kind == "vhost"
+        return requests.declare_vhost(name, t)
+    if verb == "delete" and kind == "group":
+        return requests.delete_group(name, r["group"], t)
     if verb == "delete":
-        return requests.delete(r["kind"], r["name"], t)
+        return requests.delete(r["kind"], name, t, r.get("if_unused", False), r.get("if_empty", False))
+    if verb == "alter":
+        return requests.alter(name, t, arguments, r.get("clear", ()))
+    if verb == "policy":
+        return requests.policy(name, r["pattern"], t, arguments, r.get("to"), r.get("priority"))
+    if verb == "unpolicy":
+        return requests.unpolicy(name, t)
     if verb in ("bind", "unbind"):
         key = raw(r["key"]) if "key" in r else None
-        return getattr(requests, verb)(r["exchange"], r["name"], t, key)  # type: ignore[no-any-return]
+        headers = [(raw(header), raw(value)) for header, value in r.get("headers", [])]
+        return requests.bind(verb, r["exchange"], name, t, key, r.get("to"), r.get("match"), headers)
     if verb == "purge":
-        return requests.purge(r["name"], t)
+        return requests.purge(name, t)
+    if verb == "redrive":
+        return requests.redrive(name, t, r.get("to"), r.get("count"))
     if verb == "pub":
         key = raw(r["key"]) if "key" in r else None
-        headers = [(raw(name), raw(value)) for name, value in r.get("headers", [])]
-        mandatory = r.get("mandatory", True)
-        return requests.pub(raw(r["routing_key"]), raw(r["body"]), t, r.get("x"), key, headers, mandatory)
+        headers = [(raw(header), raw(value)) for header, value in r.get("headers", [])]
+        body = None if r.get("null") else raw(r["body"])
+        return requests.pub(
+            raw(r["routing_key"]), body, t, r.get("x"), key, headers, r.get("mandatory", True), said
+        )
     if verb == "pubs":
         bodies = [raw(body) for body in r["bodies"]]
-        return requests.pubs(raw(r["routing_key"]), bodies, t, r.get("x"), r.get("mandatory", True))
+        return requests.pubs(raw(r["routing_key"]), bodies, t, r.get("x"), r.get("mandatory", True), said)
     if verb == "consume":
-        options = [r.get(name) for name in ("from", "group", "prefetch", "credit", "ack")]
-        return requests.consume(r["name"], r["c"], t, *options)
+        members = ("from", "group", "prefetch", "credit", "ack", "join", "partitions", "priority")
+        return requests.consume(name, r["c"], t, *(r.get(member) for member in members), r.get("exclusive", False))
     if verb == "credit":
         return requests.credit(r["consumer"], r["n"], t)
     if verb == "cancel":
         return requests.cancel(r["consumer"], t)
+    if verb == "seek":
+        return requests.seek(r["consumer"], r["to"], t, r.get("partition"))
     if verb in ("ack", "nack", "reject"):
-        return requests.settle(verb, r["first"], r["last"], t)
+        return requests.settle(verb, r["first"], r["last"], t, r.get("delay"))
     if verb == "get":
-        return requests.get(r["name"], t, r.get("ack"))
+        return requests.get(name, t, r.get("ack"))
     if verb == "peek":
-        return requests.peek(r["name"], t, int(r["from"]) if "from" in r else None, r.get("count"))
+        start = int(r["from"]) if "from" in r else None
+        return requests.peek(name, t, start, r.get("count"), r.get("partition"))
     if verb == "commit":
-        return requests.commit(r["name"], r["group"], r["offset"], t)
+        return requests.commit(name, r["group"], r["offset"], t, r.get("partition"))
+    if verb == "describe":
+        return requests.describe([r["kind"], name, *([r["group"]] if "group" in r else [])], t)
+    if verb == "why":
+        return requests.why(name, t, r.get("offset"))
     assert verb == "list", f"no encoder for the verb {verb}"
     return requests.list_of(r["of"], t)
 
@@ -63,8 +99,8 @@ def test_fields_become_exactly_the_bytes(vector: Vector) -> None:
 def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
-        "hello ping beat quit declare delete bind unbind purge pub pubs consume credit cancel ack nack reject get peek "
-        "commit list stat".split()
+        "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
+        "cancel seek ack nack reject get peek commit list describe why stat".split()
     )
 
 
@@ -76,4 +112,11 @@ def test_header_mappings_take_text_and_bytes() -> None:
 
 def test_names_of_no_bytes_are_refused_before_they_are_sent() -> None:
     with pytest.raises(ValueError, match="at least one byte"):
-        requests.declare("queue", "")
+        requests.purge("")
+
+
+def test_arguments_are_written_as_the_protocol_has_them() -> None:
+    arguments = {"single_active_consumer": True, "message_ttl": timedelta(seconds=1.5), "max_length": 7}
+    line = requests.declare_queue("q", arguments=arguments)
+    assert line == b"declare queue q single-active-consumer=yes message-ttl=1500 max-length=7\n"
+    assert requests.alter("q", clear=["message_ttl"]) == b"alter q clear=message-ttl\n"
