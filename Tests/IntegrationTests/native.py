@@ -49,7 +49,8 @@ class Answer:
 
 @dataclasses.dataclass
 class Delivery:
-    """One `msg`. `redelivered` is None where the server claims that the message was never handed out before."""
+    """One `msg`. `redelivered` is None where the server claims that the message was never handed out before; `body` is
+    of no bytes where the record `is_null`."""
 
     consumer: int
     number: int
@@ -59,6 +60,20 @@ class Delivery:
     timestamp: Optional[int] = None
     key: Optional[str] = None
     headers: List[Tuple[str, str]] = dataclasses.field(default_factory=list)
+    partition: int = 0
+    is_null: bool = False
+
+    def header(self, name: str) -> Optional[str]:
+        return next((value for found, value in self.headers if found == name), None)
+
+
+@dataclasses.dataclass
+class Assigned:
+    """What a member of a group reads from now on: partition and next offset."""
+
+    consumer: int
+    generation: int
+    partitions: Dict[int, int]
 
 
 @dataclasses.dataclass
@@ -78,7 +93,7 @@ class Notice:
     text: str = ""
 
 
-Event = Union[Answer, Delivery, ConsumerError, Notice]
+Event = Union[Answer, Delivery, ConsumerError, Assigned, Notice]
 
 
 def escape(text: Union[str, bytes]) -> str:
@@ -133,7 +148,7 @@ class Connection:
         self.stream = connect(url, timeout)
         self.buffer = bytearray()
         self.deliveries: Deque[Delivery] = collections.deque()
-        self.asides: List[Union[ConsumerError, Notice]] = []
+        self.asides: List[Union[ConsumerError, Assigned, Notice]] = []
         if hello is None and url.startswith("tcp://"):
             hello = "hello 1 user=guest password=guest"
         if hello:
@@ -222,7 +237,7 @@ class Connection:
 
     # Inside
 
-    def _keep(self, event: Union[Delivery, ConsumerError, Notice]) -> None:
+    def _keep(self, event: Union[Delivery, ConsumerError, Assigned, Notice]) -> None:
         if isinstance(event, Delivery):
             self.deliveries.append(event)
         else:
@@ -276,6 +291,8 @@ class Connection:
             return self._parse_ok(rest.split(" ") if rest else [])
         if verb == "err":
             return parse_error(rest)
+        if verb == "assigned":
+            return parse_assigned(split_options(rest.split(" ")))
         if verb in ("bye", "blocked", "unblocked", "beat"):
             return Notice(verb, rest)
         raise ProtocolViolation("unknown line from the server: %r" % line)
@@ -319,10 +336,23 @@ def read_record(message: Delivery, options: List[Tuple[str, str]]) -> None:
             message.timestamp = number(value)
         elif name == "key":
             message.key = value
+        elif name == "p":
+            message.partition = number(value)
+        elif name == "null" and value == "yes":
+            message.is_null = True
         elif name.startswith("h."):
             message.headers.append((name[2:], value))
         else:
             raise ProtocolViolation("unknown option of msg: %r" % name)
+
+
+def parse_assigned(options: List[Tuple[str, str]]) -> Assigned:
+    found = dict(options)
+    if sorted(found) != ["c", "generation", "partitions"]:
+        raise ProtocolViolation("assigned says %r" % options)
+    places = [place.split(":") for place in found["partitions"].split(",") if place]
+    return Assigned(
+        number(found["c"]), number(found["generation"]), {number(where): number(next) for where, next in places})
 
 
 def parse_error(rest: str) -> Union[Answer, ConsumerError]:
