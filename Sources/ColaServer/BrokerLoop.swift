@@ -290,13 +290,13 @@ final class BrokerLoop {
         var current: (any Connection)?
         for effect in batch {
             switch effect {
-            case .reply(let id, _, _), .deliver(let id, _, _), .consumerFailed(let id, _, _):
+            case .reply(let id, _, _), .deliver(let id, _, _), .consumerFailed(let id, _, _),
+                .assigned(let id, _, _):
                 if current?.id != id { current = connections[id] }
                 guard let current else { continue }
                 current.handle(effect)
                 needsFlush(current)
             case .ask(let query): ask(query)
-            case .assigned: break
             case .windowFull(let id): connections[id]?.reportWhenWritable()
             case .read(let request): read(request)
             case .blocked:
@@ -353,7 +353,7 @@ final class BrokerLoop {
         timer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [self] in
             timerDeadline = nil
             guard !isStopping else { return }
-            let now = now
+            let now = self.now
             broker.apply(.tick, at: now, into: &effects)
             finishTurn(at: now)
         }

@@ -44,9 +44,15 @@ extension NativeSession {
         heartbeatMilliseconds = heartbeat * 1_000
         commands.append(.attach(channel, info(of: identity, client: client)))
         pendingHello = (reader.tag, heartbeat)
-        // In its turn, behind what one who was known before may have asked for; and where a virtual host is named, not
-        // before the broker has seen that there is one.
-        if wasAttached || host != nil { request(.barrier, .hello) } else { answerHello(.done) }
+        // In its turn, behind what one who was known before may have asked for. Where a virtual host is named, the
+        // broker is asked for it: it refuses if there is none.
+        if let host {
+            request(.describe(.virtualHost(host)), .hello)
+        } else if wasAttached {
+            request(.barrier, .hello)
+        } else {
+            answerHello(.done)
+        }
     }
 
     mutating func answerHello(_ reply: Reply) {
