@@ -14,6 +14,14 @@ package enum Seeds {
         return (1...UInt64(max(1, all))).map { $0 }
     }
 
+    /// The same seeds in blocks, for tests of which each seed takes little.
+    package static func blocks(of count: Int, long: Int, size: Int = 25) -> [ClosedRange<UInt64>] {
+        let all = of(count, long: long)
+        return stride(from: 0, to: all.count, by: size).map { all[$0]...all[min($0 + size, all.count) - 1] }
+    }
+
+    package static var isLong: Bool { value("COLA_LONG") != nil }
+
     /// Whether one seed is to be replayed, in full view.
     package static var isReplay: Bool { value("COLA_SEED") != nil }
 

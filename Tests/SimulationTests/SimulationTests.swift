@@ -3,12 +3,37 @@ import Testing
 
 /// What is promised to clients, whatever they do, and whatever network, disk, clock and process do to them.
 @Suite struct SimulationTests {
-    @Test(arguments: Seeds.of(150, long: 10_000))
-    func nothingThatWasPromisedIsBroken(seed: UInt64) {
-        let world = World(seed: seed, keepsTrace: Seeds.isReplay)
-        world.run()
-        if Seeds.isReplay { print(world.trace.all.joined(separator: "\n")) }
-        #expect(world.violations.isEmpty, "\(world.report)")
+    @Test(arguments: Seeds.blocks(of: 150, long: 10_000))
+    func nothingThatWasPromisedIsBroken(seeds: ClosedRange<UInt64>) {
+        let clock = ContinuousClock()
+        let began = clock.now
+        var tally = Tally()
+        for seed in seeds {
+            let world = World(seed: seed, keepsTrace: Seeds.isReplay)
+            world.run()
+            if Seeds.isReplay { print(world.trace.all.joined(separator: "\n")) }
+            #expect(world.violations.isEmpty, "\(world.report)")
+            tally = tally + world.tally
+        }
+        let speed = Int(Double(seeds.count) / (began.duration(to: clock.now) / .seconds(1)))
+        print("seeds \(seeds.lowerBound)-\(seeds.upperBound): \(speed) a second, \(tally)")
+    }
+
+    /// A simulation in which nothing happens finds nothing.
+    @Test func everyKindOfFaultComes() {
+        let tally = (1...40 as ClosedRange<UInt64>).reduce(Tally()) { sum, seed in
+            let world = World(seed: seed)
+            world.run()
+            return sum + world.tally
+        }
+        #expect(tally.published > 2_000 && tally.confirmed > 1_000 && tally.delivered > 2_000)
+        #expect(tally.records > 500 && tally.acknowledged > 1_000 && tally.commits > 1_000)
+        for count in [
+            tally.kills, tally.stops, tally.failedCommits, tally.fullDisks, tally.resets, tally.silences,
+            tally.clockJumps, tally.failedReads,
+        ] {
+            #expect(count > 1, "\(tally)")
+        }
     }
 
     @Test(arguments: [3, 77] as [UInt64])

@@ -180,8 +180,17 @@ extension ClientSession {
     }
 
     func look() {
-        let request: ClientRequest = world.isOne(in: 2) ? .stat : .list(world.pick(["queues", "topics"]) ?? "queues")
-        ask("list", request, expectOK("list"))
+        guard world.isOne(in: 2) else {
+            return ask("list", .list(world.pick(["queues", "topics"]) ?? "queues"), expectOK("list"))
+        }
+        ask("stat", .stat) { [unowned self] outcome, _ in
+            guard case .ok(let answer) = outcome, let body = answer.body else { return }
+            // G10
+            let memory = String(buffer: body).firstMatch(of: /"memory":(\d+)/).flatMap { Int($0.1) }
+            guard let memory, memory <= world.plan.memoryMost else {
+                return world.complain("the server keeps \(memory ?? -1) bytes of records in memory")
+            }
+        }
     }
 
     func purgeOne() {

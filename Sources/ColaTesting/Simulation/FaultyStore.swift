@@ -20,7 +20,7 @@ final class FaultyStore: Store, @unchecked Sendable {
         self.events = events
         return try memory.open(
             events: StoreEvents(
-                committed: { [unowned self] number in if !isSilent { events.committed(number) } },
+                committed: { [unowned self] number in if !isSilent { self.events?.committed(number) } },
                 outOfRoom: { _ in }, roomFound: {}, failed: { _ in }))
     }
 
@@ -69,4 +69,7 @@ final class FaultyStore: Store, @unchecked Sendable {
 
     /// Ends it as a killed process would.
     func crash() { memory.crash() }
+
+    /// Nobody is to hear of it any more. The store and the loop that hears it hold each other until then.
+    func fallSilent() { events = nil }
 }

@@ -104,6 +104,12 @@ final class Link {
         }
     }
 
+    /// So much waits at the server for the client to take something. Bytes.
+    func didBuffer(_ bytes: Int) {
+        world.tally.outputBytesMost = max(world.tally.outputBytesMost, bytes)
+        if bytes > world.plan.outputBytesMost { world.complain("the server keeps \(bytes) bytes for link \(number)") }
+    }
+
     func serverEndedOutput() {
         arrive(.toClient) { [self] in client.end(of: self, "the server ended it") }
     }

@@ -23,6 +23,14 @@ struct Plan {
     var window: Int
     var highWaterMark: Int
 
+    /// What the server may have written to one connection that did not take it (G10): a window of deliveries, one peek,
+    /// one message beyond either, and lines. Bytes.
+    var outputBytesMost: Int { options.limits.windowBytes + options.limits.peekBytesMax + 32_000 }
+
+    /// What of records the server may keep in memory (G10): its cache, the batch that gathers, and the bursts that were
+    /// read before it was full. Bytes.
+    var memoryMost: Int { options.limits.cacheBytesMax + options.limits.gatheringBytesMax + clients * 16_000 }
+
     init(_ random: inout SplitMix64) {
         func pick<Value>(_ values: [Value], _ random: inout SplitMix64) -> Value {
             values[Int.random(in: 0..<values.count, using: &random)]
@@ -35,6 +43,7 @@ struct Plan {
         limits.gatheringBytesMax = pick([300, 3_000, 1 << 22], &random)
         limits.heldAnswersMax = pick([2, 10_000], &random)
         limits.lazyCommitMilliseconds = pick([1, 20], &random)
+        limits.peekBytesMax = pick([100, 4_000], &random)
         limits.inboxBytesMax = pick([2_000, 1 << 27], &random)
         options.limits = limits
         clients = Int.random(in: 2...6, using: &random)

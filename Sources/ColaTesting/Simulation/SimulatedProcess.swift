@@ -63,5 +63,6 @@ final class SimulatedProcess {
         links = []
         let last = EmbeddedChannel(loop: eventLoop)
         _ = try? last.finish(acceptAlreadyClosed: true)
+        store.fallSilent()
     }
 }

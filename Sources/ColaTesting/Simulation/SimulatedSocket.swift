@@ -13,8 +13,7 @@ final class SimulatedSocket: ChannelOutboundHandler {
     /// What was written, oldest first: how many bytes, and when.
     private var written: [(bytes: Int, time: Int64)] = []
     /// Written and not taken by the link. Bytes.
-    private(set) var pendingBytes = 0
-    private(set) var pendingBytesMost = 0
+    private var pendingBytes = 0
     private var isFlushWanted = false
     private var isReadWanted = false
     private var isReading = false
@@ -46,7 +45,7 @@ final class SimulatedSocket: ChannelOutboundHandler {
         let bytes = unwrapOutboundIn(data).readableBytes
         written.append((bytes, clock()))
         pendingBytes += bytes
-        pendingBytesMost = max(pendingBytesMost, pendingBytes)
+        link?.didBuffer(pendingBytes)
         context.write(data, promise: promise)
         updateWritability()
     }

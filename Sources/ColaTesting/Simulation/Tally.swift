@@ -15,6 +15,7 @@ package struct Tally: Equatable, Sendable {
     package var silences = 0
     package var clockJumps = 0
     package var failedReads = 0
+    package var outputBytesMost = 0
 
     package init() {}
 
@@ -35,6 +36,7 @@ package struct Tally: Equatable, Sendable {
         sum.silences += rhs.silences
         sum.clockJumps += rhs.clockJumps
         sum.failedReads += rhs.failedReads
+        sum.outputBytesMost = max(lhs.outputBytesMost, rhs.outputBytesMost)
         return sum
     }
 }
