@@ -36,6 +36,11 @@ import Testing
         }
     }
 
+    @Test(arguments: Scenario.allCases)
+    func whatWasFoundOnceStaysRight(scenario: Scenario) {
+        #expect(scenario.run().isEmpty)
+    }
+
     @Test(arguments: [3, 77] as [UInt64])
     func aSeedReplaysIdentically(seed: UInt64) {
         let worlds = [World(seed: seed, keepsTrace: true), World(seed: seed, keepsTrace: true)]

@@ -45,7 +45,11 @@ extension ClientSession {
 
     func publishOne() {
         guard world.tally.published < Self.messagesMost, let route = world.pick(Route.all) else { return }
-        let (number, bodies) = world.ledger.publish([size()], to: route.places, over: link.number)
+        publish(route, size: size())
+    }
+
+    func publish(_ route: Route, size: Int) {
+        let (number, bodies) = world.ledger.publish([size], to: route.places, over: link.number)
         let template = PublishTemplate(routingKey: route.key, exchange: route.exchange)
         world.tally.published += 1
         ask("pub \(number)", write: { template.write(body: bodies[0], tag: $1, to: &$0) }, published(number))
@@ -88,6 +92,13 @@ extension ClientSession {
         ask("consume \(place.name)", .consume(consume), expectOK("consume"))
     }
 
+    func consume(_ place: Place, prefetch: Int) {
+        let number = addConsumer(of: place, isAutoAck: false)
+        var consume = ClientRequest.Consume(name: place.name, consumer: number)
+        consume.flow = .prefetch(prefetch)
+        ask("consume \(place.name)", .consume(consume), expectOK("consume"))
+    }
+
     func grantCredit() {
         guard let consumer = world.pick(liveConsumers.filter(\.isCredited)) else { return }
         let request = ClientRequest.credit(consumer: consumer.number, count: world.draw(1...4))
@@ -112,7 +123,10 @@ extension ClientSession {
 
     func getOne() {
         guard let place = world.pick(queues) else { return }
-        let isAutoAck = place.isLoose && world.isOne(in: 2)
+        get(place, isAutoAck: place.isLoose && world.isOne(in: 2))
+    }
+
+    func get(_ place: Place, isAutoAck: Bool) {
         ask("get \(place.name)", .get(place.name, ack: isAutoAck ? "auto" : "manual")) { [unowned self] outcome, _ in
             switch outcome {
             case .ok(let answer):
@@ -208,11 +222,7 @@ extension ClientSession {
 
     /// Takes all that there is.
     func drain(_ place: Place) {
-        guard place.kind == .queue else { return drainTopic(place) }
-        let number = addConsumer(of: place, isAutoAck: false)
-        var consume = ClientRequest.Consume(name: place.name, consumer: number)
-        consume.flow = .prefetch(7)
-        ask("consume \(place.name)", .consume(consume), expectOK("consume"))
+        if place.kind == .queue { consume(place, prefetch: 7) } else { drainTopic(place) }
     }
 
     func checkEmpty() {

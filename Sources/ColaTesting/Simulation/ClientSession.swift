@@ -39,6 +39,8 @@ final class ClientSession {
     private(set) var consumers: [Consumer] = []
     private var lastConsumer: Int64 = 0
     private(set) var isOpen = true
+    /// The server has said that publishers are held back (G11).
+    private(set) var isBlocked = false
     private var isQuitting = false
     private var lastHeard: Int64
     /// The queues that it asked to purge and heard no answer of, oldest first.
@@ -185,7 +187,9 @@ final class ClientSession {
         case .error(let refusal): hear(refusal)
         case .message(let arrival): hear(arrival)
         case .bye(let code, let sentence): hearBye(code, sentence)
-        case .assigned, .blocked, .unblocked, .beat: break
+        case .blocked: isBlocked = true
+        case .unblocked: isBlocked = false
+        case .assigned, .beat: break
         }
     }
 

@@ -33,7 +33,7 @@ final class SimulatedClient {
         connect(Link.Traits(latency: 10_000, jitter: 0, cut: .whole, window: .max, isLocal: true), heartbeat: 0)
     }
 
-    private func connect(_ traits: Link.Traits, heartbeat: Int) {
+    func connect(_ traits: Link.Traits, heartbeat: Int) {
         guard let link = world.connect(self, traits) else { return }
         world.note("client \(number) connects: link \(link.number)")
         session = ClientSession(client: self, link: link, usesTags: !world.isOne(in: 4), heartbeat: heartbeat)

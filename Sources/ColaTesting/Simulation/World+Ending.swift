@@ -38,7 +38,10 @@ extension World {
         if !isAnswered, violations.isEmpty {
             for client in clients { if let session = client.session { session.complainAboutPending() } }
         }
-        for client in clients { client.leave() }
+        for client in clients {
+            if let session = client.session, session.isBlocked { complain("\(client.number) was not told of the room") }
+            client.leave()
+        }
         for link in process?.links ?? [] { link.reset("everyone leaves") }
         // A commit that hangs has come to its end by then.
         pass(Self.second)

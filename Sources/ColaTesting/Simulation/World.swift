@@ -40,11 +40,18 @@ package final class World {
     /// More events than any run has: one that does not end is a finding.
     private static let eventsMost = 2_000_000
 
-    package init(seed: UInt64, keepsTrace: Bool = false) {
+    package convenience init(seed: UInt64, keepsTrace: Bool = false) {
+        self.init(seed: seed, keepsTrace: keepsTrace) { _ in }
+    }
+
+    /// - Parameter adjust: changes what the seed has drawn, for a run with a purpose.
+    init(seed: UInt64, keepsTrace: Bool = false, adjust: (inout Plan) -> Void) {
         self.seed = seed
         trace = Trace(keepsAll: keepsTrace)
         random = SplitMix64(seed: seed)
-        plan = Plan(&random)
+        var plan = Plan(&random)
+        adjust(&plan)
+        self.plan = plan
         ledger = Ledger(places: places)
     }
 
@@ -58,9 +65,15 @@ package final class World {
         pass(plan.duration)
         heal()
         drain()
+        end()
+    }
+
+    /// Nothing is left that holds anything else.
+    func end() {
         phase = .over
         process?.end()
         process = nil
+        clients = []
         events.removeAll()
     }
 

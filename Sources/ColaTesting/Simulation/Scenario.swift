@@ -1,0 +1,73 @@
+internal import ColaCore
+internal import ColaServer
+
+/// What a seed once found, as a story of its own: it stays when the seeds lead elsewhere.
+package enum Scenario: String, CaseIterable, Sendable {
+    /// A client asks for more than may wait, behind a read from the disk, and nobody writes anything any more. It was
+    /// not read from again, for only a commit let anyone go on.
+    case heldBehindARead
+    /// A message comes back while its copy is still on its way to the one who had it: r= is right for both.
+    case quitWithASlowLink
+
+    /// - Returns: what broke.
+    package func run() -> [String] {
+        let world = World(seed: 1) { plan in
+            plan.options.limits = Limits()
+            plan.commitFaults = 0
+            plan.readFaults = 0
+            plan.commitMost = 1_000_000
+            plan.readMost = 5_000_000
+            if self == .heldBehindARead {
+                plan.options.limits.heldAnswersMax = 2
+                plan.options.limits.cacheBytesMax = 0
+                plan.options.limits.readBytesMax = 1
+            }
+        }
+        world.startServer()
+        world.setUp()
+        switch self {
+        case .heldBehindARead: Self.heldBehindARead(world)
+        case .quitWithASlowLink: Self.quitWithASlowLink(world)
+        }
+        world.heal()
+        world.drain()
+        world.end()
+        return world.violations
+    }
+
+    private static func connect(_ world: World, number: Int) -> ClientSession? {
+        let client = SimulatedClient(number: number, world: world)
+        world.clients.append(client)
+        client.connectQuietly()
+        return client.session
+    }
+
+    private static func heldBehindARead(_ world: World) {
+        guard let session = connect(world, number: 1) else { return world.complain("nobody can connect") }
+        for _ in 0..<8 { session.publish(Route.all[0], size: 0) }
+        world.run(until: { session.isIdle }, within: 1_000_000_000)
+        world.pass(100_000_000)
+        for _ in 0..<8 { session.get(world.places[0], isAutoAck: false) }
+        if !world.run(until: { session.isIdle }, within: 5_000_000_000) {
+            world.complain("\(session.pendingCount) of 8 gets are not answered")
+        }
+    }
+
+    private static func quitWithASlowLink(_ world: World) {
+        guard let publisher = connect(world, number: 1) else { return world.complain("nobody can connect") }
+        for _ in 0..<4 { publisher.publish(Route.all[0], size: 500) }
+        world.run(until: { publisher.isIdle }, within: 1_000_000_000)
+        let slow = SimulatedClient(number: 2, world: world)
+        world.clients.append(slow)
+        slow.connect(
+            Link.Traits(latency: 40_000_000, jitter: 0, cut: .many, window: 1, isLocal: true), heartbeat: 0)
+        guard let first = slow.session, let second = connect(world, number: 3) else { return }
+        first.consume(world.places[0], prefetch: 4)
+        first.quit()
+        world.pass(60_000_000)
+        second.consume(world.places[0], prefetch: 4)
+        if !world.run(until: { second.held.count == 4 && slow.session == nil }, within: 5_000_000_000) {
+            world.complain("\(second.held.count) of 4 messages came again")
+        }
+    }
+}

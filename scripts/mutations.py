@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Breaks one rule of the broker at a time and sees whether the simulation notices.
+
+Each mutation is a small change of the sources that breaks a promise. It is made in a copy of the working tree, built, and
+run under a few hundred seeds; how many of them notice is printed. A mutation that no seed notices is a hole in the
+simulation, and one that does not apply any more is out of date: both end with exit code 1.
+
+usage: scripts/mutations.py [--seeds A-B] [NAME...]
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TREE = ROOT / ".build-mutations"
+# Longer than any run of the seeds below takes: a mutation may also make it hang.
+RUN_SECONDS = 900
+BUILD_SECONDS = 1200
+
+# Name, the promise it breaks, and what is replaced by what: (file, old, new). The old text must be there once.
+MUTATIONS = [
+    (
+        "answer-before-commit",
+        "G1: a confirm comes before the disk has the message",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker.swift",
+                "guard channel.lastBatch > durable || channel.heldCount > 0 else {",
+                "guard channel.heldCount > 1_000_000 else {",
+            )
+        ],
+    ),
+    (
+        "batch-cut-in-two",
+        "G2: the copies of one publish come into two batches",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker+Commit.swift",
+                "for destination in touched {",
+                "for destination in touched.prefix(2) {",
+            ),
+            (
+                "Sources/ColaCore/Broker/Broker+Commit.swift",
+                "touched.removeAll(keepingCapacity: true)",
+                "touched.removeFirst(min(2, touched.count))",
+            ),
+        ],
+    ),
+    (
+        "requeue-at-the-end",
+        "G4: what comes back loses its place",
+        [
+            (
+                "Sources/ColaCore/Logs/SharedCursor.swift",
+                "released.insert(Release(offset: offset, deliveries: count), at: low)",
+                "released.insert(Release(offset: offset, deliveries: count), at: low * 0 + released.count)",
+            )
+        ],
+    ),
+    (
+        "deliver-before-commit",
+        "G5: what was handed out is not on the disk yet",
+        [
+            (
+                "Sources/ColaCore/Logs/Log.swift",
+                "released: [], isCommitted: false))",
+                "released: [], isCommitted: true))\n        committedEnd = last.next",
+            )
+        ],
+    ),
+    (
+        "finished-chunks-stay",
+        "G5: a chunk of which all is settled is never deleted",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker+Commit.swift",
+                "change.removedChunks = changes.removedChunks",
+                "change.removedChunks = Array(changes.removedChunks.prefix(0))",
+            )
+        ],
+    ),
+    (
+        "settled-set-lost",
+        "G6: what is settled in the middle of a chunk is not written down",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker+Commit.swift",
+                "change.settled = changes.settled",
+                "change.settled = Array(changes.settled.prefix(0))",
+            )
+        ],
+    ),
+    (
+        "ack-not-waited-for",
+        "G6: an answer does not wait for the acknowledgements before it",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker+Consume.swift",
+                "if !queue.isDeleted { isChange = true }",
+                "if queue.isDeleted { isChange = true } else { commitSoon(at: now) }",
+            )
+        ],
+    ),
+    (
+        "handed-out-mark-trusted",
+        "G7: after a crash what was handed out passes for new",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker.swift",
+                "recovery.wasStoppedCleanly ? state.handedOut : state.next",
+                "state.handedOut",
+            )
+        ],
+    ),
+    (
+        "group-offset-in-memory",
+        "G9: a committed offset does not survive a restart",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker+Commit.swift",
+                "groupOffsets: groupChanges)",
+                "groupOffsets: Array(groupChanges.prefix(0)))",
+            )
+        ],
+    ),
+    (
+        "window-never-full",
+        "G10: deliveries run ahead of the socket without end",
+        [
+            (
+                "Sources/ColaCore/Broker/Broker+Dispatch.swift",
+                "channel.window -= bytes + Self.deliveryOverheadBytes",
+                "channel.window -= (bytes + Self.deliveryOverheadBytes) / 1_000",
+            )
+        ],
+    ),
+    (
+        "held-connection-forgotten",
+        "liveness: who is held back behind a read is never read from again",
+        [
+            (
+                "Sources/ColaServer/BrokerLoop.swift",
+                "            broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)\n"
+                "        }\n        releaseHeld()\n",
+                "            broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)\n"
+                "        }\n",
+            )
+        ],
+    ),
+]
+
+
+def copy_tree():
+    """Copies what git knows of, changed files only, so that a build is an incremental one."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "Sources", "Tests", "Package.swift",
+         "Package.resolved"],
+        cwd=ROOT, check=True, capture_output=True,
+    ).stdout
+    wanted = {name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()}
+    for name in wanted:
+        source, target = ROOT / name, TREE / name
+        if target.is_file() and target.read_bytes() == source.read_bytes():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    for folder in ("Sources", "Tests"):
+        for path in (TREE / folder).rglob("*"):
+            if path.is_file() and str(path.relative_to(TREE)) not in wanted:
+                path.unlink()
+    if (ROOT / "Package.resolved").is_file():
+        shutil.copyfile(ROOT / "Package.resolved", TREE / "Package.resolved")
+    for shared in ("checkouts", "repositories"):
+        source, target = ROOT / ".build" / shared, TREE / ".build" / shared
+        if source.is_dir() and not target.exists():
+            shutil.copytree(source, target, symlinks=True)
+    state = ROOT / ".build" / "workspace-state.json"
+    if state.is_file() and not (TREE / ".build" / "workspace-state.json").exists():
+        shutil.copyfile(state, TREE / ".build" / "workspace-state.json")
+
+
+def build():
+    result = subprocess.run(
+        ["swift", "build", "--build-tests", "-j", "2"], cwd=TREE, capture_output=True, text=True, timeout=BUILD_SECONDS
+    )
+    return result.returncode == 0, result.stdout + result.stderr
+
+
+def run(seeds):
+    """Returns how many seeds noticed, and what one of them said."""
+    environment = dict(os.environ, COLA_SEEDS=seeds, SWIFT_BACKTRACE="enable=no")
+    environment.pop("COLA_SEED", None)
+    command = ["swift", "test", "--skip-build", "--disable-xctest", "--filter", "SimulationTests/nothing"]
+    try:
+        result = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=RUN_SECONDS,
+                                errors="replace", env=environment)
+    except subprocess.TimeoutExpired:
+        return "hangs", "the run does not end"
+    output = result.stdout + result.stderr
+    caught = re.findall(r"seed (\d+):\n\s*(.*)", output)
+    if caught:
+        return len({seed for seed, _ in caught}), caught[0][1]
+    return ("crash", output.strip().splitlines()[-1][:120]) if result.returncode else (0, "")
+
+
+def count(seeds):
+    first, last = seeds.split("-")
+    return int(last) - int(first) + 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="1-200", help="which seeds each mutation is run under (default: 1-200)")
+    parser.add_argument("names", nargs="*", help="only these mutations")
+    arguments = parser.parse_args()
+    chosen = [mutation for mutation in MUTATIONS if not arguments.names or mutation[0] in arguments.names]
+    if not chosen:
+        sys.exit(f"there is no such mutation; known are {', '.join(name for name, _, _ in MUTATIONS)}")
+    failures = []
+    for name, promise, changes in chosen:
+        began = time.monotonic()
+        copy_tree()
+        problem = None
+        for path, old, new in changes:
+            text = (TREE / path).read_text()
+            if text.count(old) != 1:
+                problem = f"does not apply: {path} has {text.count(old)} times {old!r}"
+                break
+            (TREE / path).write_text(text.replace(old, new))
+        if problem is None:
+            isBuilt, output = build()
+            if not isBuilt:
+                errors = [line for line in output.splitlines() if "error:" in line]
+                problem = f"does not build: {errors[0] if errors else output[-300:]}"
+        if problem is not None:
+            failures.append(name)
+            print(f"{name:26} {problem}", flush=True)
+            continue
+        caught, sentence = run(arguments.seeds)
+        seconds = int(time.monotonic() - began)
+        if caught == 0:
+            failures.append(name)
+            print(f"{name:26} SURVIVED {count(arguments.seeds)} seeds ({seconds} s): {promise}", flush=True)
+        else:
+            of = f"of {count(arguments.seeds)} seeds" if isinstance(caught, int) else ""
+            print(f"{name:26} caught by {caught} {of} ({seconds} s): {promise}\n    {sentence}", flush=True)
+    copy_tree()
+    if failures:
+        sys.exit(f"{len(failures)} of {len(chosen)} mutations were not caught: {', '.join(failures)}")
+    print(f"all {len(chosen)} mutations were caught")
+
+
+if __name__ == "__main__":
+    main()
