@@ -54,7 +54,8 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", "CMalloc", nioCore, nioPosix, logging, lifecycle, signals, deque, ordered,
+                "ColaCore", "ColaStore", "ColaNative", "CMalloc", nioCore, nioPosix, logging, lifecycle, signals, deque,
+                ordered,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),

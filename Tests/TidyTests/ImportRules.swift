@@ -11,10 +11,8 @@ enum ImportRules {
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
         "ColaServer": [
-            "ColaCore", "ColaStore", "ColaNative", "CMalloc", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle",
-            "DequeModule",
-            "OrderedCollections",
-            "UnixSignals", "Yams", "Synchronization", "libc",
+            "ColaCore", "ColaStore", "ColaNative", "CMalloc", "NIOCore", "NIOPosix", "Logging",
+            "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams", "Synchronization", "libc",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],
         "ColaTesting": [

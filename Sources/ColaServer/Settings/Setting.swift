@@ -95,8 +95,8 @@ extension Setting {
         Setting(
             name: "memory-max", kind: .bytes(0...1_125_899_906_842_624), defaultValue: nil, placeholder: "BYTES",
             help:
-                "With more memory in use publishers wait, and consumers go on. 0: no limit. Default: two fifths of the "
-                + "machine's memory, or of its control group's limit."),
+                "With more memory in use publishers wait, and consumers go on. 0: no limit. Default: two fifths of "
+                + "the machine's memory, or of its control group's limit."),
         Setting(
             name: "transient", kind: .bytes(0...1_099_511_627_776), defaultValue: "64M", placeholder: "BYTES",
             help: "Messages of queues that are not durable, kept in memory alone; what is more goes to the disk too."),
