@@ -61,7 +61,7 @@ extension Broker {
         change.spilled = lane.spilled
         for segment in lane.spilled {
             if let base = segment.entries.first?.offset {
-                flight.spilled.append(Flight.Spilled(lane: lane, base: base, bytes: segment.byteCount))
+                flight.spilled.append(Flight.Spilled(lane: lane, base: base, bytes: segment.allocatedBytes))
             }
         }
         change.settled = changes.settled

@@ -212,7 +212,7 @@ extension Broker {
         }
         for chunk in log.window {
             if chunk.isPinned {
-                pinnedBytes -= chunk.segment.byteCount
+                pinnedBytes -= chunk.segment.allocatedBytes
             } else if chunk.isCommitted {
                 cacheBytes -= chunk.segment.allocatedBytes
                 cachedChunks -= 1

@@ -68,7 +68,7 @@ extension Broker {
             }
             lane.spilled += segments
             for segment in segments {
-                spillingBytes += segment.byteCount
+                spillingBytes += segment.allocatedBytes
                 gatheringBytes += segment.byteCount
             }
             touch(lane)
@@ -77,11 +77,10 @@ extension Broker {
         }
     }
 
-    /// The store has them: from now on they are part of the cache.
+    /// The store has them.
     func didSpill(_ lane: Lane, _ base: Offset, bytes: Int) {
         spillingBytes -= bytes
         guard owners[lane.log.id] != nil, let size = lane.log.unpin(base: base) else { return }
-        pinnedBytes -= size.pinned
-        didCache(lane.log.id, base, bytes: size.allocated)
+        pinnedBytes -= size
     }
 }

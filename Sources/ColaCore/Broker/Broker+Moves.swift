@@ -6,7 +6,7 @@ internal import OrderedCollections
 // A move settles here and inserts there, in one batch: the message is never lost and never in both places.
 extension Broker {
     /// Whether more may be moved or dropped in this turn.
-    var canSweep: Bool { gatheringBytes <= limits.gatheringBytesMax && alarms.isEmpty }
+    var canSweep: Bool { gatheringBytes <= limits.sweepBytesMax && alarms.isEmpty }
 
     /// Takes one message from the budget of this turn; if there is none left, the queue goes on in a later one.
     func spend(_ queue: Queue) -> Bool {

@@ -208,14 +208,13 @@ final class Log {
             isOpen = true
         }
         let index = window.count - 1
-        let before = window[index].segment.byteCount
+        let before = window[index].segment.allocatedBytes
         window[index].segment.append(message, at: next, timestamp: timestamp, expires: expires)
         window[index].last = next
         if deliveries > 0 { window[index].released.append(Release(offset: next, deliveries: deliveries)) }
-        let after = window[index].segment.byteCount
-        if after >= Self.openChunkBytes { isOpen = false }
+        if window[index].segment.byteCount >= Self.openChunkBytes { isOpen = false }
         committedEnd = next.next
-        return after - before
+        return window[index].segment.allocatedBytes - before
     }
 
     /// Whoever has been given a record of the chunk knows its extent: it grows no more.
@@ -232,7 +231,7 @@ final class Log {
         while index < window.count, window[index].base <= range.upperBound {
             if window[index].isPinned, window[index].base >= range.lowerBound, window[index].last <= range.upperBound {
                 if index == window.count - 1 { isOpen = false }
-                bytes += window.remove(at: index).segment.byteCount
+                bytes += window.remove(at: index).segment.allocatedBytes
             } else {
                 index += 1
             }
@@ -251,7 +250,7 @@ final class Log {
             if window[index].isPinned, !spilling.contains(window[index].base), !window[index].segment.isEmpty {
                 spilled.append(window[index].segment)
                 spilling.insert(window[index].base)
-                found += window[index].segment.byteCount
+                found += window[index].segment.allocatedBytes
             }
             index -= 1
         }
@@ -262,14 +261,13 @@ final class Log {
     /// On their way to the store.
     private var spilling: Set<Offset> = []
 
-    /// The store has the chunk.
+    /// The store has the chunk: it leaves the memory, as it is one that is needed late.
     ///
-    /// - Returns: the bytes that it takes; nil if it is gone.
-    func unpin(base: Offset) -> (pinned: Int, allocated: Int)? {
+    /// - Returns: the bytes that it took; nil if it is gone.
+    func unpin(base: Offset) -> Int? {
         spilling.remove(base)
         let index = windowIndex(endingAtOrAfter: base)
         guard index < window.count, window[index].base == base, window[index].isPinned else { return nil }
-        window[index].isPinned = false
-        return (window[index].segment.byteCount, window[index].segment.allocatedBytes)
+        return window.remove(at: index).segment.allocatedBytes
     }
 }
