@@ -42,6 +42,9 @@ extension Broker {
             release(scheduled, at: now)
         }
         armSchedule(at: now)
+        // A timer for now would fire without end where nothing may be moved.
+        isScheduleHeld = !canSweep && schedule.nextDue.map { $0 <= now.wall } ?? false
+        if isScheduleHeld { timers.cancel(.schedule) }
     }
 
     private func release(_ scheduled: ScheduledMessage, at now: Now) {
@@ -82,6 +85,7 @@ extension Broker {
                 effects.append(.ask(.schedule(after: after, countMax: reading.count, bytesMax: reading.bytes)))
             }
         }
+        guard !isScheduleHeld else { return }
         if let due = schedule.nextDue { arm(.schedule, for: due, at: now) } else { timers.cancel(.schedule) }
     }
 

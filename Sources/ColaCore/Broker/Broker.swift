@@ -86,6 +86,8 @@ package final class Broker {
 
     // Time.
     var clock = SteadyClock()
+    /// Messages are due that may not be moved: too much waits for the disk, or there is no room.
+    var isScheduleHeld = false
     var lastTime: (given: Now, steady: Now)?
     var timers = Timers<TimerKey>()
     var schedule: Schedule<ScheduledMessage>
@@ -144,6 +146,10 @@ package final class Broker {
         case .tick: break
         }
         if let next = timers.next, next <= now.monotonic { fireTimers(at: now) }
+        if isScheduleHeld, canSweep {
+            isScheduleHeld = false
+            releaseDue(at: now)
+        }
         if !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         dispatchPending(at: now)
         trimMemory()
@@ -160,7 +166,9 @@ package final class Broker {
     /// When to apply a `tick`, or nil if only a command can change anything.
     package var nextDeadline: Instant? {
         // With much to commit the next slice waits for the commit.
-        if canSweep, !sweeping.isEmpty || redrives.contains(where: { !$0.queue.isReading }) { return Instant(0) }
+        if canSweep, isScheduleHeld || !sweeping.isEmpty || redrives.contains(where: { !$0.queue.isReading }) {
+            return Instant(0)
+        }
         return timers.next
     }
 
