@@ -19,8 +19,14 @@ extension ClientSession {
     // MARK: Definitions
 
     func declare(_ place: Place) {
-        let request: ClientRequest = place.kind == .queue ? .declareQueue(place.name) : .declareTopic(place.name)
-        ask("declare", request, expectOK("declare \(place.name)"))
+        ask("declare", declaration(of: place), expectOK("declare \(place.name)"))
+    }
+
+    private func declaration(of place: Place) -> ClientRequest {
+        guard place.kind == .queue else { return .declareTopic(place.name) }
+        var options = ClientRequest.QueueOptions()
+        options.arguments = place.arguments.map { ClientRequest.Pair($0.name, $0.value) }
+        return .declareQueue(place.name, options)
     }
 
     func declareAgain() { if let place = world.pick(world.places) { declare(place) } }
@@ -49,8 +55,11 @@ extension ClientSession {
     }
 
     func publish(_ route: Route, size: Int) {
-        let (number, bodies) = world.ledger.publish([size], to: route.places, over: link.number)
-        let template = PublishTemplate(routingKey: route.key, exchange: route.exchange)
+        let terms = terms(on: route)
+        let (number, bodies) = world.ledger.publish(
+            [size], to: route.places, over: link, with: terms, at: world.time)
+        let template = PublishTemplate(
+            routingKey: route.key, exchange: route.exchange, properties: terms.properties)
         world.tally.published += 1
         ask("pub \(number)", write: { template.write(body: bodies[0], tag: $1, to: &$0) }, published(number))
     }
@@ -58,23 +67,43 @@ extension ClientSession {
     func publishMany() {
         guard world.tally.published < Self.messagesMost, let route = world.pick(Route.all) else { return }
         let sizes = (0..<world.draw(1...5)).map { _ in size() }
-        let (number, bodies) = world.ledger.publish(sizes, to: route.places, over: link.number)
+        var terms = terms(on: route)
+        // Each message has an id of its own.
+        terms.id = nil
+        let (number, bodies) = world.ledger.publish(
+            sizes, to: route.places, over: link, with: terms, at: world.time)
         world.tally.published += bodies.count
         ask(
             "pubs \(number)",
-            .publishBatch(routingKey: route.key, exchange: route.exchange, isMandatory: true, bodies: bodies),
-            published(number))
+            .publishBatch(
+                routingKey: route.key, exchange: route.exchange, isMandatory: true, properties: terms.properties,
+                bodies: bodies), published(number))
+    }
+
+    /// What the places on the route have rules for.
+    private func terms(on route: Route) -> Terms {
+        var terms = Terms()
+        let places = route.places.map { world.places[$0] }
+        if places.contains(where: { $0.prioritiesMost > 0 }) { terms.priority = world.draw(0...4) }
+        if places.allSatisfy({ $0.deadTo != nil }), world.isOne(in: 3) {
+            terms.timeToLive = Int64(world.draw(20...600))
+        }
+        if places.contains(where: \.isDelayed) { terms.delay = Int64(world.draw(0...800)) }
+        if places.contains(where: \.isDeduplicated) { terms.id = "id \(world.draw(1...30))" }
+        return terms
     }
 
     private func published(_ number: Int) -> (Outcome, [ServerLine.Arrival]) -> Void {
         { [unowned self] outcome, _ in
             switch outcome {
-            case .ok:
+            case .ok(let answer):
                 world.tally.confirmed += 1
-                world.ledger.confirm(number)
+                let isDuplicate = answer.text("duplicate") == "yes"
+                world.ledger.answer(number, isDuplicate ? .duplicate : .confirmed, at: world.time)
             case .refused(let code):
-                world.ledger.refuse(number)
-                refuse("publish \(number)", code)
+                world.ledger.answer(number, .refused, at: world.time)
+                let mayRefuse = world.ledger.publishes[number].places.contains { world.places[$0].mayRefuse }
+                if code != "full" || !mayRefuse { refuse("publish \(number)", code) }
             }
         }
     }
@@ -122,7 +151,7 @@ extension ClientSession {
     }
 
     func getOne() {
-        guard let place = world.pick(queues) else { return }
+        guard let place = world.pick(queues.filter { !$0.isSingleActive }) else { return }
         get(place, isAutoAck: place.isLoose && world.isOne(in: 2))
     }
 
@@ -134,6 +163,9 @@ extension ClientSession {
                 var arrival = ServerLine.Arrival(
                     consumer: 0, delivery: answer.number("delivery") ?? 0, offset: offset)
                 arrival.failedDeliveries = answer.number("r")
+                arrival.headers = answer.options.filter { $0.name.hasPrefix("h.") }.map {
+                    ServerLine.Option(name: String($0.name.dropFirst(2)), value: $0.value)
+                }
                 arrival.body = body
                 take(arrival, of: place, isAutoAck: isAutoAck, isAnswer: true)
             case .refused(code: "limit"), .refused(code: "storage"): break
@@ -179,7 +211,7 @@ extension ClientSession {
     // MARK: Looking
 
     func peekSome() {
-        guard let place = world.pick(world.places) else { return }
+        guard let place = world.pick(world.places.filter { $0.prioritiesMost == 0 }) else { return }
         let from = Int64(world.draw(0...20))
         ask("peek \(place.name)", .peek(place.name, from: from, count: world.draw(1...20))) {
             [unowned self] outcome, found in
@@ -208,7 +240,8 @@ extension ClientSession {
     }
 
     func purgeOne() {
-        guard let place = world.pick(queues.filter { $0.isLoose || world.isOne(in: 8) }) else { return }
+        guard let place = world.pick(queues.filter { $0.isLoose || $0.number <= Place.plainLast && world.isOne(in: 8) })
+        else { return }
         world.ledger.purge(place.number, begins: true)
         purging.append(place.number)
         ask("purge \(place.name)", .purge(place.name)) { [unowned self] outcome, _ in
@@ -227,7 +260,7 @@ extension ClientSession {
 
     func checkEmpty() {
         for place in world.places {
-            let request: ClientRequest = place.kind == .queue ? .declareQueue(place.name) : .declareTopic(place.name)
+            let request = declaration(of: place)
             let left =
                 place.kind == .queue ? 0 : consumers.first { $0.place.number == place.number }?.reader?.received.count
             ask("count \(place.name)", request) { [unowned self] outcome, _ in

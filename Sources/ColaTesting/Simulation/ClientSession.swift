@@ -277,6 +277,12 @@ final class ClientSession {
         let reception = Reception(
             link: link.number, life: link.life, time: writtenAt, offset: arrival.offset,
             redelivered: arrival.failedDeliveries, isAutoAck: isAutoAck, isAnswer: isAnswer)
+        reception.consumer = [Int64(link.number), arrival.consumer]
+        if let last = arrival.headers.last(where: { $0.name == "cola-death" }) {
+            // REASON COUNT TIME QUEUE and more
+            let words = String(decoding: last.value, as: UTF8.self).split(separator: " ").map(String.init)
+            if words.count > 3 { (reception.death, reception.deathPlace) = (words[0], words[3]) }
+        }
         guard ledger.receive(arrival.body, reception, of: place) else { return }
         if !isAutoAck {
             held.append((arrival.delivery, reception))

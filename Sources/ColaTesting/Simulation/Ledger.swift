@@ -16,11 +16,18 @@ final class Ledger {
     }
 
     struct Publish {
-        enum State { case sent, confirmed, refused }
+        /// `duplicate`: another message of its id was taken before.
+        enum State { case sent, confirmed, refused, duplicate }
         var link: Int
+        /// The server's life that it was sent to.
+        var life: Int
         var places: [Int]
         var messages: Range<Int>
+        var terms: Terms
+        var sentAt: Int64
         var state = State.sent
+        /// When the answer was heard.
+        var answeredAt: Int64?
     }
 
     private(set) var messages: [Message] = []
@@ -30,6 +37,8 @@ final class Ledger {
     private(set) var violations: [String] = []
     /// The lives that ended without a stop in order.
     private var crashes = 0
+    /// Whether the clock on the wall was set in this run: windows of time that go on after a restart then mean little.
+    var hasClockJumped = false
 
     init(places: [Place]) {
         queues = places.map { QueueLedger(place: $0) }
@@ -46,23 +55,37 @@ final class Ledger {
     ///
     /// - Parameter sizes: one body for each, of at least so many bytes.
     /// - Returns: its number, and the bodies.
-    func publish(_ sizes: [Int], to places: [Int], over link: Int) -> (number: Int, bodies: [ByteBuffer]) {
+    func publish(
+        _ sizes: [Int], to places: [Int], over link: Link, with terms: Terms, at time: Int64
+    ) -> (number: Int, bodies: [ByteBuffer]) {
         let first = messages.count
         for size in sizes {
             var body = "\(messages.count);"
             while body.utf8.count < size { body += "\(messages.count * 7_919)\n" }
             messages.append(Message(publish: publishes.count, body: body))
         }
-        publishes.append(Publish(link: link, places: places, messages: first..<messages.count))
-        for place in places {
-            for message in first..<messages.count { queues[place].expect(message, from: link, crashes: crashes) }
+        publishes.append(
+            Publish(
+                link: link.number, life: link.life, places: places, messages: first..<messages.count, terms: terms,
+                sentAt: time))
+        for message in first..<messages.count {
+            for place in places {
+                queues[place].expect(message, from: link.number, crashes: crashes, priority: terms.priority)
+            }
+            if places.contains(where: { queues[$0].place.deadTo != nil }) {
+                queues[Place.dead].expect(message, from: link.number, crashes: crashes, priority: 0, isDead: true)
+            }
         }
         return (publishes.count - 1, messages[first...].map { ByteBuffer(string: $0.body) })
     }
 
-    func confirm(_ publish: Int) { publishes[publish].state = .confirmed }
-
-    func refuse(_ publish: Int) { publishes[publish].state = .refused }
+    func answer(_ publish: Int, _ state: Publish.State, at time: Int64) {
+        publishes[publish].state = state
+        publishes[publish].answeredAt = time
+        for message in publishes[publish].messages {
+            for place in publishes[publish].places { queues[place].confirm(message, at: time) }
+        }
+    }
 
     // MARK: Receiving
 
@@ -76,11 +99,14 @@ final class Ledger {
             return nil
         }
         let publish = publishes[messages[number].publish]
-        guard publish.places.contains(place.number) else {
+        let isDead = place.number == Place.dead && publish.places.contains { queues[$0].place.deadTo != nil }
+        guard publish.places.contains(place.number) || isDead else {
             complain("\(place.name) delivered message \(number), which was not sent there")
             return nil
         }
-        if publish.state == .refused { complain("message \(number) was refused, and \(place.name) delivered it") }
+        if publish.state == .refused || publish.state == .duplicate {
+            complain("message \(number) was not taken (\(publish.state)), and \(place.name) delivered it")
+        }
         return number
     }
 
@@ -89,8 +115,9 @@ final class Ledger {
         guard let message = identify(body, in: place) else { return false }
         reception.message = message
         reception.place = place.number
-        let link = publishes[messages[message].publish].link
-        queues[place.number].receive(reception, publishedOver: link, crashes: crashes).map(complain)
+        let publish = publishes[messages[message].publish]
+        queues[place.number].receive(reception, publishedOver: publish.link, crashes: crashes).map(complain)
+        checkTime(reception, publish, in: place)
         return true
     }
 
@@ -113,6 +140,33 @@ final class Ledger {
 
     func serverDied(_ life: Int) { crashes += 1 }
 
+    // MARK: Rules of time
+
+    /// G17: within one life of the server, nothing comes before it is due or after it has expired, whatever is done to
+    /// the clock on the wall.
+    private func checkTime(_ reception: Reception, _ publish: Publish, in place: Place) {
+        guard reception.life == publish.life else { return }
+        let millisecond: Int64 = 1_000_000
+        if place.isDelayed, reception.time < publish.sentAt + (publish.terms.delay - 1) * millisecond {
+            complain("message \(reception.message) came before its delay of \(publish.terms.delay) ms was over")
+        }
+        let limits = [place.timeToLive, publish.terms.timeToLive].compactMap { $0 }
+        if let most = limits.min(), place.number != Place.dead, !reception.isAnswer, let answered = publish.answeredAt,
+            reception.time > answered + (most + Self.slackMilliseconds) * millisecond
+        {
+            complain("message \(reception.message) of \(place.name) came after its \(most) ms")
+        }
+        if place.number == Place.dead, reception.death == "expired" {
+            let limits = publish.places.compactMap { queues[$0].place.timeToLive } + [publish.terms.timeToLive ?? .max]
+            if let least = limits.min(), reception.time < publish.sentAt + (least - 1) * millisecond {
+                complain("message \(reception.message) expired before its \(least) ms")
+            }
+        }
+    }
+
+    /// How late an expired message may still be handed out.
+    private static let slackMilliseconds: Int64 = 20
+
     // MARK: The end
 
     /// Everything that was left has been delivered and acknowledged.
@@ -123,16 +177,42 @@ final class Ledger {
         }
         for index in publishes.indices { checkWhole(index) }
         checkHoles()
-        for queue in queues where queue.place.kind == .queue { for sentence in queue.finish() { complain(sentence) } }
+        for queue in queues where queue.place.kind == .queue {
+            let dead = queue.place.deadTo.map { queues[$0] }
+            for sentence in queue.finish(dead: dead) { complain(sentence) }
+        }
+        checkDuplicates()
+    }
+
+    /// G8: of one id one message is there.
+    private func checkDuplicates() {
+        var seen: [String: [Int]] = [:]
+        var answered: [String] = []
+        for publish in publishes {
+            guard let id = publish.terms.id, let place = publish.places.first else { continue }
+            seen[id, default: []] += publish.messages.filter { queues[place].wasSeen($0) }
+            if publish.state == .duplicate { answered.append(id) }
+        }
+        for id in answered where seen[id, default: []].isEmpty {
+            complain("a message was called a duplicate of \(id), and there is none")
+        }
+        guard !hasClockJumped else { return }
+        for (id, messages) in seen.sorted(by: { $0.key < $1.key }) where messages.count > 1 {
+            complain("messages \(messages) are all of the id \(id)")
+        }
     }
 
     private enum Presence { case there, missing, unknown }
 
     private func presence(of message: Int, in place: Int) -> Presence {
         switch queues[place].place.kind {
-        case .topic: topics[place].holds(message) ? .there : .missing
+        case .topic: return topics[place].holds(message) ? .there : .missing
         case .queue:
-            queues[place].wasSeen(message) ? .there : queues[place].mayBeGone(message) ? .unknown : .missing
+            if queues[place].wasSeen(message) { return .there }
+            if let dead = queues[place].place.deadTo, queues[dead].wasSeen(message) { return .there }
+            let publish = publishes[messages[message].publish]
+            if publish.terms.id != nil, publish.state == .sent { return .unknown }
+            return queues[place].mayBeGone(message) ? .unknown : .missing
         }
     }
 
@@ -143,6 +223,7 @@ final class Ledger {
     /// G1 and G2.
     private func checkWhole(_ index: Int) {
         let publish = publishes[index]
+        guard publish.state != .refused, publish.state != .duplicate else { return }
         let all = presences(of: publish)
         guard all.contains(.missing) else { return }
         let missing = publish.messages.flatMap { message in
@@ -159,7 +240,7 @@ final class Ledger {
     /// G3.
     private func checkHoles() {
         var lost: [Int: Int] = [:]
-        for (index, publish) in publishes.enumerated() where publish.state != .refused {
+        for (index, publish) in publishes.enumerated() where publish.state == .sent || publish.state == .confirmed {
             let all = presences(of: publish)
             if all.contains(.there) || publish.state == .confirmed {
                 if let hole = lost[publish.link] {

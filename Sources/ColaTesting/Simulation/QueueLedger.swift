@@ -8,6 +8,12 @@ struct QueueLedger {
         /// How many times the server had died when it was sent.
         var crashes: Int
         var receptions: [Reception] = []
+        /// With the queue's highest at most. Each priority has a log of its own, with offsets of its own.
+        var priority: Int
+        /// It was not sent here, but may come here when it is dead.
+        var isDead: Bool
+        /// When its publisher heard that it was taken.
+        var confirmedAt: Int64?
         /// It may have been taken by a purge, or by one who needs no acknowledgement and went.
         var mayBeGone = false
     }
@@ -28,10 +34,19 @@ struct QueueLedger {
 
     init(place: Place) { self.place = place }
 
-    mutating func expect(_ message: Int, from link: Int, crashes: Int) {
-        copies[message] = Copy(link: link, crashes: crashes, mayBeGone: purges > 0)
+    mutating func expect(_ message: Int, from link: Int, crashes: Int, priority: Int, isDead: Bool = false) {
+        copies[message] = Copy(
+            link: link, crashes: crashes, priority: min(priority, place.prioritiesMost), isDead: isDead,
+            mayBeGone: purges > 0)
         order.append(message)
     }
+
+    mutating func confirm(_ message: Int, at time: Int64) { copies[message]?.confirmedAt = time }
+
+    private func priority(of message: Int) -> Int { copies[message]?.priority ?? 0 }
+
+    /// Where it stands in all logs of the queue.
+    private func position(_ offset: Int64, of message: Int) -> Int64 { offset | Int64(priority(of: message)) << 48 }
 
     func wasSeen(_ message: Int) -> Bool { offsets[message] != nil }
 
@@ -44,6 +59,7 @@ struct QueueLedger {
 
     /// - Returns: what is wrong with it.
     mutating func learn(_ offset: Int64, of message: Int) -> String? {
+        let offset = position(offset, of: message)
         if let before = offsets[message], before != offset {
             return "message \(message) of \(place.name) was at offset \(before) and is at \(offset)"
         }
@@ -67,6 +83,8 @@ struct QueueLedger {
         receptions.append(reception)
         if reception.isAutoAck { copies[message]?.mayBeGone = true }
         let name = "message \(message) of \(place.name)"
+        if let wrong = checkPriority(reception, earlier) { return wrong }
+        if let wrong = checkActive(reception) { return wrong }
         // G7
         if reception.redelivered == nil {
             if let first = earlier.first(where: { $0.time < reception.time }) {
@@ -80,7 +98,10 @@ struct QueueLedger {
         if let redelivered = reception.redelivered {
             let known = earlier.filter { $0.life == reception.life && $0.time < reception.time }.count
             if redelivered < known { return "\(name) says r=\(redelivered), and came back \(known) times in this life" }
-            if redelivered == 0, copies[message]?.crashes == crashes {
+            if let most = place.deliveriesMost, redelivered > most {
+                return "\(name) says r=\(redelivered), and dies after \(most)"
+            }
+            if redelivered == 0, copies[message]?.crashes == crashes, place.number != Place.dead {
                 return "\(name) says r=0, and the server did not die since it was published"
             }
             if redelivered == known, let last = earlier.last, last.life == reception.life {
@@ -95,7 +116,8 @@ struct QueueLedger {
 
     /// G4: of one connection, in the order in which it published.
     private func checkFirst(_ reception: Reception, publishedOver link: Int) -> String? {
-        for other in firsts[link] ?? [] {
+        guard place.isOrdered else { return nil }
+        for other in firsts[link] ?? [] where priority(of: other.message) == priority(of: reception.message) {
             let isAhead = other.time < reception.time || other.link == reception.link && other.life == reception.life
             if isAhead, !reception.isAnswer, other.message > reception.message {
                 return "\(place.name) delivered message \(other.message) before \(reception.message) of the same link"
@@ -112,10 +134,34 @@ struct QueueLedger {
         guard !reception.isAnswer, last.settlement == .nack, let free = last.certainAt else { return nil }
         let overtaking = receptions.first {
             !$0.isAnswer && $0.life == reception.life && $0.time > free && $0.time < reception.time
-                && $0.offset > reception.offset
+                && $0.offset > reception.offset && priority(of: $0.message) == priority(of: reception.message)
         }
         guard let overtaking else { return nil }
         return "\(place.name) delivered offset \(overtaking.offset) while \(reception.offset) stood before it"
+    }
+
+    /// Nothing of a lower priority is handed out while one of a higher is known to be there.
+    private func checkPriority(_ reception: Reception, _ earlier: [Reception]) -> String? {
+        guard place.prioritiesMost > 0, reception.redelivered == nil, !reception.isAnswer, earlier.isEmpty,
+            let ready = copies[reception.message]?.confirmedAt
+        else { return nil }
+        let lower = receptions.first {
+            !$0.isAnswer && $0.time > ready && $0.time < reception.time
+                && priority(of: $0.message) < priority(of: reception.message)
+        }
+        guard let lower else { return nil }
+        return "\(place.name) delivered message \(lower.message) before \(reception.message) of a higher priority"
+    }
+
+    /// Of a queue with a single active consumer: who has been followed by another does not come again.
+    private func checkActive(_ reception: Reception) -> String? {
+        guard place.isSingleActive else { return nil }
+        let mine = receptions.filter { $0.life == reception.life && $0.consumer == reception.consumer }
+        guard let first = mine.map(\.time).min(), let last = mine.map(\.time).max() else { return nil }
+        let others = receptions.contains {
+            $0.life == reception.life && $0.consumer != reception.consumer && $0.time > first && $0.time < last
+        }
+        return others ? "\(place.name) has two active consumers: one is of link \(reception.link)" : nil
     }
 
     // MARK: Settling
@@ -146,22 +192,50 @@ struct QueueLedger {
     // MARK: The end
 
     /// - Returns: what is wrong: what should have been delivered and settled, and was not; what stands out of order.
-    func finish() -> [String] {
+    ///
+    /// - Parameter dead: where its dead letters go.
+    func finish(dead: QueueLedger?) -> [String] {
         var wrong: [String] = []
+        if let dead { for message in order { wrong += check(message, dead) } }
         for message in order {
             guard let copy = copies[message], wasSeen(message), !copy.mayBeGone, !place.isLoose else { continue }
             // G5
-            if !copy.receptions.contains(where: \.isDone) {
+            let isDone = copy.receptions.contains { dead == nil ? $0.isDone : $0.isAutoAck || $0.settlement == .ack }
+            if !isDone, !(dead?.isDone(message) ?? false) {
                 wrong.append("message \(message) of \(place.name) was seen, never settled, and is gone")
             }
         }
+        guard place.isOrdered else { return wrong }
         var last: [Int: (message: Int, offset: Int64)] = [:]
         for message in order {
             guard let copy = copies[message], let offset = offsets[message] else { continue }
-            if let before = last[copy.link], before.offset > offset {
+            let lane = copy.link << 8 | copy.priority
+            if let before = last[lane], before.offset > offset {
                 wrong.append("\(place.name): message \(before.message) stands behind \(message) of the same link")
             }
-            last[copy.link] = (message, offset)
+            last[lane] = (message, offset)
+        }
+        return wrong
+    }
+
+    private func isDone(_ message: Int) -> Bool { copies[message]?.receptions.contains(where: \.isDone) ?? false }
+
+    /// A dead letter moves: it is here or there, never in both, never in neither.
+    private func check(_ message: Int, _ dead: QueueLedger) -> [String] {
+        var wrong: [String] = []
+        let here = copies[message]?.receptions ?? []
+        let there = dead.copies[message]?.receptions ?? []
+        let name = "message \(message) of \(place.name)"
+        // The same message may have died in another queue; the death says in which.
+        let moved = there.filter { $0.deathPlace == place.name }
+        if let first = moved.map(\.time).min() {
+            if here.contains(where: { $0.settlement == .ack && $0.certainAt != nil }) {
+                wrong.append("\(name) was acknowledged, and is among the dead")
+            }
+            if here.contains(where: { $0.time > first }) { wrong.append("\(name) was handed out after it had died") }
+        }
+        if moved.isEmpty, here.contains(where: { $0.settlement == .reject && $0.certainAt != nil }) {
+            wrong.append("\(name) was rejected, and is not among the dead")
         }
         return wrong
     }

@@ -13,6 +13,11 @@ final class Reception {
     let isAutoAck: Bool
     /// Whether it came in an answer, which may have waited for a commit: then it was handed out before `time`.
     let isAnswer: Bool
+    /// Which consumer got it: its link and number; the number is 0 for a get.
+    var consumer: [Int64] = []
+    /// Why and where it died last, if it did.
+    var death: String?
+    var deathPlace: String?
     /// The message and its place, as the ledger counts them.
     var message = 0
     var place = 0

@@ -11,6 +11,7 @@ final class SimulatedProcess {
     let store: FaultyStore
     let eventLoop = EmbeddedEventLoop()
     private let server: EmbeddedServer
+    private let spinning = Spinning()
     private let born: Int64
     private(set) var links: [Link] = []
     /// Whether a commit or a read is on its way to its end.
@@ -31,11 +32,14 @@ final class SimulatedProcess {
         let monotonicOffset = Int64(life) * 7_000_000_007
         server = try EmbeddedServer(
             store: store, on: eventLoop, options: options, logger: Self.logger,
-            clock: { [eventLoop] in
-                clock.now(
-                    at: born + Int64(eventLoop.now.uptimeNanoseconds), monotonicOffset: monotonicOffset)
+            clock: { [eventLoop, spinning] in
+                let time = Int64(eventLoop.now.uptimeNanoseconds)
+                return clock.now(at: born + time + spinning.delay(at: time), monotonicOffset: monotonicOffset)
             }, failed: { _ in failed() })
     }
+
+    /// Whether the server was busy without end at one moment.
+    var isSpinning: Bool { spinning.isFound }
 
     /// Timers that are due fire.
     func advance(to time: Int64) {

@@ -131,6 +131,7 @@ extension World {
             let jump = pick(jumps) ?? 0
             note("the clock jumps by \(jump) ms")
             clock.wallOffset += jump
+            ledger.hasClockJumped = true
         case 8: kill("it was killed")
         default: stopServer()
         }

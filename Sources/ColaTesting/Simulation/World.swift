@@ -111,6 +111,9 @@ package final class World {
 
     private func turnServer() {
         process?.advance(to: time)
+        if process?.isSpinning ?? false {
+            complain("the server spins: it does the same again and again, and no time passes")
+        }
         driveDisk()
     }
 
