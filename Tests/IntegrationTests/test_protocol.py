@@ -15,16 +15,21 @@ from broker import REPOSITORY
 numbers = itertools.count(1)
 
 MEMBERS = {
-    "queues": {"name", "ready", "unacknowledged", "messages", "bytes", "consumers"},
-    "topics": {"name", "partitions", "messages", "bytes", "first", "next"},
-    "exchanges": {"name", "type"},
-    "bindings": {"source", "destination", "key"},
-    "consumers": {"connection", "consumer", "queue", "prefetch", "credit", "unacknowledged"},
+    "queues": {"name", "ready", "unacknowledged", "messages", "bytes", "consumers", "durable", "policy"},
+    "topics": {"name", "partitions", "messages", "bytes", "first", "next", "readers", "groups", "policy"},
+    "exchanges": {"name", "type", "alternate"},
+    "bindings": {"source", "destination", "to", "key"},
+    "consumers": {"connection", "consumer", "queue", "prefetch", "credit", "unacknowledged", "priority", "active",
+                  "group"},
     "connections": {"connection", "protocol", "peer", "user", "client", "pid", "uid", "consumers", "unacknowledged",
-                    "since"},
+                    "since", "vhost"},
+    "groups": {"topic", "group", "members", "generation", "strategy", "lag"},
+    "policies": {"name", "pattern", "to", "priority", "arguments"},
+    "vhosts": {"name", "queues", "topics", "connections"},
 }
 STATISTICS = {"version", "epoch", "uptime", "connections", "consumers", "queues", "topics", "messages", "published",
-              "delivered", "acknowledged", "redelivered", "commits", "memory", "blocked", "quarantined"}
+              "delivered", "acknowledged", "redelivered", "commits", "memory", "blocked", "quarantined", "scheduled",
+              "undeliverable", "remembered"}
 
 
 @pytest.fixture
@@ -399,7 +404,8 @@ def test_direct_and_fanout(connection, name):
         connection.ok("bind %s.all %s key=again" % (name, queue))
     pub(connection, "whatever", b"f", options="x=%s.all" % name)
     assert [contents(connection, queue) for queue in (first, second, third)] == [[b"f"]] * 3, "once in each queue"
-    assert {"source": name, "destination": second, "key": "blue"} in connection.ok("list bindings").json()
+    blue = {"source": name, "destination": second, "to": "queue", "key": "blue"}
+    assert blue in connection.ok("list bindings").json()
 
 
 def contents(connection, queue):
@@ -793,7 +799,8 @@ def test_topics_are_fed_by_exchanges_and_batches(connection, topic):
     assert connection.answer().ok
     seen = peeked(connection, topic)
     assert bodies_of(seen) == [b"1", b"2", b"3"]
-    assert (seen[0].key, seen[0].headers) == ("k", [("a", "b")])
+    sent = [("a", "b"), ("cola-exchange", "amq.fanout"), ("cola-routing-key", "any")]
+    assert (seen[0].key, seen[0].headers) == ("k", sent)
 
 
 def test_what_does_not_fit_a_topic(connection, topic):
@@ -816,6 +823,8 @@ def test_lists(connection, name, table):
     connection.ok("declare exchange %s type=fanout" % name)
     connection.ok("bind %s %s" % (name, name))
     connection.ok("consume %s c=3 prefetch=5" % name)
+    connection.ok("commit %s.t g 0" % name)
+    connection.ok("policy %s pattern=^%s$ max-length=100" % (name, name))
     answer = connection.ok("list %s t=2" % table)
     assert answer.first == 2
     rows = answer.json()
