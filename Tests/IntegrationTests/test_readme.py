@@ -171,6 +171,67 @@ def test_the_session_by_hand_is_answered_as_the_page_shows(newcomer):
         assert answers.readline() == "", "the connection is still open"
 
 
+CONCEPTS = blocks(README, "console")[2:]
+
+
+def masked(line: str) -> str:
+    """Without what differs from run to run: times, ids, who the peer is, and so the size of a description."""
+    line = re.sub(r"1\d{12}(?!\d)", "TIME", line)
+    line = re.sub(r"cola-id=\S+", "cola-id=ID", line)
+    line = re.sub(r'"peer":"[^"]*"', '"peer":PEER', re.sub(r'"connection":\d+', '"connection":N', line))
+    return re.sub(r"^ok size=\d+$", "ok size=N", line)
+
+
+def has_body(line: str) -> bool:
+    return line.startswith("msg ") or " size=" in line
+
+
+def steps(block: str) -> List[Tuple[str, List[List[str]]]]:
+    """A session by hand: what is typed up to an answer, and the lines that answer it, each with its body."""
+    found: List[Tuple[str, List[List[str]]]] = [("", [])]
+    lines = iter(block.splitlines())
+    assert next(lines) == "$ nc -U cola-data/cola.sock"
+    for line in lines:
+        if line.startswith(("ok", "msg ", "assigned ")):
+            found[-1][1].append([line, next(lines)] if has_body(line) else [line])
+        elif found[-1][1]:
+            found.append((line + "\n", []))
+        else:
+            found[-1] = (found[-1][0] + line + "\n", [])
+    return found
+
+
+def heard(stream) -> List[str]:
+    """One line of the server, with its body."""
+    line = stream.readline().rstrip("\n")
+    assert line, "the server closed the connection"
+    return [line, stream.readline().rstrip("\n")] if has_body(line) else [line]
+
+
+@pytest.mark.parametrize("block", CONCEPTS)
+def test_each_concept_by_hand_is_answered_as_the_page_shows(newcomer, block):
+    shell, _, _ = newcomer
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.settimeout(10)
+        opened.connect(str(shell.folder / "cola-data" / "cola.sock"))
+        answers = opened.makefile("r", newline="\n")
+        # The name that the server chooses for a queue, on the page and here.
+        shown_name = chosen = ""
+        for typed, shown in steps(block):
+            opened.sendall(typed.replace(shown_name, chosen).encode())
+            found = [heard(answers) for _ in shown]
+            if found[0][0].startswith("ok name="):
+                shown_name, chosen = shown[0][0][len("ok name="):], found[0][0][len("ok name="):]
+            expected = [[masked(part.replace(shown_name, chosen)) for part in one] for one in shown]
+            # Deliveries may come before or behind the answer.
+            assert sorted([masked(part) for part in one] for one in found) == sorted(expected), typed
+        assert answers.readline() == "", "the connection is still open"
+
+
+def test_there_is_an_example_of_each_concept():
+    assert len(CONCEPTS) == 8
+
+
 def test_the_python_of_the_page_runs(newcomer):
     shell, _, _ = newcomer
     (snippet,) = blocks(README, "python")
