@@ -303,7 +303,10 @@ import Testing
             "pub", "pubs", "q", " ", " ", " ", "\n", "\n", "1", "3", "500", "501", "hello 1", "declare queue q\n",
             "t=1",
             "consume", "c=1", "ack 1-9\n", "%", "%41", "=", "h.a=b", "x", "get q\n", "peek q\n", "\r", "\u{0}",
-            "99999999",
+            "99999999", "alter q max-length=1\n", "policy p pattern=. max-length=1\n", "declare topic t partitions=3\n",
+            "consume t c=2 group=g join=sticky\n", "seek 2 first\n", "redrive q\n", "why q 0\n", "describe queue q\n",
+            "stat\n", "delay=1", "prio=3", "null=yes", "id=a", "declare vhost v\n", "hello 1 vhost=v\n",
+            "nack 1 delay=1\n",
         ]
         for _ in 0..<400 {
             var piece: [UInt8] = []
