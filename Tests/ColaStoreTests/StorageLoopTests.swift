@@ -19,4 +19,17 @@ struct StorageLoopTests {
         #expect(check.totals.chunks == 16)
         #expect(check.totals.ready == 16 * 64)
     }
+
+    @Test func aBacklogOfSingleMessagesEndsInFewRows() throws {
+        let bench = try StoreBench(.sqlite)
+        var loop = BacklogLoop(directory: bench.folder, messageBytes: 16, messages: 400, window: 4)
+        loop.pauseMilliseconds = 1500
+        let report = try loop.run()
+        #expect(report.messages == 400 && report.p50Microseconds > 0)
+        #expect(report.rows < 50, "\(report)")
+        #expect(report.fileBytes > 0 && report.restartSeconds > 0)
+        let check = try StoreCheck(directory: bench.folder).run()
+        #expect(check.isSound, "\(check.findings)")
+        #expect(check.totals.ready == 400)
+    }
 }

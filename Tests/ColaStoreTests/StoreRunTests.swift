@@ -1,5 +1,6 @@
 import ColaCore
 import ColaTesting
+import Glibc
 import Testing
 
 @testable import ColaStore
@@ -172,6 +173,12 @@ struct StoreRunTests {
         try bench.merge(LogID(1), Offset(80)...Offset(109))
         try change(open, 1) { $0.trim = Offset(85)..<Offset(90) }
         #expect(try open.alive(LogID(1), from: 80) == Array(80..<85) + Array(90..<110))
+        // What is left of it goes with the next two.
+        try change(open, 2) { $0.trim = Offset(80)..<Offset(88) }
+        try change(open, 3) { $0.trim = Offset(89)..<Offset(110) }
+        #expect(try open.alive(LogID(1), from: 80) == [])
+        for _ in 0..<1000 where try bench.rows(LogID(1)).contains(where: { $0 >= 80 }) { usleep(10_000) }
+        #expect(try !bench.rows(LogID(1)).contains { $0 >= 80 })
         try open.store.close()
     }
 

@@ -25,6 +25,10 @@ final class ChunkTable {
     private let overlapping: Statement
     private let exact: Statement
     private let load: Statement
+    private let loadRange: Statement
+    private let loadSettledRange: Statement
+    private let removeRange: Statement
+    private let removeSettledRange: Statement
     private let getSettled: Statement
     private let putSettled: Statement
     private let removeSettled: Statement
@@ -56,6 +60,15 @@ final class ChunkTable {
             WHERE log = ? AND base = ?
             """)
         load = try connection.prepare("SELECT bytes, min_ts, max_ts, min_expire, data FROM chunk WHERE id = ?")
+        loadRange = try connection.prepare(
+            """
+            SELECT base, last, count, bytes, min_ts, max_ts, min_expire, data FROM chunk
+            WHERE log = ? AND base BETWEEN ? AND ? ORDER BY base
+            """)
+        loadSettledRange = try connection.prepare(
+            "SELECT base, data, crc FROM settled WHERE log = ? AND base BETWEEN ? AND ?")
+        removeRange = try connection.prepare("DELETE FROM chunk WHERE log = ? AND base BETWEEN ? AND ?")
+        removeSettledRange = try connection.prepare("DELETE FROM settled WHERE log = ? AND base BETWEEN ? AND ?")
         getSettled = try connection.prepare("SELECT data, crc FROM settled WHERE log = ? AND base = ?")
         putSettled = try connection.prepare("INSERT OR REPLACE INTO settled (log, base, crc, data) VALUES (?,?,?,?)")
         removeSettled = try connection.prepare("DELETE FROM settled WHERE log = ? AND base = ?")
@@ -217,8 +230,10 @@ final class ChunkTable {
     func trim(_ range: Range<Offset>, _ log: LogID, floor: Offset) throws -> Range<Offset>? {
         guard !range.isEmpty else { return nil }
         let run = range.lowerBound...Offset(range.upperBound.rawValue - 1)
-        let edges =
-            try rows(in: run.lowerBound...run.lowerBound, log) + rows(in: run.upperBound...run.upperBound, log)
+        var edges = try rows(in: run.lowerBound...run.lowerBound, log)
+        for key in try rows(in: run.upperBound...run.upperBound, log) where key.id != edges.first?.id {
+            edges.append(key)
+        }
         var upperBound = range.upperBound
         for key in edges where key.base < run.lowerBound || key.last > run.upperBound {
             try remove(run, of: key, log, floor: floor)
@@ -245,21 +260,51 @@ final class ChunkTable {
 
     // MARK: Merging
 
-    /// Makes one row of neighbours.
+    /// Makes one row of neighbours: of all that begin from the first to the last of them.
     ///
     /// - Returns: nil if that cannot be.
     @discardableResult
     func merge(_ keys: [Key], _ log: LogID) throws -> EncodedChunk? {
-        let rows = try keys.map { try row($0, log) }
+        guard keys.count > 1, let first = keys.first?.base, let last = keys.last?.base else { return nil }
+        let rows = try load(first...last, log)
         let decoded = rows.map(\.decoded)
-        guard keys.count > 1, decoded.allSatisfy({ $0.damage.isEmpty }),
+        guard rows.count == keys.count, decoded.allSatisfy({ $0.damage.isEmpty }),
             let merged = ChunkRow.merged(rows, decoded: decoded)
         else { return nil }
-        for (key, row) in zip(keys, rows) {
-            if row.settled.isEmpty { try removeRow(key, log) } else { try remove(key, log) }
-        }
+        try removeRange.run(log.rawValue, first.rawValue, last.rawValue)
+        try removeSettledRange.run(log.rawValue, first.rawValue, last.rawValue)
+        for _ in keys { ledger.didRemove(log) }
         try insert(merged, log)
         return merged.chunk
+    }
+
+    /// The rows that begin in `bases`, with what is settled of them.
+    private func load(_ bases: ClosedRange<Offset>, _ log: LogID) throws -> [ChunkRow] {
+        for statement in [loadRange, loadSettledRange] {
+            statement.bind(1, log.rawValue)
+            statement.bind(2, bases.lowerBound.rawValue)
+            statement.bind(3, bases.upperBound.rawValue)
+        }
+        defer {
+            loadRange.reset()
+            loadSettledRange.reset()
+        }
+        var settled: [Offset: SettledSet] = [:]
+        while try loadSettledRange.step() {
+            let base = Offset(loadSettledRange.integer(0))
+            settled[base] = SettledSet(
+                stored: loadSettledRange.blob(1), crc: loadSettledRange.integer(2), log, base)
+        }
+        var rows: [ChunkRow] = []
+        while try loadRange.step() {
+            let chunk = EncodedChunk(
+                base: Offset(loadRange.integer(0)), last: Offset(loadRange.integer(1)),
+                count: Int(loadRange.integer(2)), bytes: Int(loadRange.integer(3)),
+                minTimestamp: Timestamp(loadRange.integer(4)), maxTimestamp: Timestamp(loadRange.integer(5)),
+                minExpire: loadRange.optionalInteger(6).map { Timestamp($0) }, data: loadRange.blob(7))
+            rows.append(ChunkRow(chunk: chunk, settled: settled[chunk.base] ?? SettledSet()))
+        }
+        return rows
     }
 
     /// Takes what is settled out of a row.

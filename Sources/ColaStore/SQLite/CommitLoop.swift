@@ -27,6 +27,9 @@ final class CommitLoop: @unchecked Sendable {
     private static let retryMillisecondsMax = 1000
     /// How long nobody must have wanted anything before the file is made smaller.
     private static let quietMilliseconds = 50
+    /// How long nobody must have wanted anything before a checkpoint that could wait: a producer that waits for each
+    /// confirm leaves the queue empty after every commit, and would wait for the checkpoint next.
+    private static let breathMilliseconds = 20
     private static let busyMillisecondsMax = 10_000
     /// How long a close waits for room.
     private static let closeMillisecondsMax = 2000
@@ -76,7 +79,8 @@ final class CommitLoop: @unchecked Sendable {
     }
 
     private func next() -> Work {
-        queue.wait(milliseconds: pause()) { queue in
+        let pause = pause()
+        let work = queue.wait(milliseconds: pause) { queue -> Work? in
             if queue.stop == .atOnce { return .stop(.atOnce) }
             if !queue.batches.isEmpty {
                 let batches = queue.batches
@@ -89,13 +93,16 @@ final class CommitLoop: @unchecked Sendable {
                 return .damaged(ids)
             }
             return queue.stop.map { .stop($0) }
-        } ?? .nothing
+        }
+        if work == nil, pause ?? 0 > 0 { isQuiet = true }
+        return work ?? .nothing
     }
 
     /// How long to sleep if nothing is submitted; nil: until something is.
     private func pause() -> Int? {
         if isOutOfRoom || isObstructed { return Self.retryMilliseconds }
-        if committer.hasGarbage || committer.checkpointer.isDue(isIdle: true) { return 0 }
+        if committer.hasGarbage { return 0 }
+        if committer.checkpointer.isDue(isIdle: true) { return isQuiet ? 0 : Self.breathMilliseconds }
         if committer.merger.hasWork { return isQuiet ? 0 : Self.quietMilliseconds }
         return wantsToShrink ? Self.quietMilliseconds : nil
     }
@@ -126,7 +133,7 @@ final class CommitLoop: @unchecked Sendable {
         try whenThereIsRoom {
             // Small rows that nobody consumes must not pile up only because there is never a moment of quiet.
             if !isOutOfRoom, committer.merger.isPressed(isIdle: isIdle) { try committer.merge() }
-            try committer.checkpointer.runIfDue(isIdle: isIdle)
+            try committer.checkpointer.runIfDue(isIdle: false)
         }
     }
 
@@ -177,7 +184,6 @@ final class CommitLoop: @unchecked Sendable {
     private func tidyUp() throws {
         if isOutOfRoom { return try lookForRoom() }
         isObstructed = false
-        isQuiet = true
         try whenThereIsRoom {
             if committer.checkpointer.isDue(isIdle: true) {
                 try committer.checkpointer.runIfDue(isIdle: true)

@@ -7,7 +7,7 @@ internal import ColaCore
 /// are searched for only where the writer left a hint, and once after a start, in slices as well.
 final class Merger {
     /// Rows that one slice merges at most, and bytes of data after which it stops.
-    private static let rowsMax = 1024
+    private static let rowsMax: Int64 = 1024
     private static let bytesMax = 256 << 10
     /// Fewer are not worth a row of their own.
     private static let rowsMin = 8
@@ -84,45 +84,48 @@ final class Merger {
 
     private func walk(_ log: LogID) throws {
         // What is there is not all to stay: the trimmer comes first.
-        guard try !exists(garbage, log), let keys = try neighbours(log) else {
-            chunks.ledger.didLook(log)
-            self.log = nil
-            isWalkPressing = false
-            return
+        guard try !exists(garbage, log) else { return endWalk(log) }
+        let (keys, isEnd) = try neighbours(log)
+        if keys.count >= Self.rowsMin, let merged = try chunks.merge(keys, log) {
+            // A row that can still grow is where the next walk begins.
+            resume[log] = merged.data.count < RowLedger.smallBytes ? merged.base : merged.last
         }
-        guard keys.count >= Self.rowsMin, let merged = try chunks.merge(keys, log) else { return }
-        // A row that can still grow is where the next walk begins.
-        resume[log] = merged.data.count < RowLedger.smallBytes ? merged.base : merged.last
+        // What comes at the end meanwhile is left to the next walk, or this one would follow it for ever.
+        if isEnd { endWalk(log) }
+    }
+
+    private func endWalk(_ log: LogID) {
+        chunks.ledger.didLook(log)
+        self.log = nil
+        isWalkPressing = false
     }
 
     /// The next small rows that stand side by side; the walk goes on after them.
-    ///
-    /// - Returns: nil at the end of the log.
-    private func neighbours(_ log: LogID) throws -> [ChunkTable.Key]? {
+    private func neighbours(_ log: LogID) throws -> (keys: [ChunkTable.Key], isEnd: Bool) {
         select.bind(1, log.rawValue)
         select.bind(2, next.rawValue)
-        select.bind(3, Int64(Self.rowsMax))
+        select.bind(3, Self.rowsMax)
         defer { select.reset() }
         var keys: [ChunkTable.Key] = []
-        var bytes = 0
-        var last: Offset?
-        while bytes < Self.bytesMax, try select.step() {
+        var (count, bytes) = (Int64(0), 0)
+        while bytes < Self.bytesMax {
+            guard try select.step() else { return (keys, count < Self.rowsMax) }
             let key = ChunkTable.Key(
                 id: select.integer(0), base: Offset(select.integer(1)), last: Offset(select.integer(2)),
                 count: Int(select.integer(3)), bytes: Int(select.integer(4)))
-            last = key.last
-            guard key.bytes < RowLedger.smallBytes else {
-                if keys.count >= Self.rowsMin { break }
-                keys = []
-                bytes = 0
-                continue
+            guard key.base < Offset(.max) else { return (keys, true) }
+            count += 1
+            next = key.base.next
+            if key.bytes < RowLedger.smallBytes {
+                keys.append(key)
+                bytes += key.bytes
+            } else if keys.count >= Self.rowsMin {
+                break
+            } else {
+                (keys, bytes) = ([], 0)
             }
-            keys.append(key)
-            bytes += key.bytes
         }
-        guard let last, last < Offset(.max) else { return nil }
-        next = last.next
-        return keys
+        return (keys, false)
     }
 
     // MARK: Rewriting

@@ -84,6 +84,11 @@ struct Bench: AsyncParsableCommand {
     @Option(name: .long, help: "With --storage: bytes of bodies in one commit.")
     var chunk = 262_144
 
+    @Option(
+        name: .long,
+        help: "With --storage: commit so many messages each by itself, --window at a time, and start on what is there.")
+    var backlog: Int?
+
     @Flag(name: .long, help: ArgumentHelp("Measure against a server that stores nothing.", visibility: .hidden))
     var null = false
 
@@ -140,6 +145,11 @@ struct Bench: AsyncParsableCommand {
     private func measureStorage() throws {
         let folder = try TemporaryFolder(in: dir)
         defer { folder.remove() }
+        if let backlog {
+            let report = try StorageBench.runBacklog(
+                in: folder.path, messages: max(0, backlog), messageBytes: size, window: window)
+            return try Output.print(json ? StorageBench.json(report, size: size) : StorageBench.text(report))
+        }
         let bench = StorageBench(folder: folder.path, messageBytes: size, chunkBytes: chunk, seconds: seconds)
         let report = try bench.run()
         try Output.print(json ? StorageBench.json(report, size: size, chunk: chunk) : StorageBench.text(report))

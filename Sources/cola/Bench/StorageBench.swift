@@ -1,6 +1,7 @@
 import ColaStore
 
-/// `cola bench --storage`: the store alone, one commit after the other, as what a broker's figures are held against.
+/// `cola bench --storage`: the store alone, one commit after the other, as what a broker's figures are held against;
+/// with `--backlog`, a commit for each message, and what they leave behind.
 struct StorageBench {
     let folder: String
     let messageBytes: Int
@@ -38,6 +39,36 @@ struct StorageBench {
         "cpu_us":\(decimal(report.cpuMicrosecondsPerMessage, 3)),\
         "commit_ms":{"p50":\(decimal(report.p50Microseconds / 1000, 4)),\
         "p99":\(decimal(report.p99Microseconds / 1000, 4))},"wal_bytes_max":\(report.logBytesMax)}
+        """
+    }
+
+    static func runBacklog(
+        in folder: String, messages: Int, messageBytes: Int, window: Int
+    ) throws -> BacklogLoop.Report {
+        try BacklogLoop(directory: "\(folder)/data", messageBytes: messageBytes, messages: messages, window: window)
+            .run()
+    }
+
+    static func text(_ report: BacklogLoop.Report) -> String {
+        """
+        committed  \(Int(Double(report.messages) / max(report.seconds, 1e-9))) msg/s, one commit each \
+        (\(report.messages) in \(decimal(report.seconds, 2)) s)
+        commit     p50 \(decimal(report.p50Microseconds / 1000, 3))  p99 \(decimal(report.p99Microseconds / 1000, 3))  \
+        max \(decimal(report.maxMicroseconds / 1000, 3)) ms
+        rows       \(report.rowsAtEnd) at the end, \(report.rows) after a pause; file \
+        \(decimal(Double(report.fileBytes) / 1e6, 1)) MB, log at most \(decimal(Double(report.logBytesMax) / 1e6, 1)) MB
+        restart    \(decimal(report.restartSeconds * 1000, 1)) ms to the first records
+        """
+    }
+
+    /// Members may be added, never renamed.
+    static func json(_ report: BacklogLoop.Report, size: Int) -> String {
+        """
+        {"storage":true,"size":\(size),"messages":\(report.messages),"seconds":\(decimal(report.seconds, 4)),\
+        "commit_ms":{"p50":\(decimal(report.p50Microseconds / 1000, 4)),\
+        "p99":\(decimal(report.p99Microseconds / 1000, 4)),"max":\(decimal(report.maxMicroseconds / 1000, 4))},\
+        "rows_at_end":\(report.rowsAtEnd),"rows":\(report.rows),"file_bytes":\(report.fileBytes),\
+        "wal_bytes_max":\(report.logBytesMax),"restart_ms":\(decimal(report.restartSeconds * 1000, 3))}
         """
     }
 }
