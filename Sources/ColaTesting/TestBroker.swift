@@ -133,6 +133,9 @@ package final class TestBroker {
         apply(.tick)
     }
 
+    /// The wall clock is set; no time has passed.
+    package func jump(milliseconds: Int64) { now.wall = Timestamp(now.wall.rawValue + milliseconds) }
+
     // MARK: The store
 
     /// Cuts the gathering batch and gives it to the store.

@@ -158,25 +158,29 @@ extension Broker {
                 queue.counts.rejected += 1
                 settle(lease.offset, bytes: lease.bytes, of: lane)
             } else {
-                lane.cursor.doom(lease.offset, .rejected)
-                touch(lane)
+                doom(lease, of: lane, .rejected)
             }
         case .release:
             if let limit = queue.arguments.deliveryLimit, lane.cursor.failures(lease.offset) >= limit {
-                lane.cursor.doom(lease.offset, .deliveryLimit)
+                doom(lease, of: lane, .deliveryLimit)
             } else {
                 lane.cursor.release(lease.offset)
+                touch(lane)
             }
-            touch(lane)
         case .releaseLater(let milliseconds):
             if let limit = queue.arguments.deliveryLimit, lane.cursor.failures(lease.offset) >= limit {
-                lane.cursor.doom(lease.offset, .deliveryLimit)
+                doom(lease, of: lane, .deliveryLimit)
             } else {
-                lane.cursor.doom(lease.offset, .delayed(until: now.wall.later(byMilliseconds: milliseconds)))
+                doom(lease, of: lane, .delayed(until: now.wall.later(byMilliseconds: milliseconds)))
             }
-            touch(lane)
         }
         dispatchLater(queue)
+    }
+
+    private func doom(_ lease: Channel.Lease, of lane: Lane, _ fate: Fate) {
+        lane.cursor.doom(lease.offset, fate)
+        lane.doomedBytes += lease.bytes
+        touch(lane)
     }
 
     func settle(_ offset: Offset, bytes: Int, of lane: Lane) {

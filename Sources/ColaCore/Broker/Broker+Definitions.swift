@@ -82,10 +82,17 @@ extension Broker {
         seenCount -= queue.seen?.window.count ?? 0
         for lane in queue.lanes {
             timers.cancel(.expiry(lane.log.id))
+            // What was to be written of it and now will not be.
+            spillingBytes -= lane.spilled.reduce(0) { $0 + $1.byteCount }
+            lane.spilled = []
             forget(lane.log)
         }
+        channels[queue.owner ?? ChannelID(0)]?.owned.removeAll { $0 === queue }
         removeDestination(queue.name, from: queue.host, isDurable: queue.isDurable)
-        if queue.isDurable { change(.remove(.queue(queue.definition))) }
+        // The store may have what there was no room for in memory.
+        if queue.isDurable || queue.lanes.contains(where: \.log.isSpilled) {
+            change(.remove(.queue(queue.definition)))
+        }
         failGetters(of: queue, because: .deleted(.queue, name: queue.name), at: now)
     }
 
@@ -107,7 +114,7 @@ extension Broker {
         let range = lane.cursor.purge(to: lane.log.next)
         lane.log.dropGathering()
         lane.log.messages = lane.cursor.leasedCount + lane.cursor.doomed.count
-        lane.log.bytes = lane.leasedBytes
+        lane.log.bytes = lane.leasedBytes + lane.doomedBytes
         if let range {
             if !lane.log.isDurable {
                 pinnedBytes -= lane.log.dropPinned(in: range.lowerBound...range.upperBound.advanced(by: -1))

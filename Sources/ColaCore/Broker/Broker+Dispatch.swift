@@ -89,7 +89,7 @@ extension Broker {
             guard lane.nextExpiry != nil, case .found(let found) = next,
                 lane.log.window[found.chunk].segment.entries[found.entry].expires <= now.wall
             else { return next }
-            guard spend(lane.queue) else { return .waiting }
+            guard spend(lane.queue, isDrop: lane.queue.arguments.deadLetterExchange == nil) else { return .waiting }
             discard(found, .expired, at: now)
             if lane.queue.isDurable { commitSoon(at: now) }
         }
@@ -132,9 +132,13 @@ extension Broker {
         guard fresh <= lane.log.window[index].base || !lane.cursor.hasEntered(fresh) else { return }
         if !lane.log.isDurable { lane.log.seal(index) }
         let chunk = lane.log.window[index]
+        let known = lane.cursor.doomed.count
         lane.cursor.enter(
             base: chunk.base, last: chunk.last, segment: chunk.segment, settled: chunk.settled, released: chunk.released
         )
+        for release in lane.cursor.doomed.dropFirst(known) {
+            lane.doomedBytes += chunk.segment.entry(at: release.offset)?.byteCount ?? 0
+        }
         if !lane.cursor.doomed.isEmpty { dispatchLater(lane.queue) }
         // Entering a chunk of which nothing is left makes it removable; someone has to write that down.
         if lane.cursor.hasFinishedChunks { touch(lane) }
@@ -216,11 +220,12 @@ extension Broker {
         guard queue.arguments.overflow ?? .dropHead == .dropHead else { return }
         for lane in queue.lanes.reversed() {
             while queue.isOverLimit, lane.ready > 0, case .found(let found) = next(of: lane, at: now) {
-                guard spend(queue) else { return }
+                guard spend(queue, isDrop: queue.arguments.deadLetterExchange == nil) else { return }
                 discard(found, .maxLength, at: now)
                 if queue.isDurable { commitSoon(at: now) }
             }
-            if !queue.isOverLimit { return }
+            // Those of the lowest priority may have to be read first, or are on their way to the disk.
+            if !queue.isOverLimit || lane.ready > 0 { return }
         }
     }
 

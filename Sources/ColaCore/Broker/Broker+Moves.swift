@@ -5,15 +5,22 @@ internal import OrderedCollections
 //
 // A move settles here and inserts there, in one batch: the message is never lost and never in both places.
 extension Broker {
-    /// Whether more may be moved or dropped in this turn.
-    var canSweep: Bool { gatheringBytes <= limits.sweepBytesMax && alarms.isEmpty }
+    /// Whether more may be moved.
+    var canSweep: Bool { hasRoomToGather && alarms.isEmpty }
+
+    var hasRoomToGather: Bool { gatheringBytes <= limits.sweepBytesMax }
 
     /// Takes one message from the budget of this turn; if there is none left, the queue goes on in a later one.
-    func spend(_ queue: Queue) -> Bool {
-        if sweepBudget > 0, canSweep {
+    ///
+    /// - Parameter isDrop: the message goes nowhere, so that the disk needs no room for it.
+    func spend(_ queue: Queue, isDrop: Bool = false) -> Bool {
+        if sweepBudget > 0, canSweep || isDrop && hasRoomToGather {
             sweepBudget -= 1
             return true
         }
+        if isDrop { hasDropsLeft = true }
+        // What is in the way is committed now, though nobody waits for it.
+        if !hasRoomToGather { isCommitWanted = true }
         if !queue.isSweeping {
             queue.isSweeping = true
             sweeping.append(queue)
@@ -25,6 +32,7 @@ extension Broker {
     func sweep(at now: Now) {
         let queues = sweeping
         sweeping = []
+        hasDropsLeft = false
         for queue in queues {
             queue.isSweeping = false
             dispatchLater(queue)
@@ -122,6 +130,8 @@ extension Broker {
     static func parkingName(of queue: String) -> String { "cola.parked." + queue }
 
     private func park(_ dead: Message, of queue: Queue, _ reason: DeathReason, origin: Origin?, at now: Now) {
+        // What has no room or no time left where messages are parked would come to the same end for ever.
+        if queue.isParking, reason == .expired || reason == .maxLength { return }
         var history = DeathHistory(dead.headers)
         history.add(reason, in: queue.name, from: dead.headers, at: now.wall)
         var letter = dead
@@ -159,6 +169,7 @@ extension Broker {
                 lane.cursor.settleDoomed()
                 lane.log.messages -= 1
                 lane.log.bytes = lane.log.messages == 0 ? 0 : lane.log.bytes - entry.byteCount
+                lane.doomedBytes = lane.cursor.doomed.isEmpty ? 0 : lane.doomedBytes - entry.byteCount
                 touch(lane)
                 let origin = Origin(
                     epoch: epoch, log: lane.log.id, offset: release.offset, failures: release.deliveries)
@@ -189,6 +200,9 @@ extension Broker {
     func loseDoomed(of lane: Lane) {
         lane.cursor.settleDoomed()
         lane.log.messages -= 1
+        // How many bytes it had nobody knows any more.
+        if lane.log.messages == 0 { lane.log.bytes = 0 }
+        if lane.cursor.doomed.isEmpty { lane.doomedBytes = 0 }
         touch(lane)
     }
 }

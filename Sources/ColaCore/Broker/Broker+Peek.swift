@@ -31,7 +31,7 @@ extension Broker {
             channel.stall = .peek(peek)
             peeking.append(channel)
         } else {
-            respond(channel, id, .peeked([]))
+            respond(channel, id, .peeked(peek.found))
         }
     }
 
@@ -52,7 +52,10 @@ extension Broker {
             // What is in memory alone the store cannot tell of.
             if !log.isDurable {
                 collect(pinned: log, from: start, for: &peek)
-                guard log.isSpilled else { continue }
+                guard log.isSpilled else {
+                    peek.endLog()
+                    continue
+                }
             }
             peek.reading = request
             effects.append(.read(request))
@@ -65,8 +68,13 @@ extension Broker {
         for channel in peeking {
             guard case .peek(var peek) = channel.stall, peek.reading == result.request else { continue }
             for chunk in result.chunks { collect(chunk, from: result.request.from, of: result.request.log, for: &peek) }
-            let isFull = peek.remaining <= 0 || peek.remainingBytes <= 0
-            if !isFull, !result.isComplete, let last = result.chunks.last {
+            var isFull = peek.remaining <= 0 || peek.remainingBytes <= 0
+            let isOver = isFull || result.isComplete || result.chunks.isEmpty
+            if isOver {
+                peek.endLog()
+                isFull = peek.remaining <= 0 || peek.remainingBytes <= 0
+            }
+            if !isOver, !result.isComplete, let last = result.chunks.last {
                 var request = result.request
                 request.from = last.last.next
                 peek.reading = request
@@ -101,11 +109,18 @@ extension Broker {
 
     private func collect(pinned log: Log, from: Offset, for peek: inout Channel.Peek) {
         guard case .lane(let lane) = owners[log.id] else { return }
-        for chunk in log.window {
+        var bytes = 0
+        for chunk in log.window where chunk.isPinned {
             for entry in chunk.segment.entries where entry.offset >= from {
-                guard peek.remaining > 0, peek.remainingBytes > 0 else { return }
+                guard peek.pinned.count < peek.remaining, bytes < peek.remainingBytes else { return }
                 if entry.offset < lane.cursor.fresh, lane.cursor.isSettled(entry.offset) { continue }
-                peek.add(entry, chunk.segment.data, lane.cursor.redelivered(entry.offset))
+                let known = lane.cursor.redelivered(entry.offset)
+                let released = chunk.released.first { $0.offset == entry.offset }
+                bytes += entry.byteCount
+                peek.pinned.append(
+                    Delivery(
+                        tag: DeliveryTag(0), redelivered: known ?? released?.deliveries, partition: peek.partition,
+                        entry: entry, data: chunk.segment.data))
             }
         }
     }
@@ -117,6 +132,23 @@ extension Broker {
 }
 
 extension Channel.Peek {
+    /// Nothing more comes of the log: what of it is in memory alone takes its places among what was read. Of both there
+    /// may be more than was asked for, and what was written meanwhile is in both.
+    mutating func endLog() {
+        defer { begin = found.count }
+        guard !pinned.isEmpty else { return }
+        let room = found.count + max(0, remaining) - begin
+        var kept: [Delivery] = []
+        let all = (found[begin...] + pinned).sorted { $0.entry.offset < $1.entry.offset }
+        for delivery in all where kept.count < room && kept.last?.entry.offset != delivery.entry.offset {
+            kept.append(delivery)
+        }
+        remainingBytes -= pinned.reduce(0) { $0 + $1.entry.byteCount }
+        remaining = room - kept.count
+        found.replaceSubrange(begin..., with: kept)
+        pinned = []
+    }
+
     mutating func add(_ entry: RecordSegment.Entry, _ data: [UInt8], _ redelivered: Int?) {
         remaining -= 1
         remainingBytes -= entry.byteCount

@@ -52,7 +52,7 @@ extension Broker {
         for destination in route {
             switch destination {
             case .queue(let queue):
-                guard queue.arguments.overflow == .rejectPublish,
+                guard queue.refusesWhenFull,
                     queue.exceeds(messages: 1 + publish.more.count, bytes: publish.byteCount)
                 else { continue }
                 if let limit = queue.arguments.maxLength, queue.ready + 1 + publish.more.count > limit {
@@ -140,7 +140,7 @@ extension Broker {
             queue.exceeds(messages: messages.count, bytes: publish.byteCount)
         {
             for message in messages {
-                deadLetter(publish.addressed(message), from: queue, .maxLength, origin: nil, at: now)
+                deadLetter(publish.labelled(message), from: queue, .maxLength, origin: nil, at: now)
             }
             queue.counts.dropped += messages.count
             return
@@ -149,11 +149,7 @@ extension Broker {
         let timeToLive = [publish.timeToLive, queue.arguments.messageTimeToLive].compactMap { $0 }.min()
         let expires = timeToLive.map { now.wall.later(byMilliseconds: $0) }
         touch(lane)
-        for message in messages {
-            var message = publish.addressed(message)
-            if lane.priority > 0 { message.headers.set(.priority, "\(lane.priority)") }
-            put(message, into: lane, expires: expires, at: now)
-        }
+        for message in messages { put(publish.labelled(message), into: lane, expires: expires, at: now) }
         queue.counts.published += messages.count
         if queue.isOverLimit { dispatchLater(queue) }
     }
@@ -211,7 +207,7 @@ extension Broker {
         return false
     }
 
-    private func isStored(_ destination: Router.Destination) -> Bool {
+    func isStored(_ destination: Router.Destination) -> Bool {
         if case .queue(let queue) = destination { return queue.isDurable }
         return true
     }
@@ -257,6 +253,13 @@ extension Publish {
         var message = message
         message.headers.set(.exchange, exchange)
         message.headers.set(.routingKey, routingKey)
+        return message
+    }
+
+    /// The same with its priority, which is the message's own: it counts again wherever the message is moved to.
+    func labelled(_ message: Message) -> Message {
+        var message = addressed(message)
+        if priority > 0 { message.headers.set(.priority, "\(priority)") }
         return message
     }
 }

@@ -33,7 +33,11 @@ extension Broker {
     func go(on redrive: Redrive, at now: Now) {
         let queue = redrive.queue
         while redrive.remaining > 0, !queue.isDeleted {
-            guard sweepBudget > 0, canSweep else { return }
+            // The other half of the turn is for queues whose consumers wait.
+            guard sweepBudget > limits.sweepMax / 2, canSweep else {
+                if !hasRoomToGather { isCommitWanted = true }
+                return
+            }
             switch next(of: queue, at: now) {
             case .found(let found):
                 sweepBudget -= 1
@@ -45,9 +49,8 @@ extension Broker {
         }
         redrives.removeAll { $0 === redrive }
         guard channels[redrive.channel.id] === redrive.channel else { return }
-        didChange(redrive.channel)
-        isCommitWanted = true
-        touch(queue.base)
+        // Where nothing is stored there is no commit to wait for.
+        redrive.channel.lastBatch = max(redrive.channel.lastBatch, redrive.lastBatch)
         respond(redrive.channel, redrive.request, .removed(messages: redrive.moved))
         resume(redrive.channel, at: now)
     }
@@ -69,12 +72,14 @@ extension Broker {
         if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
         settle(entry.offset, bytes: entry.byteCount, of: lane)
         let message = message(of: entry, in: chunk.segment.data)
+        if redrive.queue.isDurable { redrive.lastBatch = gathering }
         let name = redrive.target ?? DeathHistory(message.headers).lastQueue
         guard let name, name != redrive.queue.name, let target = lane.queue.host.router.destinations[name] else {
             // The queue that it died in is gone, or it never died: it stays, behind the others.
             return insert(message, into: .queue(redrive.queue), at: now)
         }
         redrive.moved += 1
+        if isStored(target) { redrive.lastBatch = gathering }
         insert(message, into: target, at: now)
     }
 }

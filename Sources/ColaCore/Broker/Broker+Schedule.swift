@@ -29,12 +29,13 @@ extension Broker {
         let bytes = 128 + message.byteCount
         gatheringBytes += bytes
         schedule.insert(key, bytes: bytes, item: scheduled)
+        commitSoon(at: now)
         armSchedule(at: now)
     }
 
-    /// Everything that is due, as far as this turn's budget goes.
+    /// Everything that is due, as far as this turn's budget goes; some of it is left to queues and redrives.
     func releaseDue(at now: Now) {
-        while sweepBudget > 0, canSweep, let (key, scheduled) = schedule.popDue(at: now.wall) {
+        while sweepBudget > limits.sweepMax * 3 / 4, canSweep, let (key, scheduled) = schedule.popDue(at: now.wall) {
             sweepBudget -= 1
             changes.unscheduled.append(key)
             lastScheduleBatch = gathering
@@ -42,9 +43,6 @@ extension Broker {
             release(scheduled, at: now)
         }
         armSchedule(at: now)
-        // A timer for now would fire without end where nothing may be moved.
-        isScheduleHeld = !canSweep && schedule.nextDue.map { $0 <= now.wall } ?? false
-        if isScheduleHeld { timers.cancel(.schedule) }
     }
 
     private func release(_ scheduled: ScheduledMessage, at now: Now) {
@@ -85,8 +83,18 @@ extension Broker {
                 effects.append(.ask(.schedule(after: after, countMax: reading.count, bytesMax: reading.bytes)))
             }
         }
-        guard !isScheduleHeld else { return }
-        if let due = schedule.nextDue { arm(.schedule, for: due, at: now) } else { timers.cancel(.schedule) }
+        isScheduleDue = false
+        // Until the store can be asked there is nothing to wake up for.
+        guard let due = schedule.nextDue, schedule.count > 0 || schedule.needsLoading == nil else {
+            return _ = timers.cancel(.schedule)
+        }
+        // What is due and was not done waits for a turn with room, not for a time.
+        if due <= now.wall {
+            isScheduleDue = true
+            timers.cancel(.schedule)
+        } else {
+            arm(.schedule, for: due, at: now)
+        }
     }
 
     func scheduleLoaded(_ messages: [ScheduledMessage], isComplete: Bool, at now: Now) {

@@ -31,21 +31,32 @@ extension Broker {
     /// Messages expire at the head: one that lives shorter than one before it goes when its turn comes, and is never
     /// handed out.
     func watchExpiry(of lane: Lane, at now: Now) {
+        // It may be on the disk alone, and is not read again only to see that it still waits.
+        if let watched = lane.watched, watched.head == lane.cursor.head, watched.expires > now.wall {
+            return arm(watched.expires, of: lane, at: now)
+        }
+        lane.watched = nil
         switch next(of: lane, at: now) {
         case .waiting: break
         case .none:
-            // What is under way to the disk will be looked at when it is there.
-            if lane.ready == 0 { lane.nextExpiry = nil }
+            // What is under way to the disk will be looked at when it is there, and what is handed out may come back.
+            if lane.log.messages == 0 { lane.nextExpiry = nil }
             timers.cancel(.expiry(lane.log.id))
         case .found(let found):
             let expires = lane.log.window[found.chunk].segment.entries[found.entry].expires
-            guard expires != RecordSegment.Entry.never else {
-                timers.cancel(.expiry(lane.log.id))
-                return
-            }
-            lane.nextExpiry = expires
-            arm(.expiry(lane.log.id), for: expires, at: now)
+            lane.watched = (lane.cursor.head, expires)
+            arm(expires, of: lane, at: now)
         }
+    }
+
+    /// Sets the timer for when the lane's head expires, if it does.
+    private func arm(_ expires: Timestamp, of lane: Lane, at now: Now) {
+        guard expires != RecordSegment.Entry.never else {
+            timers.cancel(.expiry(lane.log.id))
+            return
+        }
+        lane.nextExpiry = expires
+        arm(.expiry(lane.log.id), for: expires, at: now)
     }
 
     // MARK: Queues that nobody uses

@@ -86,8 +86,6 @@ package final class Broker {
 
     // Time.
     var clock = SteadyClock()
-    /// Messages are due that may not be moved: too much waits for the disk, or there is no room.
-    var isScheduleHeld = false
     var lastTime: (given: Now, steady: Now)?
     var timers = Timers<TimerKey>()
     var schedule: Schedule<ScheduledMessage>
@@ -105,6 +103,10 @@ package final class Broker {
     var redrives: [Redrive] = []
     /// How many messages may still be moved or dropped in this turn.
     var sweepBudget = 0
+    /// Whether one of `sweeping` has messages to drop that go nowhere, which even a full disk does not hold up.
+    var hasDropsLeft = false
+    /// Whether more of the schedule is due than the last turn did.
+    var isScheduleDue = false
 
     var alarms: OrderedDictionary<Alarm, String> = [:]
     var statistics = Statistics()
@@ -146,11 +148,8 @@ package final class Broker {
         case .tick: break
         }
         if let next = timers.next, next <= now.monotonic { fireTimers(at: now) }
-        if isScheduleHeld, canSweep {
-            isScheduleHeld = false
-            releaseDue(at: now)
-        }
-        if !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
+        if isScheduleDue, canSweep { releaseDue(at: now) }
+        if canSweep || hasDropsLeft, !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         dispatchPending(at: now)
         trimMemory()
     }
@@ -165,10 +164,9 @@ package final class Broker {
 
     /// When to apply a `tick`, or nil if only a command can change anything.
     package var nextDeadline: Instant? {
-        // With much to commit the next slice waits for the commit.
-        if canSweep, isScheduleHeld || !sweeping.isEmpty || redrives.contains(where: { !$0.queue.isReading }) {
-            return Instant(0)
-        }
+        // With much to commit the next slice waits for the commit, and during an alarm for its end.
+        if canSweep, isScheduleDue || redrives.contains(where: { !$0.queue.isReading }) { return Instant(0) }
+        if canSweep || hasDropsLeft && hasRoomToGather, !sweeping.isEmpty { return Instant(0) }
         return timers.next
     }
 

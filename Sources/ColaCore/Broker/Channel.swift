@@ -62,6 +62,9 @@ final class Channel {
         var remaining: Int
         var remainingBytes: Int
         var found: [Delivery]
+        /// Of the log that is being read: what is in memory alone, and where the log begins in `found`.
+        var pinned: [Delivery] = []
+        var begin = 0
     }
 
     init(id: ChannelID, info: ChannelInfo, leasesMax: Int, window: Int) {

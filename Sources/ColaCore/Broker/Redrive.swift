@@ -8,6 +8,8 @@ final class Redrive {
     /// How many are still to be looked at.
     var remaining: Int
     var moved = 0
+    /// The last batch with one of its moves.
+    var lastBatch = BatchNumber(0)
 
     init(queue: Queue, target: String?, count: Int, channel: Channel, request: RequestID) {
         self.queue = queue

@@ -38,10 +38,12 @@ struct DeathHistory: Equatable, Sendable {
         if events.count > Self.eventsMax { events.removeFirst() }
     }
 
-    /// Whether the message comes to the queue again though nobody has rejected it: that would go on for ever.
+    /// Whether the message comes to the queue again though nobody has rejected it since it was there: that would go on
+    /// for ever. Source: RabbitMQ, "Dead Letter Exchanges", section "Dead-lettering cycles"
     func isCycle(through queue: String) -> Bool {
         let automatic = [DeathReason.expired.rawValue, DeathReason.maxLength.rawValue]
-        return events.allSatisfy { automatic.contains($0.reason) } && events.contains { $0.queue == queue }
+        guard let last = events.lastIndex(where: { $0.queue == queue }) else { return false }
+        return events[last...].allSatisfy { automatic.contains($0.reason) }
     }
 
     /// Where the message died last.

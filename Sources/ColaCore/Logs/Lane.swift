@@ -11,6 +11,8 @@ final class Lane {
     var reading: ReadRequest?
     /// Bytes of messages handed out and not settled.
     var leasedBytes = 0
+    /// Bytes of messages that are neither handed out nor wait: their fate is decided.
+    var doomedBytes = 0
     var quarantined: [Quarantine] = []
     var trim: Range<Offset>?
     /// Records that the gathering batch writes because memory is short.
@@ -21,6 +23,9 @@ final class Lane {
     var storedHandedOut: Offset
     /// No message expires before this; nil: none does.
     var nextExpiry: Timestamp?
+
+    /// The head that was looked at last, and when it expires; it need not be looked at again before.
+    var watched: (head: Offset, expires: Timestamp)?
 
     init(priority: UInt8, log: Log, cursor: SharedCursor, state: LogState, of queue: Queue) {
         self.priority = priority

@@ -84,7 +84,7 @@ final class Queue {
     /// Waiting to be handed out.
     var ready: Int { lanes.count == 1 ? lanes[0].ready : lanes.reduce(0) { $0 + $1.ready } }
 
-    var readyBytes: Int { lanes.reduce(0) { $0 + $1.log.bytes - $1.leasedBytes } }
+    var readyBytes: Int { lanes.reduce(0) { $0 + $1.log.bytes - $1.leasedBytes - $1.doomedBytes } }
 
     var messages: Int { lanes.reduce(0) { $0 + $1.log.messages } }
 
@@ -97,6 +97,15 @@ final class Queue {
         if let limit = arguments.maxLength, ready + messages > limit { return true }
         if let limit = arguments.maxLengthBytes, readyBytes + bytes > limit { return true }
         return false
+    }
+
+    /// Whether publishers hear of it when there is no room: also where there is no target to give the message to.
+    var refusesWhenFull: Bool {
+        switch arguments.overflow {
+        case .rejectPublish: true
+        case .deadLetterPublish: arguments.deadLetterExchange == nil
+        case .dropHead, nil: false
+        }
     }
 
     // MARK: Consumers

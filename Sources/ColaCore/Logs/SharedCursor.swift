@@ -53,6 +53,9 @@ package struct SharedCursor {
         self.recoveredBelow = recoveredBelow
     }
 
+    /// No message that waits lies below. It moves on with each that is taken, and back with each that returns there.
+    package var head: Offset { released.first?.offset ?? fresh }
+
     /// Every message handed out so far lies below.
     package var handedOut: Offset { max(fresh, recoveredBelow) }
 
