@@ -136,6 +136,12 @@ package final class TestBroker {
     /// The wall clock is set; no time has passed.
     package func jump(milliseconds: Int64) { now.wall = Timestamp(now.wall.rawValue + milliseconds) }
 
+    /// Somebody sets the wall clock: no time passes.
+    package func setWallClock(forward milliseconds: Int64) {
+        now.wall = Timestamp(now.wall.rawValue + milliseconds)
+        apply(.tick)
+    }
+
     // MARK: The store
 
     /// Cuts the gathering batch and gives it to the store.

@@ -79,6 +79,8 @@ extension Broker {
         change.appended = partition.log.cut()?.segment
         change.quarantined = partition.quarantined
         change.trim = partition.trim
+        change.rewritten = partition.rewritten
+        partition.rewritten = []
         partition.quarantined = []
         partition.trim = nil
         return change
@@ -88,7 +90,7 @@ extension Broker {
         while let flight = flights.first, flight.number <= number {
             flights.removeFirst()
             statistics.commits += 1
-            for (owner, end) in flight.ends { publishCommitted(owner, through: end) }
+            for (owner, end) in flight.ends { publishCommitted(owner, through: end, at: now) }
             for spilled in flight.spilled { didSpill(spilled.lane, spilled.base, bytes: spilled.bytes) }
         }
         durable = max(durable, number)
@@ -97,7 +99,8 @@ extension Broker {
             first.channel.heldCount -= 1
             effects.append(.reply(first.channel.id, first.request, first.reply))
         }
-        if schedule.needsLoading != nil { armSchedule(at: now) }
+        if schedule.storedCount > 0, timers.deadline(of: .schedule) == nil { armSchedule(at: now) }
+        goOnCompacting(at: now)
         guard !stalled.isEmpty else { return }
         let waiting = stalled
         stalled = []
@@ -107,13 +110,16 @@ extension Broker {
         }
     }
 
-    private func publishCommitted(_ owner: Owner, through end: Offset) {
+    private func publishCommitted(_ owner: Owner, through end: Offset, at now: Now) {
         let log = owner.log
         guard owners[log.id] != nil else { return }
         for chunk in log.commit(through: end) { didCache(log.id, chunk.base, bytes: chunk.bytes) }
         switch owner {
         case .lane(let lane): dispatchLater(lane.queue)
-        case .partition(let partition): pendingReaders.append(contentsOf: partition.topic.readers)
+        case .partition(let partition):
+            pendingReaders.append(contentsOf: partition.topic.readers)
+            considerCompaction(of: partition, at: now)
+            if partition.outline.isEmpty { watchRetention(of: partition, at: now) }
         }
     }
 

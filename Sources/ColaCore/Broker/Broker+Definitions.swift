@@ -190,6 +190,8 @@ extension Broker {
         }
         removeDestination(topic.name, from: topic.host, isDurable: true)
         change(.remove(.topic(topic.definition)))
+        compactions.removeAll { $0.topic === topic }
+        goOnCompacting(at: now)
     }
 
     // MARK: Pieces

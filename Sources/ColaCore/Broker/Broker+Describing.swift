@@ -91,6 +91,7 @@ extension Broker {
         row.add("effective", .fields(description(of: topic.arguments)))
         row.add("published", topic.published)
         row.add("trimmed", topic.trimmed)
+        row.add("compacted", topic.compacted)
         row.add(
             "logs",
             .list(
@@ -119,7 +120,7 @@ extension Broker {
                     row.add("partition", number)
                     row.add("committed", Int(next.rawValue))
                     row.add("next", Int(log.next.rawValue))
-                    row.add("lag", max(0, log.next.distance(from: max(next, log.start))))
+                    row.add("lag", lag(of: log, from: next))
                     return .fields(row)
                 }))
         row.add(

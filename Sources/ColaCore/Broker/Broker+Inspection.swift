@@ -115,7 +115,7 @@ extension Broker {
         var row = Description()
         row.add("partition", position.partition.number)
         row.add("next", Int(position.cursor.next.rawValue))
-        row.add("lag", position.partition.log.next.distance(from: position.cursor.next))
+        row.add("lag", lag(of: position.partition.log, from: position.cursor.next))
         return .fields(row)
     }
 
@@ -150,10 +150,11 @@ extension Broker {
     /// Records that the group has still to read, as far as it has said where it is. Missing offsets count.
     private func lag(of group: ConsumerGroup, in topic: Topic) -> Int {
         group.offsets.reduce(0) { sum, element in
-            let log = topic.partitions[element.key].log
-            return sum + max(0, log.next.distance(from: max(element.value, log.start)))
+            sum + lag(of: topic.partitions[element.key].log, from: element.value)
         }
     }
+
+    func lag(of log: Log, from next: Offset) -> Int { max(0, log.next.distance(from: max(next, log.start))) }
 
     func row(_ policy: PolicyDefinition) -> Description {
         var row = Description()

@@ -72,8 +72,28 @@ extension Broker {
         respond(channel, id, .done)
     }
 
+    /// Looks at every queue and topic again, as many as a turn allows and the rest in those that follow. The policy is
+    /// answered for when it is stored; where there are more than that, it reaches the last of them a few turns later.
     private func refreshAll(in host: VirtualHost, at now: Now) {
-        for destination in host.router.destinations.values { refresh(destination, at: now) }
+        host.unrefreshed = host.router.destinations.count
+        if !refreshing.contains(where: { $0 === host }) { refreshing.append(host) }
+        goOnRefreshing(at: now)
+    }
+
+    /// From the last to the first: what is added meanwhile comes behind them and knows the policies, and where one is
+    /// removed it is the last one that takes its place.
+    func goOnRefreshing(at now: Now) {
+        while let host = refreshing.first {
+            host.unrefreshed = min(host.unrefreshed, host.router.destinations.count)
+            while host.unrefreshed > 0 {
+                guard sweepBudget > 0 else { return }
+                // To match many patterns is as much work as to move a message.
+                sweepBudget -= 1 + host.policies.count / 16
+                host.unrefreshed -= 1
+                refresh(host.router.destinations.values[host.unrefreshed], at: now)
+            }
+            refreshing.removeFirst()
+        }
     }
 
     /// The arguments may have changed: what they ask for is done from now on.
@@ -84,13 +104,17 @@ extension Broker {
             refreshArguments(of: queue)
             guard queue.arguments != before else { return }
             for consumer in queue.consumers { queue.enqueue(consumer) }
-            used(queue, at: now)
+            if queue.arguments.expires != before.expires { used(queue, at: now) }
             dispatchLater(queue)
         case .topic(let topic):
             let before = topic.arguments
             refreshArguments(of: topic)
             guard topic.arguments != before else { return }
-            for partition in topic.partitions { watchRetention(of: partition, at: now) }
+            for partition in topic.partitions {
+                watchRetention(of: partition, at: now)
+                considerCompaction(of: partition, at: now)
+            }
+            goOnCompacting(at: now)
         }
     }
 

@@ -25,8 +25,7 @@ extension Broker {
             return refuse(channel, id, .overloaded(waiting: gatheringBytes))
         }
         if publish.delay > 0 {
-            if !route.isEmpty { scheduleLater(publish, from: channel, in: host, at: now) }
-            return respond(channel, id, .done)
+            return delay(publish, along: route, id, from: channel, in: host, at: now)
         }
         if let error = obstacle(to: publish, on: route) { return refuse(channel, id, error) }
         guard publish.isPlain else {
@@ -103,7 +102,9 @@ extension Broker {
             guard let partition = topic.partition(of: message, asked: publish.partition) else { continue }
             touch(partition)
             let isFirst = partition.log.messages == 0
+            let before = partition.log.bytes
             gatheringBytes += partition.log.append(publish.addressed(message), at: now.wall)
+            partition.dirtyBytes += partition.log.bytes - before
             if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
         }
         topic.published += 1 + publish.more.count
@@ -177,6 +178,26 @@ extension Broker {
         return addLane(priority, log, .empty, recoveredBelow: Offset(0), to: queue)
     }
 
+    // MARK: Later
+
+    /// Puts the message into the schedule, unless all places that it leads to know it already.
+    private func delay(
+        _ publish: Publish, along route: [Router.Destination], _ id: RequestID, from channel: Channel,
+        in host: VirtualHost, at now: Now
+    ) {
+        guard publish.partition == nil else {
+            return refuse(
+                channel, id,
+                .badArgument("a message with a delay goes to the partition of its key: leave out partition or delay"))
+        }
+        guard !route.isEmpty else { return respond(channel, id, .done) }
+        var isKnown = true
+        for destination in route where isNew(publish, for: destination, channel: channel, at: now) { isKnown = false }
+        guard !isKnown else { return respond(channel, id, .duplicate) }
+        scheduleLater(publish, from: channel, in: host, at: now)
+        respond(channel, id, .done)
+    }
+
     // MARK: Known messages
 
     /// Whether the message has not been taken before; if so, it is known from now on.
@@ -220,9 +241,9 @@ extension Broker {
             let before = seen.window.count
             isNew = seen.window.insert(id: id, at: now, expires: expires)
             seenCount += seen.window.count - before
-            if seenCount > limits.seenMax, let oldest = seen.window.forgetOldest() {
+            if seenCount > limits.seenMax, let end = seen.window.nextExpiry, let oldest = seen.window.forgetOldest() {
                 seenCount -= 1
-                changes.forgotten.append(DedupEntry(log: log, id: oldest, expires: expires))
+                changes.forgotten.append(DedupEntry(log: log, id: oldest, expires: end))
             }
         }
         return isNew

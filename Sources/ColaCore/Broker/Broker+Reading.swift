@@ -14,7 +14,9 @@ extension Broker {
         peeked(result, at: now)
         switch owners[result.request.log] {
         case .lane(let lane): loaded(result, for: lane)
-        case .partition(let partition): loaded(result, for: partition)
+        case .partition(let partition):
+            loaded(result, for: partition)
+            compact(result, of: partition, at: now)
         case nil: break  // deleted meanwhile
         }
     }
@@ -46,9 +48,11 @@ extension Broker {
     }
 
     private func loaded(_ result: ReadResult, for partition: Partition) {
+        // What compaction alone has asked for would only drive out of the cache what others need.
+        let isForReaders = partition.compactor?.reading != result.request
         for chunk in result.chunks {
             note(chunk, of: partition)
-            insert(chunk, into: partition.log)
+            if isForReaders { insert(chunk, into: partition.log) }
         }
         for reader in partition.topic.readers {
             for index in reader.positions.indices where reader.positions[index].reading == result.request {
@@ -87,6 +91,7 @@ extension Broker {
             for reader in partition.topic.readers where reader.positions.contains(where: { $0.reading == request }) {
                 end(reader, because: .storage(reason), at: now)
             }
+            failCompaction(request, of: partition, at: now)
         default: break
         }
     }

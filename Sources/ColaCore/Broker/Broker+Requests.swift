@@ -92,10 +92,16 @@ extension Broker {
             deleteExchange(name, ifUnused: ifUnused, id, for: channel, in: host)
         case .deleteGroup(let topic, let group): deleteGroup(group, of: topic, id, for: channel, in: host)
         case .alter(let name, let set, let clear): alter(name, set, clear, id, for: channel, in: host, at: now)
-        case .setPolicy(let policy): setPolicy(policy, id, for: channel, in: host, at: now)
+        case .setPolicy(var policy):
+            policy.host = host.name
+            setPolicy(policy, id, for: channel, in: host, at: now)
         case .clearPolicy(let name): clearPolicy(name, id, for: channel, in: host, at: now)
-        case .bind(let binding): bind(binding, id, for: channel, in: host)
-        case .unbind(let binding): unbind(binding, id, for: channel, in: host)
+        case .bind(var binding):
+            binding.host = host.name
+            bind(binding, id, for: channel, in: host)
+        case .unbind(var binding):
+            binding.host = host.name
+            unbind(binding, id, for: channel, in: host)
         case .purge(let name): purge(name, id, for: channel, in: host)
         case .redrive(let name, let target, let count):
             redrive(name, to: target, count, id, for: channel, in: host, at: now)
@@ -152,9 +158,13 @@ extension Broker {
         }
     }
 
-    func change(_ alarm: Alarm, _ reason: String?) {
+    func change(_ alarm: Alarm, _ reason: String?, at now: Now) {
         let before = alarms.values.first
         if let reason { alarms[alarm] = reason } else { alarms[alarm] = nil }
         if alarms.values.first != before { effects.append(.blocked(alarms.values.first)) }
+        guard alarms.isEmpty else { return }
+        // What waited for that goes on.
+        armSchedule(at: now)
+        goOnCompacting(at: now)
     }
 }

@@ -13,6 +13,11 @@ extension Broker {
             timers.cancel(key)
             return
         }
+        // While its chunks are rewritten nothing that is known of them holds.
+        guard partition.compactor == nil else {
+            timers.cancel(key)
+            return
+        }
         guard canSweep else {
             timers.set(key, at: now.monotonic.advanced(byMilliseconds: 1_000))
             return
@@ -57,8 +62,17 @@ extension Broker {
     func outlined(_ log: LogID, _ chunks: [ChunkOutline], at now: Now) {
         guard case .partition(let partition) = owners[log] else { return }
         partition.isAsking = false
-        guard partition.outline.isEmpty else { return }
+        if partition.isOutlineStale {
+            partition.isOutlineStale = false
+            return watchRetention(of: partition, at: now)
+        }
+        guard partition.outline.isEmpty, partition.compactor == nil else { return }
         partition.outline = Deque(chunks.filter { $0.last >= partition.log.start })
+        // The store has none, though the offsets say that there may be: it is asked again when there is one.
+        guard !partition.outline.isEmpty else {
+            timers.cancel(.retention(log))
+            return
+        }
         watchRetention(of: partition, at: now)
     }
 
@@ -79,6 +93,7 @@ extension Broker {
         case .outline(let log, _, _):
             guard case .partition(let partition) = owners[log] else { return }
             partition.isAsking = false
+            partition.isOutlineStale = false
             timers.set(.retention(log), at: now.monotonic.advanced(byMilliseconds: 1_000))
         case .time(let log, let time):
             guard case .partition(let partition) = owners[log] else { return }

@@ -16,10 +16,15 @@ extension Broker {
             switch key {
             case .expiry(let log): if case .lane(let lane) = owners[log] { dispatchLater(lane.queue) }
             case .unused(let log): if case .lane(let lane) = owners[log] { deleteIfUnused(lane.queue, at: now) }
-            case .schedule: releaseDue(at: now)
+            case .schedule:
+                releaseDue(at: now)
+                // The rest is due again at once, which is for the next turn.
+                if sweepBudget <= 0 { return }
             case .retention(let log):
                 if case .partition(let partition) = owners[log] { watchRetention(of: partition, at: now) }
-            case .deduplication(let log): forgetSeen(of: log, at: now)
+            case .deduplication(let log):
+                forgetSeen(of: log, at: now)
+                if sweepBudget <= 0 { return }
             }
         }
     }
@@ -98,8 +103,9 @@ extension Broker {
 
     private func forgetSeen(of log: LogID, at now: Now) {
         changeSeen(log) { seen in
-            for id in seen.window.expire(at: now.wall, max: limits.sweepMax) {
+            for id in seen.window.expire(at: now.wall, max: max(1, sweepBudget)) {
                 seenCount -= 1
+                sweepBudget -= 1
                 changes.forgotten.append(DedupEntry(log: log, id: id, expires: now.wall))
             }
         }

@@ -18,7 +18,8 @@ extension Broker {
             join(reader, group, strategy, of: topic, id, for: channel)
             return
         }
-        let numbers = consume.partitions ?? Array(topic.partitions.indices)
+        // Named twice it is read once.
+        let numbers = consume.partitions.map { Array(OrderedSet($0)) } ?? Array(topic.partitions.indices)
         for number in numbers {
             guard topic.partitions.indices.contains(number) else {
                 return refuse(channel, id, .mismatch(topic.partitionSentence(number)))
@@ -105,7 +106,12 @@ extension Broker {
             for index in reader.positions.indices
             where reader.positions[index].partition === partition && reader.positions[index].seeking == time {
                 reader.positions[index].seeking = nil
-                if let base { reader.positions[index].cursor = OffsetCursor(next: max(base, partition.log.start)) }
+                guard let base else { continue }
+                reader.positions[index].cursor = OffsetCursor(next: max(base, partition.log.start))
+                // What it was told it would begin at was a guess.
+                if reader.isMember, let group = reader.group.flatMap({ partition.topic.groups[$0] }) {
+                    tell(reader, group)
+                }
             }
             pendingReaders.append(reader)
         }
@@ -130,6 +136,8 @@ extension Broker {
         guard reader.positions[index].reading == nil, reader.positions[index].seeking == nil else { return false }
         let log = reader.positions[index].partition.log
         while true {
+            // Retention may have passed it.
+            reader.positions[index].cursor.skip(to: log.start)
             let next = reader.positions[index].cursor.next
             switch log.place(atOrAfter: next) {
             case .end: return false
@@ -201,18 +209,19 @@ extension Broker {
         topic.readers.append(reader)
         respond(channel, id, .done)
         rebalance(moves, group, of: topic)
-        // A member that gets nothing is told as well.
-        if !moves.contains(where: { $0.member == reader.member }) { tell(reader, group) }
     }
 
     func leave(_ reader: Consumer, of topic: Topic) {
         guard let name = reader.group, var group = topic.groups[name] else { return }
         let moves = group.membership.leave(reader.member, partitionCounts: [topic.name: topic.partitions.count])
         topic.groups[name] = group.isEmpty ? nil : group
+        // Of a topic that goes nobody gets anything any more.
+        guard !topic.isDeleted else { return }
         rebalance(moves, group, of: topic)
     }
 
-    /// Takes all that is revoked before it gives what is assigned: no partition has two readers of one group.
+    /// Takes all that is revoked before it gives what is assigned: no partition has two readers of one group. Each
+    /// member is told, for each has to know the new generation.
     private func rebalance(_ moves: [GroupMembership.Change], _ group: ConsumerGroup, of topic: Topic) {
         var changed: [(reader: Consumer, move: GroupMembership.Change)] = []
         for move in moves {
@@ -227,8 +236,10 @@ extension Broker {
         for (reader, move) in changed {
             for found in move.assigned { addPosition(topic.partitions[found.partition], to: reader) }
             reader.positions.sort { $0.partition.number < $1.partition.number }
-            tell(reader, group)
             pendingReaders.append(reader)
+        }
+        for reader in topic.readers where reader.isMember && reader.group == group.membership.group {
+            tell(reader, group)
         }
     }
 
@@ -262,6 +273,8 @@ extension Broker {
             return refuse(channel, id, .offsetOutOfRange(topic: topic.name, offset: next, next: log.next))
         }
         topic.groups[group, default: ConsumerGroup()].offsets[number] = next
+        // A group that was deleted and comes again in one batch stays.
+        changes.groupsRemoved.removeAll { $0.log == log.id && $0.group == group }
         changes.groupOffsets.append(GroupOffset(group: group, log: log.id, next: next))
         gatheringBytes += 64 + group.utf8.count
         didChange(channel)

@@ -101,6 +101,10 @@ package final class Broker {
     /// Queues with more to move or drop than one turn does.
     var sweeping: [Queue] = []
     var redrives: [Redrive] = []
+    /// Virtual hosts whose policies have changed.
+    var refreshing: [VirtualHost] = []
+    /// Partitions to compact; the first one's pass is under way.
+    var compactions: Deque<Partition> = []
     /// How many messages may still be moved or dropped in this turn.
     var sweepBudget = 0
     /// Whether one of `sweeping` has messages to drop that go nowhere, which even a full disk does not hold up.
@@ -144,10 +148,11 @@ package final class Broker {
         case .loadFailed(let request, let reason): loadFailed(request, reason: reason, at: now)
         case .answered(let query, let result): answered(query, result, at: now)
         case .queryFailed(let query, let reason): queryFailed(query, reason: reason, at: now)
-        case .alarm(let alarm, let reason): change(alarm, reason)
+        case .alarm(let alarm, let reason): change(alarm, reason, at: now)
         case .tick: break
         }
         if let next = timers.next, next <= now.monotonic { fireTimers(at: now) }
+        if !refreshing.isEmpty { goOnRefreshing(at: now) }
         if isScheduleDue, canSweep { releaseDue(at: now) }
         if canSweep || hasDropsLeft, !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         dispatchPending(at: now)
@@ -164,6 +169,7 @@ package final class Broker {
 
     /// When to apply a `tick`, or nil if only a command can change anything.
     package var nextDeadline: Instant? {
+        if !refreshing.isEmpty { return Instant(0) }
         // With much to commit the next slice waits for the commit, and during an alarm for its end.
         if canSweep, isScheduleDue || redrives.contains(where: { !$0.queue.isReading }) { return Instant(0) }
         if canSweep || hasDropsLeft && hasRoomToGather, !sweeping.isEmpty { return Instant(0) }

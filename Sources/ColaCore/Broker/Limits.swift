@@ -45,6 +45,11 @@ package struct Limits: Equatable, Sendable {
     package var groupsMax = 10_000
     /// How many chunks of a log the store describes at a time.
     package var outlineMax = 256
+    /// Keys whose last offset one pass of compaction notes, and the bytes of them; what comes after is for the next.
+    package var compactionKeysMax = 100_000
+    package var compactionBytesMax = 8 * 1024 * 1024
+    /// Below so many new bytes a partition is not compacted: a pass reads all of it.
+    package var compactionBytesMin = 4 * 1024
 
     package init() {}
 }

@@ -190,6 +190,28 @@ final class Log {
         return window.remove(at: index).segment.allocatedBytes
     }
 
+    /// Of what is in memory of a run of offsets only the records of the change stay.
+    ///
+    /// What was read of the run stays known as read, so that nothing that the store is about to drop is read again.
+    ///
+    /// - Returns: how many bytes more it takes.
+    func rewrite(_ change: ChunkRewrite) -> Int {
+        var grown = 0
+        var index = windowIndex(endingAtOrAfter: change.base)
+        while index < window.count, window[index].base <= change.last {
+            defer { index += 1 }
+            guard window[index].isCommitted else { continue }
+            let segment = window[index].segment
+            let kept = segment.entries.filter {
+                $0.offset < change.base || $0.offset > change.last || change.segment.entry(at: $0.offset) != nil
+            }
+            guard kept.count < segment.entries.count else { continue }
+            window[index].segment = kept.isEmpty ? RecordSegment() : RecordSegment(data: segment.data, entries: kept)
+            grown += window[index].segment.allocatedBytes - segment.allocatedBytes
+        }
+        return grown
+    }
+
     // MARK: In memory alone
 
     /// A chunk takes no more records at this size, or once somebody was given one of them. Bytes.

@@ -10,12 +10,30 @@ final class Partition {
     /// The oldest chunks, as far as they are known: those that retention looks at next.
     var outline: Deque<ChunkOutline> = []
     var isAsking = false
+    /// Whether the answer that is awaited tells of chunks as they were before compaction.
+    var isOutlineStale = false
+
+    /// What the gathering batch rewrites.
+    var rewritten: [ChunkRewrite] = []
+    /// The pass of compaction that is under way.
+    var compactor: Compactor?
+    /// Whether it stands in the broker's list of those to compact.
+    var isCompactionDue = false
+    /// Records below have been compacted with one another.
+    var cleanEnd: Offset
+    /// Bytes of the records at or above.
+    var dirtyBytes: Int
 
     init(number: Int, log: Log, of topic: Topic) {
         self.number = number
         self.log = log
         self.topic = topic
+        // What an earlier life has compacted is not known: its first pass begins anew.
+        cleanEnd = log.start
+        dirtyBytes = log.bytes
     }
+
+    var isCompacted: Bool { topic.arguments.cleanup == .compact || topic.arguments.cleanup == .compactAndDelete }
 
     var state: LogState {
         LogState(

@@ -18,6 +18,7 @@ final class Topic {
     var nextPartition = 0
     var published = 0
     var trimmed = 0
+    var compacted = 0
 
     init(definition: TopicDefinition, host: VirtualHost, logs: [Log]) {
         self.definition = definition

@@ -6,6 +6,8 @@ final class VirtualHost {
     let router: Router
     private(set) var policies: OrderedDictionary<String, Policy> = [:]
     var isDeleted = false
+    /// How many of its queues and topics, from the first on, have still to be held against its policies.
+    var unrefreshed = 0
 
     struct Policy {
         var definition: PolicyDefinition
