@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Breaks one rule of the broker at a time and sees whether the simulation notices.
 
-Each mutation is a small change of the sources that breaks a promise. It is made in a copy of the working tree, built, and
-run under a few hundred seeds; how many of them notice is printed. A mutation that no seed notices is a hole in the
-simulation, and one that does not apply any more is out of date: both end with exit code 1.
+Each mutation is a small change of the sources that breaks a promise. It is made in a copy of the working tree, built,
+and run under a few hundred seeds; how many of them notice is printed. A mutation that no seed notices is a hole in
+the simulation, and one that does not apply any more is out of date: both end with exit code 1.
 
 usage: scripts/mutations.py [--seeds A-B] [NAME...]
 """

@@ -147,8 +147,10 @@ extension StoreBench {
         case .memory: disk.damage(id)
         case .sqlite:
             try connection().execute(
-                "PRAGMA busy_timeout = 10000; UPDATE schedule SET data = CAST(substr(data, 1, length(data) - 1) || x'7f' AS BLOB) "
-                    + "WHERE id = \(id)")
+                """
+                PRAGMA busy_timeout = 10000;
+                UPDATE schedule SET data = CAST(substr(data, 1, length(data) - 1) || x'7f' AS BLOB) WHERE id = \(id)
+                """)
         }
     }
 }

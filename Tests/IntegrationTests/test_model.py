@@ -125,7 +125,8 @@ def test_a_full_queue_refuses(connection, name):
 def test_what_a_full_queue_refuses_can_be_a_dead_letter(connection, name):
     connection.ok("declare queue %s.dead" % name)
     connection.ok(
-        "declare queue %s max-length=1 overflow=reject-publish-dlx dead-letter-exchange= dead-letter-routing-key=%s.dead"
+        "declare queue %s max-length=1 overflow=reject-publish-dlx dead-letter-exchange= "
+        "dead-letter-routing-key=%s.dead"
         % (name, name))
     pub(connection, name, b"1", b"2")
     assert contents(connection, name) == [b"1"]
@@ -731,7 +732,8 @@ def test_definitions_are_there_after_a_kill(new_broker):
     broker.start()
     with native.Connection(broker.unix) as connection:
         connection.ok("declare vhost /shop")
-        connection.ok("declare queue q max-length=5 max-priority=3 dead-letter-exchange= dead-letter-routing-key=q.dead")
+        connection.ok(
+            "declare queue q max-length=5 max-priority=3 dead-letter-exchange= dead-letter-routing-key=q.dead")
         connection.ok("alter q max-length=6 message-ttl=60000")
         connection.ok("declare topic t partitions=3 cleanup-policy=compact")
         connection.ok("declare exchange e type=headers alternate=amq.fanout")

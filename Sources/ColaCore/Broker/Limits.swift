@@ -29,7 +29,8 @@ package struct Limits: Equatable, Sendable {
     package var peekBytesMax = 16 * 1024 * 1024
     /// How many messages one turn moves or drops, besides those that clients take.
     package var sweepMax = 1_000
-    /// With more than this in the gathering batch nothing is moved: whoever publishes beside waits for that batch. Bytes.
+    /// With more than this in the gathering batch nothing is moved: whoever publishes beside waits for that batch.
+    /// Bytes.
     package var sweepBytesMax = 512 * 1024
     /// Records of queues that do not outlive the process: above this they are written to the disk. Bytes.
     package var pinnedBytesMax = 64 * 1024 * 1024

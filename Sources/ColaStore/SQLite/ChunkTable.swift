@@ -56,7 +56,8 @@ final class ChunkTable {
             """)
         exact = try connection.prepare(
             """
-            SELECT last, settled.data, settled.crc, count, length(chunk.data) FROM chunk LEFT JOIN settled USING (log, base)
+            SELECT last, settled.data, settled.crc, count, length(chunk.data)
+              FROM chunk LEFT JOIN settled USING (log, base)
             WHERE log = ? AND base = ?
             """)
         load = try connection.prepare("SELECT bytes, min_ts, max_ts, min_expire, data FROM chunk WHERE id = ?")
@@ -74,8 +75,10 @@ final class ChunkTable {
         removeSettled = try connection.prepare("DELETE FROM settled WHERE log = ? AND base = ?")
         sweepReleased = try connection.prepare("DELETE FROM released WHERE log = ? AND offset BETWEEN ? AND ?")
         quarantine = try connection.prepare(
-            "INSERT OR IGNORE INTO quarantine (log, base, epoch, reason, data) SELECT log, base, ?2, ?3, data FROM chunk "
-                + "WHERE id = ?1")
+            """
+            INSERT OR IGNORE INTO quarantine (log, base, epoch, reason, data)
+              SELECT log, base, ?2, ?3, data FROM chunk WHERE id = ?1
+            """)
         recount = try connection.prepare("UPDATE chunk SET count = ?2 WHERE id = ?1")
     }
 

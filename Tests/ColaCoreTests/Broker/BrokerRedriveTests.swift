@@ -126,7 +126,7 @@ import Testing
     /// What one turn moved is committed before more is moved, when it is much.
     @Test func itWaitsForTheCommitWhenMuchHasGathered() {
         var limits = Limits()
-        limits.gatheringBytesMax = 500
+        limits.sweepBytesMax = 500
         let scene = Scene(limits: limits)
         scene.declare("q") { $0.deadLetterExchange = "nowhere" }
         let bodies = (0..<20).map { "\($0) " + String(repeating: "x", count: 100) }
