@@ -91,9 +91,9 @@ extension StoreBench {
         switch kind {
         case .memory: disk.merge(log, run)
         case .sqlite:
-            try change { chunks in
+            try change { chunks, merger in
                 let keys = try chunks.rows(in: run, log).filter { run.contains($0.base) && run.contains($0.last) }
-                try chunks.merge(keys, log)
+                try merger.merge(keys, log)
             }
         }
     }
@@ -103,18 +103,19 @@ extension StoreBench {
         switch kind {
         case .memory: disk.compact(log, base)
         case .sqlite:
-            try change { chunks in
+            try change { chunks, merger in
                 let floor = try connection().integer("SELECT max(start, floor) FROM logstate WHERE log = \(log)")
                 guard let key = try chunks.rows(in: base...base, log).first, key.base == base else { return }
-                try chunks.compact(key, log, floor: Offset(floor))
+                try merger.compact(key, log, floor: Offset(floor))
             }
         }
     }
 
-    private func change(_ body: (ChunkTable) throws -> Void) throws {
+    private func change(_ body: (ChunkTable, RowMerger) throws -> Void) throws {
         let connection = try connection()
         try connection.execute("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE")
-        try body(ChunkTable(connection, epoch: Epoch(0)))
+        let chunks = try ChunkTable(connection, epoch: Epoch(0))
+        try body(chunks, RowMerger(connection, chunks: chunks))
         try connection.execute("COMMIT")
     }
 

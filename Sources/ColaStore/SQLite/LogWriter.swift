@@ -3,6 +3,7 @@ internal import ColaCore
 /// Writes what a batch does to one log.
 final class LogWriter {
     private let chunks: ChunkTable
+    private let runs: RunWriter
     private let putState: Statement
     private let newState: Statement
     private let removeState: Statement
@@ -14,6 +15,7 @@ final class LogWriter {
 
     init(_ connection: Connection, chunks: ChunkTable) throws {
         self.chunks = chunks
+        runs = try RunWriter(connection, chunks: chunks)
         putState = try connection.prepare(
             """
             INSERT INTO logstate (log, start, next, ready, bytes, floor, clean, crc, next_expiry)
@@ -46,15 +48,15 @@ final class LogWriter {
         let log = change.log
         if change.isTransient { try putTransient.run(log.rawValue) }
         // Before anything is removed: the copy is made of what stands there now.
-        for found in change.quarantined { try chunks.quarantine(found, log) }
+        for found in change.quarantined { try runs.quarantine(found, log) }
         for chunk in appended { try chunks.insert(chunk, log) }
-        for entry in change.rewritten { try chunks.rewrite(entry, log) }
-        for entry in change.settled { try chunks.settle(entry, log) }
-        for run in change.removed { try chunks.remove(run, log, floor: change.state.floor) }
+        for entry in change.rewritten { try runs.rewrite(entry, log) }
+        for entry in change.settled { try runs.settle(entry, log) }
+        for run in change.removed { try runs.remove(run, log, floor: change.state.floor) }
         for release in change.released { try put(release, log) }
         for offset in change.releasesRemoved { try removeReleased.run(log.rawValue, offset.rawValue) }
         try put(change.state, log)
-        if let trim = change.trim, let range = try chunks.trim(trim, log, floor: change.state.floor) {
+        if let trim = change.trim, let range = try runs.trim(trim, log, floor: change.state.floor) {
             try addGarbage.run(log.rawValue, range.lowerBound.rawValue, range.upperBound.rawValue, 0)
         }
     }

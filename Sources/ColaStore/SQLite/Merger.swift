@@ -18,6 +18,7 @@ final class Merger {
 
     private let isOn: Bool
     private let chunks: ChunkTable
+    private let rowMerger: RowMerger
     private let select: Statement
     private let garbage: Statement
     private let floor: Statement
@@ -42,6 +43,7 @@ final class Merger {
     init(_ connection: Connection, chunks: ChunkTable, isOn: Bool) throws {
         self.isOn = isOn
         self.chunks = chunks
+        rowMerger = try RowMerger(connection, chunks: chunks)
         select = try connection.prepare(
             "SELECT id, base, last, count, length(data) FROM chunk WHERE log = ? AND base >= ? ORDER BY base LIMIT ?")
         garbage = try connection.prepare("SELECT 1 FROM garbage WHERE log = ? LIMIT 1")
@@ -86,7 +88,7 @@ final class Merger {
         // What is there is not all to stay: the trimmer comes first.
         guard try !exists(garbage, log) else { return endWalk(log) }
         let (keys, isEnd) = try neighbours(log)
-        if keys.count >= Self.rowsMin, let merged = try chunks.merge(keys, log) {
+        if keys.count >= Self.rowsMin, let merged = try rowMerger.merge(keys, log) {
             // A row that can still grow is where the next walk begins.
             resume[log] = merged.data.count < RowLedger.smallBytes ? merged.base : merged.last
         }
@@ -134,7 +136,7 @@ final class Merger {
         guard try !exists(garbage, place.log), let floor = try floor(of: place.log),
             let key = try chunks.rows(in: place.base...place.base, place.log).first, key.base == place.base
         else { return }
-        if try !chunks.compact(key, place.log, floor: floor) {
+        if try !rowMerger.compact(key, place.log, floor: floor) {
             chunks.ledger.didLookInVain(place, settled: try chunks.settled(place.log, place.base).count)
         }
     }
