@@ -126,8 +126,7 @@ def test_what_a_full_queue_refuses_can_be_a_dead_letter(connection, name):
     connection.ok("declare queue %s.dead" % name)
     connection.ok(
         "declare queue %s max-length=1 overflow=reject-publish-dlx dead-letter-exchange= "
-        "dead-letter-routing-key=%s.dead"
-        % (name, name))
+        "dead-letter-routing-key=%s.dead" % (name, name))
     pub(connection, name, b"1", b"2")
     assert contents(connection, name) == [b"1"]
     answer = soon(connection, name + ".dead")
