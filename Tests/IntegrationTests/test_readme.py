@@ -249,6 +249,8 @@ def test_the_python_of_the_clients_page_runs(newcomer):
     (shell.folder / "again.py").write_text(again)
     assert shell.run("cola publish --queue hello 'for the loop'")[0] == 0
     assert shell.lines_of("'%s' -u again.py" % sys.executable, 1) == ["for the loop"]
+    # It was ended behind its line, perhaps before it acknowledged.
+    assert shell.run("cola purge hello")[0] == 0
 
 
 def test_the_examples_run(newcomer):

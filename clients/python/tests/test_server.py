@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import threading
 import time
+from datetime import timedelta
 from typing import Dict, Iterator, List, Optional, Tuple
 
 import pytest
@@ -284,6 +286,96 @@ def test_heartbeats_keep_an_idle_connection() -> None:
         time.sleep(3.5)
         assert idle.is_open
         idle.ping()
+
+
+def test_priorities_delays_and_duplicates(client: cola.Client, name: str) -> None:
+    client.declare_queue(name, max_priority=5, deduplication_window=timedelta(minutes=1))
+    try:
+        assert client.publish(name, "low", priority=1, message_id="a")
+        assert client.publish(name, "high", priority=4)
+        assert not client.publish(name, "again", message_id="a")
+        client.publish(name, "late", priority=5, delay=timedelta(milliseconds=200))
+        consumer = client.consume(name, timeout=LIMIT)
+        high, low, late = take(consumer), take(consumer), take(consumer)
+        assert [delivery.text for delivery in (high, low, late)] == ["high", "low", "late"]
+        assert low.message_id == "a" and late.headers["cola-priority"] == "5"
+        late.nack(delay=100)
+        assert take(consumer).releases == 1
+    finally:
+        client.delete_queue(name)
+
+
+def test_dead_letters_and_the_way_back(client: cola.Client, name: str, queue: str) -> None:
+    client.declare_queue(f"{name}.work", dead_letter_exchange="", dead_letter_routing_key=queue)
+    try:
+        client.publish(f"{name}.work", "x")
+        delivery = client.get(f"{name}.work", ack="manual")
+        assert delivery is not None
+        delivery.reject()
+        client.ping()
+        (dead,) = client.peek(queue)
+        assert dead.headers["cola-death"].startswith("rejected 1 ")
+        assert client.redrive(queue) == 1
+        assert client.describe("queue", f"{name}.work")["ready"] == 1
+        assert client.why(f"{name}.work")["because"] == "nobody consumes from the queue"
+    finally:
+        client.delete_queue(f"{name}.work")
+
+
+def test_a_question_and_its_answer(client: cola.Client, queue: str) -> None:
+    answers = client.declare_temporary_queue()
+    client.publish(queue, "2+2", reply_to=answers, correlation_id="7")
+    question = client.get(queue)
+    assert question is not None and question.reply_to is not None
+    client.publish(question.reply_to, "4", correlation_id=question.correlation_id)
+    answer = client.get(answers)
+    assert answer is not None and (answer.text, answer.correlation_id) == ("4", "7")
+    with cola.connect(URL, timeout=LIMIT) as other, pytest.raises(cola.Locked):
+        other.get(answers)
+
+
+def test_members_of_a_group(client: cola.Client, name: str) -> None:
+    client.declare_topic(name, 2)
+    try:
+        for partition in (0, 1):
+            client.publish(name, str(partition), partition=partition)
+        consumer = client.consume(name, group="g", join="range", timeout=LIMIT)
+        deliveries = [take(consumer), take(consumer)]
+        assert sorted((delivery.partition, delivery.text) for delivery in deliveries) == [(0, "0"), (1, "1")]
+        assert consumer.assignment == {0: 0, 1: 0}
+        consumer.commit(deliveries[0])
+        (group,) = [row for row in client.list_groups() if row["topic"] == name]
+        assert (group["members"], group["strategy"]) == (1, "range")
+        consumer.seek("first", partition=1)
+        assert take(consumer).partition == 1
+        consumer.close()
+        client.delete_group(name, "g")
+    finally:
+        client.delete_topic(name)
+
+
+def test_limits_policies_and_virtual_hosts(client: cola.Client, name: str) -> None:
+    client.declare_queue(name, max_length=1, overflow="reject-publish")
+    try:
+        client.publish(name, "x")
+        with pytest.raises(cola.Full) as caught:
+            client.publish(name, "y")
+        assert caught.value.retryable
+        client.alter(name, clear=["overflow"])
+        client.publish(name, "z")
+        client.set_policy(name, re.escape(name), to="queues", message_ttl=60_000)
+        assert client.describe("queue", name)["effective"] == {"message-ttl": "60000", "max-length": "1"}
+        client.clear_policy(name)
+        with pytest.raises(cola.InUse):
+            client.delete_queue(name, if_empty=True)
+    finally:
+        client.delete_queue(name)
+    client.declare_vhost(name)
+    with cola.connect(URL, vhost=name, timeout=LIMIT) as inside:
+        assert inside.list_queues() == []
+    with pytest.raises(cola.NotFound):
+        cola.connect(URL, vhost=f"{name}.none", timeout=LIMIT)
+    client.delete_vhost(name)
 
 
 class RawConnection:
