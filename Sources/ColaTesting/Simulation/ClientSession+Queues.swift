@@ -61,7 +61,9 @@ extension ClientSession {
         let template = PublishTemplate(
             routingKey: route.key, exchange: route.exchange, properties: terms.properties)
         world.tally.published += 1
-        ask("pub \(number)", write: { template.write(body: bodies[0], tag: $1, to: &$0) }, published(number))
+        ask(
+            "pub \(number) \(route.key)", write: { template.write(body: bodies[0], tag: $1, to: &$0) },
+            published(number))
     }
 
     func publishMany() {
@@ -74,7 +76,7 @@ extension ClientSession {
             sizes, to: route.places, over: link, with: terms, at: world.time)
         world.tally.published += bodies.count
         ask(
-            "pubs \(number)",
+            "pubs \(number) \(route.key)",
             .publishBatch(
                 routingKey: route.key, exchange: route.exchange, isMandatory: true, properties: terms.properties,
                 bodies: bodies), published(number))
