@@ -29,7 +29,11 @@ extension Broker {
 
     /// One sentence: what the next message of the queue waits for.
     private func reason(of queue: Queue) -> String {
-        if queue.ready == 0 { return queue.leased == 0 ? "the queue is empty" : "every message is with a consumer" }
+        if queue.messages == 0 { return "the queue is empty" }
+        if queue.ready == 0 {
+            return queue.leased == 0
+                ? "every message is about to be moved elsewhere" : "every message is with a consumer"
+        }
         if queue.isReading { return "messages are being read from the disk" }
         if queue.lanes.allSatisfy({ $0.log.committedEnd <= $0.cursor.fresh && $0.cursor.released.isEmpty }) {
             return "what is there is on its way to the disk"

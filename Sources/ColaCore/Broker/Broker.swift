@@ -78,9 +78,9 @@ package final class Broker {
     var cacheOrder: Deque<(log: LogID, base: Offset)> = []
     var cachedChunks = 0
     /// Records of logs that do not outlive the process, which are in memory alone.
-    var pinnedBytes = 0
+    package internal(set) var pinnedBytes = 0
     /// The part of it that is on its way to the store.
-    var spillingBytes = 0
+    package internal(set) var spillingBytes = 0
     /// Lanes that may have such records, for when memory becomes short.
     var pinnedLanes: Deque<Lane> = []
 
