@@ -80,12 +80,12 @@ extension Scene {
         for _ in 0..<100_000 {
             guard broker.run() else { return false }
             let due = [broker.broker.nextDeadline, broker.broker.commitDeadline].compactMap { $0 }.min()
-            if let due, due <= max(end, broker.now.monotonic.advanced(byMilliseconds: 25)) {
+            if let due, due <= end {
                 let nanoseconds = max(0, due.rawValue - broker.now.monotonic.rawValue)
                 broker.pass(milliseconds: (nanoseconds + 999_999) / 1_000_000)
             } else if broker.now.monotonic < end {
                 broker.pass(milliseconds: (end.rawValue - broker.now.monotonic.rawValue + 999_999) / 1_000_000)
-            } else {
+            } else if broker.cut() == nil {
                 return true
             }
         }
