@@ -82,6 +82,8 @@ extension Broker {
         seenCount -= queue.seen?.window.count ?? 0
         for lane in queue.lanes {
             timers.cancel(.expiry(lane.log.id))
+            spillingBytes -= lane.spilled.reduce(0) { $0 + $1.allocatedBytes }
+            lane.spilled = []
             // What was to be written of it and now will not be.
             spillingBytes -= lane.spilled.reduce(0) { $0 + $1.byteCount }
             lane.spilled = []
