@@ -132,17 +132,17 @@ import Testing
         let scene = scene(limits: limits)
         var channel = scene.attach()
         for number in 0..<5 {
-            scene.put("a", to: "q", .init(id: "\(number)"), from: channel)
             scene.broker.pass(milliseconds: 1)
+            scene.put("a", to: "q", .init(id: "\(number)"), from: channel)
         }
-        // The oldest is forgotten and comes again, all in one batch.
-        scene.put("a", to: "q", .init(id: "0"), from: channel)
+        // The last one drove it out, and it comes again in the same moment and batch.
+        scene.put("a", to: "q", .init(id: "1"), from: channel)
         scene.broker.commit()
         #expect(remembered(scene) == 3)
         scene.broker.crash()
         #expect(remembered(scene) == 3)
         channel = scene.attach()
-        for number in [0, 3, 4, 1] { scene.put("a", to: "q", .init(id: "\(number)"), from: channel) }
+        for number in [1, 3, 4, 0] { scene.put("a", to: "q", .init(id: "\(number)"), from: channel) }
         scene.broker.commit()
         #expect(scene.answers(channel) == [.duplicate, .duplicate, .duplicate, .done])
     }

@@ -162,7 +162,8 @@ import Testing
 
     @Test func manyThatAreDueComeInSlices() {
         var limits = Limits()
-        limits.sweepMax = 3
+        // A quarter of it.
+        limits.sweepMax = 12
         let scene = Scene(queues: ["q"], limits: limits)
         let channel = scene.attach()
         for number in 0..<50 { scene.put("\(number)", to: "q", .init(delay: 100), from: channel) }
@@ -196,7 +197,7 @@ import Testing
 
     @Test func withMuchToCommitTheyWaitForTheCommit() {
         var limits = Limits()
-        limits.gatheringBytesMax = 400
+        limits.sweepBytesMax = 400
         let scene = Scene(queues: ["q", "r"], limits: limits)
         let channel = scene.attach()
         for number in 0..<50 {
