@@ -55,7 +55,10 @@ extension Broker {
 
     func bind(_ binding: BindingDefinition, _ id: RequestID, for channel: Channel, in host: VirtualHost) {
         guard checkEnds(of: binding, id, for: channel, in: host) else { return }
-        guard hosts.values.reduce(0, { $0 + $1.router.bindingCount }) < limits.bindingsMax else {
+        let count = hosts.values.reduce(0) { $0 + $1.router.bindingCount }
+        // One that is there already needs no more room.
+        let isThere = { host.router.bindings(of: binding.destination, target: binding.target).contains(binding) }
+        guard count < limits.bindingsMax || isThere() else {
             return refuse(channel, id, .limit(what: "bindings", limit: limits.bindingsMax, setting: ""))
         }
         if host.router.add(binding) {
