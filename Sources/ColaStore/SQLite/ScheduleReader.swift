@@ -3,41 +3,56 @@ internal import ColaCore
 /// Reads what waits in the schedule.
 final class ScheduleReader {
     private let transaction: ReadTransaction
-    private let select: Statement
+    // Two statements, because SQLite would walk over all that are due at the same time with one comparison of both.
+    private let sameTime: Statement
+    private let later: Statement
+
+    private struct Found {
+        var messages: [ScheduledMessage] = []
+        var damaged: [ScheduleID] = []
+        var bytes = 0
+        var isComplete = true
+    }
 
     init(_ transaction: ReadTransaction) throws {
         self.transaction = transaction
-        select = try transaction.connection.prepare(
-            "SELECT \(EncodedSchedule.columns) FROM schedule WHERE (due, id) > (?1, ?2) ORDER BY due, id")
+        let select = "SELECT \(EncodedSchedule.columns) FROM schedule"
+        sameTime = try transaction.connection.prepare("\(select) WHERE due = ? AND id > ? ORDER BY id")
+        later = try transaction.connection.prepare("\(select) WHERE due > ? ORDER BY due, id")
     }
 
     /// - Returns: also what is damaged, which the result leaves out.
     func read(
         after key: ScheduleKey?, countMax: Int, bytesMax: Int
     ) throws -> (result: QueryResult, damaged: [ScheduleID]) {
-        var found: [ScheduledMessage] = []
-        var damaged: [ScheduleID] = []
-        var bytes = 0
-        var isComplete = true
+        var found = Found()
         try transaction.run {
-            select.bind(1, key?.due.rawValue ?? .min)
-            select.bind(2, key?.id.rawValue ?? .min)
-            defer { select.reset() }
-            while try select.step() {
-                if found.count >= countMax || !found.isEmpty && bytes >= bytesMax {
-                    isComplete = false
-                    break
-                }
-                let row = EncodedSchedule(row: select)
-                if let message = row.decoded() {
-                    bytes += message.message.byteCount
-                    found.append(message)
-                } else {
-                    damaged.append(row.key.id)
-                }
+            if let key {
+                sameTime.bind(1, key.due.rawValue)
+                sameTime.bind(2, key.id.rawValue)
+                try collect(sameTime, countMax, bytesMax, &found)
+            }
+            later.bind(1, key?.due.rawValue ?? .min)
+            if found.isComplete { try collect(later, countMax, bytesMax, &found) }
+        }
+        return (.schedule(found.messages, isComplete: found.isComplete), found.damaged)
+    }
+
+    private func collect(_ select: Statement, _ countMax: Int, _ bytesMax: Int, _ found: inout Found) throws {
+        defer { select.reset() }
+        while try select.step() {
+            if found.messages.count >= countMax || !found.messages.isEmpty && found.bytes >= bytesMax {
+                found.isComplete = false
+                return
+            }
+            let row = EncodedSchedule(row: select)
+            if let message = row.decoded() {
+                found.bytes += message.message.byteCount
+                found.messages.append(message)
+            } else {
+                found.damaged.append(row.key.id)
             }
         }
-        return (.schedule(found, isComplete: isComplete), damaged)
     }
 }
 
