@@ -213,6 +213,18 @@ struct SQLiteStoreTests {
         try open.store.close()
     }
 
+    @Test func aLargeLogIsMovedWhenNobodyWaits() throws {
+        let bench = try StoreBench(.sqlite)
+        let open = try bench.open()
+        try open.commit(.declaring([1]))
+        for number in 0..<6 as Range<Int64> {
+            try open.commit(.appending(number..<number + 1, number: UInt64(number) + 2, bodyBytes: 1 << 20))
+        }
+        for _ in 0..<500 where try sizes(bench)["cola.db"] ?? 0 < 4 << 20 { usleep(10_000) }
+        #expect(try sizes(bench)["cola.db"] ?? 0 > 4 << 20)
+        try open.store.close()
+    }
+
     @Test func aStrangerWhoReadsForLongDoesNotStopTheStore() throws {
         let bench = try StoreBench(.sqlite)
         let open = try bench.open()
