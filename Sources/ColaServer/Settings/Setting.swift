@@ -102,7 +102,8 @@ extension Setting {
             help: "Messages of queues that are not durable, kept in memory alone; what is more goes to the disk too."),
         Setting(
             name: "reserve", kind: .bytes(0...17_179_869_184), defaultValue: "32M", placeholder: "BYTES",
-            help: "Disk space set aside, so that acknowledgements can be stored when the disk is full."),
+            help: "Disk space set aside, so that acknowledgements can be stored when the disk is full; "
+                + "if it is not given, more for a large body-max."),
         Setting(
             name: "log-format", kind: .choice(["text", "json"]), defaultValue: "text", placeholder: "text|json",
             help: "How log lines on stderr look."),

@@ -71,6 +71,8 @@ package struct Settings: Sendable {
         bodyBytesMax = Int(try reader.number("body-max"))
         connectionsMax = Int(try reader.number("connections-max"))
         reserveBytes = Int(try reader.number("reserve"))
+        // On a full disk a batch must fit twice: into the log, and from there into the database.
+        if given["reserve"] == nil { reserveBytes = max(reserveBytes, 2 * (bodyBytesMax + limits.gatheringBytesMax)) }
         freeDiskMin = Int(try reader.number("disk-free-min"))
         if given["memory-max"] != nil { memoryMax = Int(try reader.number("memory-max")) }
         limits.pinnedBytesMax = Int(try reader.number("transient"))
