@@ -203,7 +203,15 @@ def properties(
     partition: Optional[int] = None,
 ) -> Properties:
     # Nearly every message has none of them; those share one object.
-    if priority is ttl is delay is message_id is reply_to is correlation_id is partition is None:
+    if (
+        priority is None
+        and ttl is None
+        and delay is None
+        and message_id is None
+        and reply_to is None
+        and correlation_id is None
+        and partition is None
+    ):
         return _PLAIN
     return Properties(
         priority,

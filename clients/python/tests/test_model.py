@@ -46,8 +46,9 @@ def test_definitions_carry_their_arguments(tmp_path: Path) -> None:
 
     with FakeServer(tmp_path, script) as server, server.connect() as client:
         minute = timedelta(minutes=1)
-        arguments = {"message_ttl": minute, "single_active_consumer": True}
-        assert client.declare_queue("q", durable=False, auto_delete=True, **arguments) == 3
+        assert client.declare_queue(
+            "q", durable=False, auto_delete=True, message_ttl=minute, single_active_consumer=True
+        ) == 3
         assert client.declare_temporary_queue(expires=1000) == "cola.gen 1"
         client.declare_topic("events", 4, cleanup_policy="compact")
         client.declare_exchange("mail", "headers", alternate="lost")

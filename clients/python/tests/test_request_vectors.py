@@ -66,8 +66,9 @@ def encode(r: Dict[str, Any]) -> bytes:
         bodies = [raw(body) for body in r["bodies"]]
         return requests.pubs(raw(r["routing_key"]), bodies, t, r.get("x"), r.get("mandatory", True), said)
     if verb == "consume":
-        members = ("from", "group", "prefetch", "credit", "ack", "join", "partitions", "priority")
-        return requests.consume(name, r["c"], t, *(r.get(member) for member in members), r.get("exclusive", False))
+        members = ("group", "prefetch", "credit", "ack", "join", "partitions", "priority", "exclusive")
+        options = {member: r[member] for member in members if member in r}
+        return requests.consume(name, r["c"], t, r.get("from"), **options)
     if verb == "credit":
         return requests.credit(r["consumer"], r["n"], t)
     if verb == "cancel":
@@ -116,7 +117,11 @@ def test_names_of_no_bytes_are_refused_before_they_are_sent() -> None:
 
 
 def test_arguments_are_written_as_the_protocol_has_them() -> None:
-    arguments = {"single_active_consumer": True, "message_ttl": timedelta(seconds=1.5), "max_length": 7}
+    arguments: Dict[str, requests.Argument] = {
+        "single_active_consumer": True,
+        "message_ttl": timedelta(seconds=1.5),
+        "max_length": 7,
+    }
     line = requests.declare_queue("q", arguments=arguments)
     assert line == b"declare queue q single-active-consumer=yes message-ttl=1500 max-length=7\n"
     assert requests.alter("q", clear=["message_ttl"]) == b"alter q clear=message-ttl\n"
