@@ -6,7 +6,7 @@ receives into; a body is copied once, out of it.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Optional, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ._errors import ProtocolViolation
 from ._message import Message
@@ -20,14 +20,20 @@ _BODY_MAX = 1_073_741_824
 
 
 class Ok:
-    """``ok``: to the request ``tag``, or to all from ``tag`` to ``tag_last``."""
+    """``ok``: to the request ``tag``, or to all from ``tag`` to ``tag_last``.
 
-    __slots__ = ("tag", "tag_last", "options", "body")
+    ``pairs`` are its options in their order: headers among them may repeat, which ``options`` cannot say.
+    """
 
-    def __init__(self, tag: Optional[int], tag_last: Optional[int], options: Dict[str, bytes]) -> None:
+    __slots__ = ("tag", "tag_last", "pairs", "options", "body")
+
+    def __init__(
+        self, tag: Optional[int], tag_last: Optional[int], pairs: Sequence[Tuple[str, bytes]] = ()
+    ) -> None:
         self.tag = tag
         self.tag_last = tag_last
-        self.options = options
+        self.pairs = pairs
+        self.options = dict(pairs)
         self.body: Optional[bytes] = None
 
     def number(self, name: str) -> int:
@@ -202,7 +208,7 @@ class Decoder:
 
     def _decode_ok(self, line: bytes) -> Ok:
         if line == b"ok":
-            return Ok(None, None, {})
+            return Ok(None, None)
         words = line.split(b" ")
         if words[0] != b"ok":
             raise ValueError("no such word")
@@ -216,14 +222,14 @@ class Decoder:
                 if tag_last < tag:
                     raise ValueError("the tags are in the wrong order")
             at = 2
-        options: Dict[str, bytes] = {}
+        pairs: List[Tuple[str, bytes]] = []
         for option in words[at:]:
             name, equals, value = option.partition(b"=")
             if not equals:
                 raise ValueError("an option has no =")
-            options[from_bytes(unescape(name))] = unescape(value)
-        ok = Ok(tag, tag_last, options)
-        if "size" in options:
+            pairs.append((from_bytes(unescape(name)), unescape(value)))
+        ok = Ok(tag, tag_last, pairs)
+        if "size" in ok.options:
             self._expect(ok, ok.number("size"))
         return ok
 

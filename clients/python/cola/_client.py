@@ -379,7 +379,7 @@ class Client:
             return None
         try:
             delivery = Delivery(0, ok.number("delivery"), ok.number("offset"))
-            for option, value in ok.options.items():
+            for option, value in ok.pairs:
                 if option.startswith("h."):
                     delivery.header_pairs.append((to_bytes(option[2:]), value))
                 elif option == "key":

@@ -17,7 +17,7 @@ def fields(event: Event) -> Dict[str, Any]:
     found: Dict[str, Any]
     if isinstance(event, Ok):
         found = {"kind": "ok", "t": event.tag, "t_last": event.tag_last, "body": event.body}
-        found["options"] = [(name.encode(), value) for name, value in event.options.items()] or None
+        found["options"] = [(name.encode(), value) for name, value in event.pairs] or None
     elif isinstance(event, Err):
         found = {"kind": "err", "t": event.tag, "c": event.consumer, "code": event.code}
         found.update(retry=event.retry, sentence=event.sentence)
