@@ -36,6 +36,8 @@ package struct RecordSegment: Equatable, Sendable {
 
     package private(set) var data: [UInt8]
     package private(set) var entries: [Entry]
+    /// Whether it was made record by record.
+    private var isGrown = false
 
     package init() {
         data = []
@@ -48,13 +50,28 @@ package struct RecordSegment: Equatable, Sendable {
         self.entries = entries
     }
 
+    /// How it was made makes no difference.
+    package static func == (lhs: RecordSegment, rhs: RecordSegment) -> Bool {
+        lhs.data == rhs.data && lhs.entries == rhs.entries
+    }
+
     package var isEmpty: Bool { entries.isEmpty }
 
     /// What it takes in memory. Bytes.
     package var byteCount: Int { data.count + entries.count * MemoryLayout<Entry>.stride }
 
-    /// The same with what its arrays hold in advance. Bytes.
-    package var allocatedBytes: Int { data.capacity + entries.capacity * MemoryLayout<Entry>.stride }
+    /// About the same with what its arrays hold in advance. Bytes.
+    ///
+    /// Not their capacities: those depend on what the allocator had at hand, and equal inputs must give equal outputs.
+    package var allocatedBytes: Int {
+        guard isGrown else { return byteCount }
+        return Self.grown(data.count) + Self.grown(entries.count) * MemoryLayout<Entry>.stride
+    }
+
+    /// Arrays that grow double their capacity.
+    private static func grown(_ count: Int) -> Int {
+        count < 2 ? count : 1 << (Int.bitWidth - (count - 1).leadingZeroBitCount)
+    }
 
     package mutating func reserve(bytes: Int, entries count: Int) {
         data.reserveCapacity(bytes)
@@ -65,6 +82,7 @@ package struct RecordSegment: Equatable, Sendable {
     package mutating func append(
         _ message: Message, at offset: Offset, timestamp: Timestamp, expires: Timestamp = Entry.never
     ) {
+        isGrown = true
         let value = message.value.map { store($0) } ?? Part(start: 0, count: -1)
         let key = message.key.map { store($0) } ?? Part(start: 0, count: -1)
         let headers = message.headers.count == 0 ? Part(start: 0, count: 0) : store(message.headers.encoded[...])

@@ -23,13 +23,13 @@ extension NativeSession {
     /// Why publishers are held back is for those who may publish: a stranger hears of it when he has said hello.
     private mutating func tell(blocked sentence: String?) {
         blocked = sentence
-        guard state.isOpen, pendingHello == nil || knowsBlocked else { return }
-        if let sentence {
-            writeBlocked(sentence)
-        } else if knowsBlocked {
+        // Who was told of the beginning is told of the end, even while the last answers are on their way.
+        if sentence == nil, knowsBlocked {
             knowsBlocked = false
             output.writeStaticString("unblocked\n")
         }
+        guard let sentence, state.isOpen, pendingHello == nil || knowsBlocked else { return }
+        writeBlocked(sentence)
     }
 
     mutating func writeBlocked(_ sentence: String) {
