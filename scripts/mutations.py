@@ -2,8 +2,8 @@
 """Breaks one rule of the broker at a time and sees whether the simulation notices.
 
 Each mutation is a small change of the sources that breaks a promise. It is made in a copy of the working tree, built,
-and run under a few hundred seeds; how many of them notice is printed. A mutation that no seed notices is a hole in
-the simulation, and one that does not apply any more is out of date: both end with exit code 1.
+and run under a few hundred seeds; how many of them notice is printed. A mutation that no seed notices is a hole in the
+simulation, and one that does not apply any more is out of date: both end with exit code 1.
 
 usage: scripts/mutations.py [--seeds A-B] [NAME...]
 """
@@ -117,7 +117,8 @@ MUTATIONS = [
             (
                 "Sources/ColaCore/Logs/Log.swift",
                 "                isCommitted: false))\n        return (segment, released)",
-                "                isCommitted: true))\n        committedEnd = last.next\n        return (segment, released)",
+                "                isCommitted: true))\n        committedEnd = last.next\n"
+                "        return (segment, released)",
             )
         ],
     ),

@@ -19,6 +19,8 @@ struct Plan {
     var readFaults: Int
     /// Time between two faults of network, clock or process. Nanoseconds.
     var faultMost: Int64
+    /// Whether the clock on the wall is set. Where it is not, windows of time hold over restarts too.
+    var clockJumps: Bool
     var latencyMost: Int64
     var window: Int
     var highWaterMark: Int
@@ -54,6 +56,7 @@ struct Plan {
         readMost = pick([100_000, 5_000_000], &random)
         readFaults = pick([0, 0, 20], &random)
         faultMost = pick([300_000_000, 1_000_000_000, 10_000_000_000], &random)
+        clockJumps = pick([true, false], &random)
         latencyMost = pick([20_000, 1_000_000, 20_000_000], &random)
         window = pick([1, 500, 1 << 20], &random)
         highWaterMark = pick([0, 1_000, 1 << 18], &random)

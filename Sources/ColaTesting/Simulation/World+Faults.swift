@@ -124,7 +124,7 @@ extension World {
             guard let link = pick(process?.links ?? []) else { return }
             tally.silences += 1
             link.goSilent()
-        case 6...7:
+        case 6...7 where plan.clockJumps:
             tally.clockJumps += 1
             let hour: Int64 = 3_600_000
             let jumps: [Int64] = [hour, -hour, 87_660 * hour, -87_660 * hour, 61_000, -1]
