@@ -139,7 +139,7 @@ extension Broker {
         for release in lane.cursor.doomed.dropFirst(known) {
             lane.doomedBytes += chunk.segment.entry(at: release.offset)?.byteCount ?? 0
         }
-        if !lane.cursor.doomed.isEmpty { dispatchLater(lane.queue) }
+        if lane.cursor.doomed.count > known { dispatchLater(lane.queue) }
         // Entering a chunk of which nothing is left makes it removable; someone has to write that down.
         if lane.cursor.hasFinishedChunks { touch(lane) }
     }

@@ -14,10 +14,14 @@ extension Broker {
     ///
     /// - Parameter isDrop: the message goes nowhere, so that the disk needs no room for it.
     func spend(_ queue: Queue, isDrop: Bool = false) -> Bool {
-        if sweepBudget > 0, canSweep || isDrop && hasRoomToGather {
-            sweepBudget -= 1
-            return true
-        }
+        guard canSpend(queue, isDrop: isDrop) else { return false }
+        sweepBudget -= 1
+        return true
+    }
+
+    /// The same before it is known whether there is anything to do.
+    private func canSpend(_ queue: Queue, isDrop: Bool) -> Bool {
+        if sweepBudget > 0, canSweep || isDrop && hasRoomToGather { return true }
         if isDrop { hasDropsLeft = true }
         // What is in the way is committed now, though nobody waits for it.
         if !hasRoomToGather { isCommitWanted = true }
@@ -154,6 +158,8 @@ extension Broker {
     /// - Returns: false if the rest has to wait: for a read, or for another turn.
     func moveDoomed(of lane: Lane, at now: Now) -> Bool {
         while let release = lane.cursor.doomed.first {
+            // What cannot be moved now need not be read now: it could have left the cache again by then.
+            guard canSpend(lane.queue, isDrop: false) else { return false }
             switch lane.log.place(atOrAfter: release.offset) {
             case .stored:
                 read(from: release.offset, below: release.offset.next, for: lane)
@@ -165,7 +171,7 @@ extension Broker {
                     loseDoomed(of: lane)
                     continue
                 }
-                guard spend(lane.queue) else { return false }
+                sweepBudget -= 1
                 lane.cursor.settleDoomed()
                 lane.log.messages -= 1
                 lane.log.bytes = lane.log.messages == 0 ? 0 : lane.log.bytes - entry.byteCount

@@ -154,7 +154,8 @@ package final class Broker {
         if let next = timers.next, next <= now.monotonic { fireTimers(at: now) }
         if !refreshing.isEmpty { goOnRefreshing(at: now) }
         if isScheduleDue, canSweep { releaseDue(at: now) }
-        if canSweep || hasDropsLeft, !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
+        // Trying in vain is not free: it reads what has left the cache.
+        if canSweep || hasDropsLeft && hasRoomToGather, !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         dispatchPending(at: now)
         trimMemory()
     }

@@ -104,6 +104,53 @@ import Testing
         #expect(scene.stored(1)?.state.bytes == 0)
     }
 
+    /// A decision of a life before is found with the chunk at the head, and cannot be carried out yet.
+    @Test func aDecisionThatHasToWaitIsNotTriedForEver() {
+        var limits = Limits()
+        limits.cacheBytesMax = 0
+        let scene = scene(limits: limits) { $0.messageTimeToLive = 1_000 }
+        let publisher = scene.attach()
+        scene.publish("a", "b", to: "q", from: publisher)
+        scene.rest()
+        let channel = scene.attach()
+        scene.consume("q", from: channel)
+        scene.rest()
+        scene.settle(2, nil, .reject, from: channel)
+        scene.broker.commit()
+        scene.broker.crash()
+        scene.broker.apply(.alarm(.disk, "the disk is full"))
+        scene.broker.send(.get(name: "q", isAutoAck: false), from: scene.attach())
+        scene.rest()
+        #expect(scene.contents("dead") == [])
+        scene.broker.apply(.alarm(.disk, nil))
+        scene.rest()
+        #expect(scene.contents("dead") == ["b"])
+    }
+
+    /// Each read would drive the other's chunk out of the cache, and none would help.
+    @Test func whatCannotBeMovedIsNotReadAgainAndAgain() {
+        var limits = Limits()
+        limits.cacheBytesMax = 0
+        let scene = scene(limits: limits) { $0.messageTimeToLive = 1_000 }
+        publish(scene, "a", "b")
+        let other = scene.attach()
+        scene.put("c", to: "q", from: other)
+        scene.rest()
+        let channel = scene.attach()
+        scene.consume("q", prefetch: 1, from: channel)
+        scene.rest()
+        scene.broker.apply(.alarm(.disk, "the disk is full"))
+        scene.broker.send(.cancel(ConsumerTag(1)), from: channel)
+        var reads = 0
+        scene.broker.effectListener = { if case .read = $0 { reads += 1 } }
+        scene.settle(1, nil, .reject, from: channel)
+        scene.rest()
+        #expect(reads <= 2)
+        scene.broker.apply(.alarm(.disk, nil))
+        scene.rest()
+        #expect(scene.contents("dead") == ["a"])
+    }
+
     @Test func whatExpiresMovesWithoutAnybody() {
         let scene = scene { $0.messageTimeToLive = 100 }
         publish(scene, "a")
