@@ -1,0 +1,118 @@
+import ColaCore
+import ColaTesting
+
+/// What becomes of each message of a run with all rules: the model of ``RulesSimulation``.
+///
+/// It does not know the rules. It knows that a message that was taken is in one place, or that somebody can say why it
+/// is in none: a client that settled it, a counter of drops, a queue that did not outlive the process.
+struct RulesLedger {
+    struct Message {
+        var isConfirmed = false
+        /// Its publisher went before it heard whether the message was taken.
+        var isUnanswered = false
+        /// Settled by a client, and not yet known to be on the disk: after a crash it may be there again.
+        var isEnding = false
+        /// It must never be seen again.
+        var isGone = false
+        /// Who has it.
+        var holder: ChannelID?
+        /// It may have been in memory alone: then it does not outlive the process.
+        var isVolatile = false
+        /// It waits in the schedule until then, or did.
+        var due: Timestamp?
+        /// It must not be handed out from then on, as long as it never left the queue that it was published to.
+        var expires: Timestamp?
+    }
+
+    private(set) var messages: [String: Message] = [:]
+    /// In the order in which they were published.
+    private(set) var bodies: [String] = []
+    private(set) var violations: [String] = []
+
+    mutating func complain(_ sentence: String) {
+        if violations.count < 10 { violations.append(sentence) }
+    }
+
+    mutating func publish(_ body: String, _ message: Message) {
+        bodies.append(body)
+        messages[body] = message
+    }
+
+    mutating func change(_ body: String, _ change: (inout Message) -> Void) {
+        guard var message = messages[body] else { return complain("nobody published '\(body)'") }
+        change(&message)
+        messages[body] = message
+    }
+
+    mutating func deliver(_ body: String, to channel: ChannelID, isAutoAck: Bool, at now: Timestamp, in queue: String) {
+        guard let message = messages[body] else { return complain("nobody published '\(body)'") }
+        if message.isGone { complain("\(queue) delivered '\(body)', which is gone") }
+        if message.isEnding { complain("\(queue) delivered '\(body)', which was settled") }
+        if let holder = message.holder { complain("\(queue) delivered '\(body)', which \(holder) has") }
+        if queue == "plain", let expires = message.expires, expires <= now {
+            complain("'\(body)' was delivered \(now.rawValue - expires.rawValue) ms after its end")
+        }
+        change(body) {
+            $0.holder = isAutoAck ? nil : channel
+            $0.isEnding = isAutoAck
+        }
+    }
+
+    mutating func disconnect(_ channel: ChannelID) {
+        for body in bodies where messages[body]?.holder == channel { messages[body]?.holder = nil }
+    }
+
+    /// Holds what was found against what is known, when all that could be done has been done and is on the disk.
+    ///
+    /// - Parameters:
+    ///   - drops: how many messages the broker says that it has dropped since the last check.
+    ///   - isNewLife: whether the process died since, so that what was not on the disk may be undone.
+    mutating func check(
+        _ contents: [String: [String]], scheduled: Int, drops: Int, at now: Timestamp, isNewLife: Bool
+    ) {
+        var places: [String: String] = [:]
+        for (queue, found) in contents.sorted(by: { $0.key < $1.key }) {
+            for body in found {
+                guard let message = messages[body] else { return complain("\(queue) holds '\(body)'; who is it?") }
+                if let other = places[body] { complain("'\(body)' is in \(queue) and in \(other)") }
+                if message.isGone { complain("\(queue) holds '\(body)', which is gone") }
+                if message.isEnding, !isNewLife { complain("\(queue) holds '\(body)', which was settled") }
+                places[body] = queue
+                if queue == "memory" { messages[body]?.isVolatile = true }
+            }
+        }
+        var (waiting, missing) = (0, [String]())
+        for body in bodies {
+            guard let message = messages[body], !message.isGone else { continue }
+            let isInSchedule = places[body] == nil && message.due.map { $0 > now } ?? false
+            if isInSchedule { waiting += 1 }
+            settle(body, isThere: places[body] != nil || isInSchedule, isNewLife: isNewLife, &missing)
+        }
+        if waiting != scheduled { complain("\(scheduled) wait in the schedule instead of \(waiting)") }
+        // One whose publisher never heard of it may be among what was dropped.
+        if missing.count > drops {
+            complain("\(missing.count) are lost though \(drops) were dropped: \(missing.prefix(10))")
+        }
+    }
+
+    private mutating func settle(_ body: String, isThere: Bool, isNewLife: Bool, _ missing: inout [String]) {
+        change(body) { message in
+            if isThere {
+                if isNewLife { message.isEnding = false }
+                message.isConfirmed = true
+                return
+            }
+            if message.holder != nil { missing.append(body + " (held)") }
+            let isExcused =
+                isNewLife && (!message.isConfirmed || message.isVolatile)
+                || message.isUnanswered && !message.isConfirmed
+            if !message.isEnding, !isExcused, message.holder == nil { missing.append(body) }
+            message.isGone = true
+        }
+    }
+
+    /// The process ends: nobody holds anything.
+    mutating func end() {
+        for body in bodies { messages[body]?.holder = nil }
+    }
+}
