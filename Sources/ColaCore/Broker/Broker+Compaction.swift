@@ -89,7 +89,8 @@ extension Broker {
     private func rewrite(_ change: ChunkRewrite, of partition: Partition) {
         touch(partition)
         partition.rewritten.append(change)
-        gatheringBytes += change.segment.entries.reduce(64) { $0 + $1.byteCount }
+        // All that was read stays in memory with what is left of it, until the batch has been written.
+        gatheringBytes += change.segment.byteCount
         cacheBytes += partition.log.rewrite(change)
     }
 

@@ -137,6 +137,33 @@ import Testing
         checkCounts(scene, records)
     }
 
+    /// The process dies after each step of the passes: what the store is asked next time gives the same.
+    @Test(arguments: 0..<40)
+    func aCrashInTheMiddleOfAPassLosesNothing(steps: Int) {
+        let scene = Scene(topic: "t", [.cleanup: "compact", .deleteRetention: "0"], limits: limits())
+        var channel = scene.attach()
+        func body(_ number: Int) -> String? { number % 5 == 2 ? nil : "v\(number)" }
+        for number in 0..<30 {
+            scene.put(body(number), to: "t", .init(key: "k\(number % 5)"), from: channel)
+            if number % 3 == 2 { scene.broker.commit() }
+        }
+        for _ in 0..<steps where !scene.broker.readNext() {
+            scene.broker.cut()
+            scene.broker.commitNext()
+        }
+        scene.broker.crash()
+        for _ in 0..<2 {
+            let records = records(scene)
+            checkCounts(scene, records)
+            for key in 0..<5 { #expect((records.last { $0.key == "k\(key)" }?.body) == body(25 + key)) }
+            channel = scene.attach()
+            for _ in 0..<12 { scene.put("end", to: "t", .init(key: "k4"), from: channel) }
+            scene.put(body(29), to: "t", .init(key: "k4"), from: channel)
+            #expect(scene.settle(milliseconds: 10))
+        }
+        #expect(records(scene).map(\.key) == ["k0", "k1", "k3", "k4"])
+    }
+
     @Test func itIsIdleWhereNothingIsToBeDone() {
         let scene = Scene(topic: "t", Self.compact, limits: limits())
         let channel = scene.attach()
