@@ -34,7 +34,8 @@ extension World {
             client.session?.finish()
         }
         let isAnswered = run(
-            until: { clients.allSatisfy { $0.session?.isIdle ?? true } }, within: 60 * Self.second)
+            until: { clients.allSatisfy { $0.session.map { $0.isIdle && !$0.isBlocked } ?? true } },
+            within: 60 * Self.second)
         if !isAnswered, violations.isEmpty {
             for client in clients { if let session = client.session { session.complainAboutPending() } }
         }
