@@ -63,8 +63,8 @@ package struct LogChange: Sendable {
     /// Chunks that get new content: of the records that were there only those given stay. A run of offsets is one or
     /// more whole chunks of the store and becomes one chunk.
     package var rewritten: [ChunkRewrite] = []
-    /// Chunks that begin in this range go, in slices, some time after the commit: a purge. Readers are never shown
-    /// them.
+    /// What lies in this range goes, in slices, some time after the commit: a purge. Readers are never shown it. Its
+    /// ends need not be those of chunks.
     package var trim: Range<Offset>?
     /// How often messages that came back had been delivered; each replaces what was stored for its offset.
     package var released: [Release] = []
