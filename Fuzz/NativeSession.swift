@@ -20,7 +20,7 @@ public func fuzzNativeSession(_ start: UnsafePointer<UInt8>?, _ count: Int) -> C
 private final class Client {
     /// What the store has read; a manual store calls back on this thread.
     private final class Mailbox: @unchecked Sendable {
-        var loaded: [ReadResult] = []
+        var loaded: [Command] = []
     }
 
     private var session: NativeSession
@@ -57,8 +57,10 @@ private final class Client {
 
     func send(_ bytes: ArraySlice<UInt8>) {
         apply(.attach(ChannelID(2), ChannelInfo(protocolName: "fuzz", peer: "", user: "")))
-        for name in ["q", "r"] { apply(.request(ChannelID(2), RequestID(1), .declareQueue(name: name))) }
-        apply(.request(ChannelID(2), RequestID(1), .declareTopic(name: "t")))
+        for name in ["q", "r"] {
+            apply(.request(ChannelID(2), RequestID(1), .declareQueue(QueueDeclaration(name: name))))
+        }
+        apply(.request(ChannelID(2), RequestID(1), .declareTopic(name: "t", partitions: 2, Arguments())))
         rest()
         var position = bytes.startIndex
         while position < bytes.endIndex {
@@ -71,6 +73,7 @@ private final class Client {
             if draw() % 4 == 0 { commit() }
             if draw() % 3 == 0 { read() }
             if draw() % 16 == 0 { apply(.windowOpened(ChannelID(1))) }
+            if draw() % 8 == 0 { pass(milliseconds: Int64(draw() % 200)) }
             check()
         }
         session.receiveEnd()
@@ -79,6 +82,7 @@ private final class Client {
         // Answers that wait for the client to take what was sent before: it does.
         for _ in 0..<10_000 where session.isAttached && !session.isClosed {
             apply(.windowOpened(ChannelID(1)))
+            pass(milliseconds: 1)
             rest()
         }
         check()
@@ -107,15 +111,27 @@ private final class Client {
         broker.apply(command, at: now, into: &effects)
         for effect in effects {
             switch effect {
-            case .reply(ChannelID(1), _, _), .deliver(ChannelID(1), _, _), .consumerFailed(ChannelID(1), _, _):
+            case .reply(ChannelID(1), _, _), .deliver(ChannelID(1), _, _), .consumerFailed(ChannelID(1), _, _),
+                .assigned(ChannelID(1), _, _):
                 session.handle(effect)
             case .read(let request):
                 store.read(request) { [mailbox] result in
-                    if case .success(let result) = result { mailbox.loaded.append(result) }
+                    if case .success(let result) = result { mailbox.loaded.append(.loaded(result)) }
+                }
+            case .ask(let query):
+                store.ask(query) { [mailbox] result in
+                    if case .success(let result) = result { mailbox.loaded.append(.answered(query, result)) }
                 }
             default: break
             }
         }
+    }
+
+    /// Time goes by, and with it what was to be done then.
+    private func pass(milliseconds: Int64) {
+        now.monotonic = now.monotonic.advanced(byMilliseconds: milliseconds)
+        now.wall = Timestamp(now.wall.rawValue + milliseconds)
+        apply(.tick)
     }
 
     private func commit() {
@@ -125,7 +141,7 @@ private final class Client {
 
     private func read() {
         store.readNext()
-        if !mailbox.loaded.isEmpty { apply(.loaded(mailbox.loaded.removeFirst())) }
+        if !mailbox.loaded.isEmpty { apply(mailbox.loaded.removeFirst()) }
     }
 
     /// The disk catches up.
