@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 120
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check test test-long demo vectors fuzz bench crash format lint clean
+.PHONY: help setup build check test test-long demo vectors fuzz bench crash mutations format lint clean
 .PHONY: unit clients integration sanitize
 
 help: ## list the targets
@@ -43,6 +43,7 @@ test-long: ## before an issue is closed: more seeds and rounds, sanitizers, fuzz
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory lint
 	COLA_LONG=1 $(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory mutations
 	@$(MAKE) --no-print-directory sanitize
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory build
@@ -66,6 +67,9 @@ crash: build ## twenty kills and twenty power cuts under load, with their verdic
 	COLA_LONG=1 COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -s Tests/IntegrationTests/test_kill9.py \
 		Tests/IntegrationTests/test_powerloss.py Tests/IntegrationTests/test_sigterm.py \
 		Tests/IntegrationTests/test_restart_time.py Tests/IntegrationTests/test_faults.py
+
+mutations: setup ## break the broker on purpose, one rule at a time: the simulation must notice each
+	scripts/mutations.py
 
 format: ## format the Swift sources in place
 	swift format -i -r -p Sources Tests Fuzz

@@ -92,11 +92,13 @@ package struct Server {
         let recovery: Recovery
         do {
             recovery = try store.open(
-                events: owner.events(failed: { error in
-                    // Nothing may be said or done any more: what is on the disk decides, at the next start.
-                    logger.critical("\(error)")
-                    _exit(error.exitCode)
-                }))
+                events: owner.events(
+                    failed: { error in
+                        // Nothing may be said or done any more: what is on the disk decides, at the next start.
+                        logger.critical("\(error)")
+                        _exit(error.exitCode)
+                    },
+                    damaged: { logger.error("a stored message was put aside", metadata: ["damage": "\($0)"]) }))
         } catch {
             throw Failure(exitCode: error.exitCode, description: error.description)
         }

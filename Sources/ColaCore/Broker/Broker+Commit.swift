@@ -30,13 +30,20 @@ extension Broker {
             flight.ends.append((owner, owner.log.next))
         }
         touched.removeAll(keepingCapacity: true)
-        guard !batch.logs.isEmpty || !changes.isEmpty else { return nil }
+        guard !batch.logs.isEmpty || !changes.isEmpty || isGatheringAwaited else { return nil }
         if changes.isNextLogChanged { batch.nextLog = nextLog }
         if changes.isNextScheduleChanged { batch.nextSchedule = nextSchedule }
         changes = GatheringChanges()
         flights.append(flight)
         gathering = gathering.next
         return batch
+    }
+
+    /// Whether an answer stands behind the gathering batch. Where all that happened was in memory alone, it is one of
+    /// nothing; whoever waits for it must not wait for ever.
+    private var isGatheringAwaited: Bool {
+        if let last = held.last, last.batch == gathering { return true }
+        return stalled.contains { if case .commit(gathering) = $0.stall { true } else { false } }
     }
 
     /// - Returns: nil if the store need not know: all of it is in memory alone.

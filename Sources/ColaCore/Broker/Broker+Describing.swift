@@ -21,7 +21,7 @@ extension Broker {
                 return .failure(.notFound(.exchange, name: name))
             }
             var row = row(exchange.definition)
-            row.add("bindings", .list(host.router.bindings(from: name).map { .fields(self.row($0)) }))
+            row.add("bindings", .list(sorted(host.router.bindings(from: name)).map { .fields(self.row($0)) }))
             return .success(row)
         case .group(let topicName, let name):
             guard case .topic(let topic) = host.router.destinations[topicName] else {
@@ -80,7 +80,7 @@ extension Broker {
                     row.add("next-expiry", lane.nextExpiry.map { Int($0.rawValue) })
                     return .fields(row)
                 }))
-        let bindings = queue.host.router.bindings(of: queue.name, target: .queue)
+        let bindings = sorted(queue.host.router.bindings(of: queue.name, target: .queue))
         row.add("bindings", .list(bindings.map { .fields(self.row($0)) }))
         return row
     }
@@ -104,7 +104,7 @@ extension Broker {
                     row.add("bytes", partition.log.bytes)
                     return .fields(row)
                 }))
-        let bindings = topic.host.router.bindings(of: topic.name, target: .queue)
+        let bindings = sorted(topic.host.router.bindings(of: topic.name, target: .queue))
         row.add("bindings", .list(bindings.map { .fields(self.row($0)) }))
         return row
     }

@@ -142,7 +142,9 @@ extension Broker {
     /// Deletes an empty virtual host: one command is one transaction, and what is in it may be much.
     func deleteVirtualHost(_ name: String, _ id: RequestID, for channel: Channel, at now: Now) {
         guard let host = hosts[name] else { return refuse(channel, id, .notFound(.virtualHost, name: name)) }
-        guard name != VirtualHostDefinition.defaultName else { return refuse(channel, id, .reservedName(name)) }
+        guard name != VirtualHostDefinition.defaultName else {
+            return refuse(channel, id, .mismatch("virtual host '/' is the default one, and always there"))
+        }
         guard host.router.destinations.isEmpty else {
             let count = host.router.destinations.count
             return refuse(

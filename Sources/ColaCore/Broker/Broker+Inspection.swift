@@ -7,10 +7,7 @@ extension Broker {
         case .queues: return queues(of: host).map(row)
         case .topics: return topics(of: host).map(row)
         case .exchanges: return host.router.exchanges.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
-        case .bindings:
-            return host.router.bindings.sorted {
-                ($0.source, $0.routingKey, $0.destination) < ($1.source, $1.routingKey, $1.destination)
-            }.map(row)
+        case .bindings: return sorted(host.router.bindings).map(row)
         case .consumers:
             return channels(of: host).flatMap { channel in channel.consumers.map { row($0, of: channel) } }
         case .connections: return sortedChannels.map(row)
@@ -20,6 +17,19 @@ extension Broker {
             }
         case .policies: return host.policies.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
         case .virtualHosts: return hosts.values.sorted { $0.name < $1.name }.map(row)
+        }
+    }
+
+    func sorted(_ bindings: [BindingDefinition]) -> [BindingDefinition] {
+        bindings.sorted {
+            if ($0.source, $0.routingKey, $0.destination) != ($1.source, $1.routingKey, $1.destination) {
+                return ($0.source, $0.routingKey, $0.destination) < ($1.source, $1.routingKey, $1.destination)
+            }
+            if $0.target != $1.target { return $0.target.rawValue < $1.target.rawValue }
+            if $0.match.isAny != $1.match.isAny { return $1.match.isAny }
+            return $0.match.headers.lexicographicallyPrecedes($1.match.headers) {
+                ($0.name, $0.value ?? "") < ($1.name, $1.value ?? "")
+            }
         }
     }
 

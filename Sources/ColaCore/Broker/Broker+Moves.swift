@@ -179,13 +179,17 @@ extension Broker {
                 touch(lane)
                 let origin = Origin(
                     epoch: epoch, log: lane.log.id, offset: release.offset, failures: release.deliveries)
-                move(message(of: entry, in: chunk.segment.data), of: lane, release, origin, at: now)
+                move(
+                    message(of: entry, in: chunk.segment.data), expires: entry.expires, of: lane, release, origin,
+                    at: now)
             }
         }
         return true
     }
 
-    private func move(_ message: Message, of lane: Lane, _ release: Release, _ origin: Origin, at now: Now) {
+    private func move(
+        _ message: Message, expires: Timestamp, of lane: Lane, _ release: Release, _ origin: Origin, at now: Now
+    ) {
         let queue = lane.queue
         switch release.fate {
         case .rejected, nil:
@@ -196,8 +200,12 @@ extension Broker {
             var message = message
             message.headers.setOrigin(origin)
             message.headers.set(.deliveries, "\(release.deliveries)")
+            // It expires when it would have; if that is before it is due, when it is due.
+            let (left, overflow) = expires.rawValue.subtractingReportingOverflow(due.rawValue)
+            let timeToLive = expires == RecordSegment.Entry.never || overflow ? nil : max(0, left)
             enterSchedule(
-                message, .queue(queue.definition.log), due: due, priority: lane.priority, timeToLive: nil, at: now)
+                message, .queue(queue.definition.log), due: due, priority: lane.priority, timeToLive: timeToLive,
+                at: now)
         }
         if queue.isDurable { commitSoon(at: now) }
     }

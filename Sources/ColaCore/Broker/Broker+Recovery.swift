@@ -93,7 +93,8 @@ extension Broker {
     /// Its own arguments, and what the policy that counts for it adds.
     func refreshArguments(of queue: Queue) {
         let policy = queue.host.policy(for: queue.name, isQueue: true)
-        queue.arguments = queue.definition.arguments.filled(from: policy?.arguments ?? Arguments())
+        queue.arguments = queue.definition.arguments.filled(
+            from: policy?.arguments.filter(\.isOfQueues) ?? Arguments())
         queue.policy = policy?.name
         queue.consumersChanged()
         if queue.arguments.deduplicationWindow == nil, let seen = queue.seen, seen.window.isEmpty { queue.seen = nil }
@@ -101,7 +102,8 @@ extension Broker {
 
     func refreshArguments(of topic: Topic) {
         let policy = topic.host.policy(for: topic.name, isQueue: false)
-        topic.arguments = topic.definition.arguments.filled(from: policy?.arguments ?? Arguments())
+        topic.arguments = topic.definition.arguments.filled(
+            from: policy?.arguments.filter(\.isOfTopics) ?? Arguments())
         topic.policy = policy?.name
     }
 }

@@ -52,7 +52,8 @@ extension Broker {
             let queue = lane.queue
             let message = scheduled.message
             let failures = message.headers.text(.deliveries).flatMap { Int($0) } ?? 0
-            let expires = queue.arguments.messageTimeToLive.map { now.wall.later(byMilliseconds: $0) }
+            let timeToLive = [scheduled.timeToLive, queue.arguments.messageTimeToLive].compactMap { $0 }.min()
+            let expires = timeToLive.map { now.wall.later(byMilliseconds: $0) }
             put(
                 message, into: self.lane(of: scheduled.priority, in: queue), expires: expires, deliveries: failures,
                 at: now)

@@ -81,8 +81,8 @@ package struct SharedCursor {
             return enter(base: end.next, last: last, segment: segment, settled: rest, released: released)
         }
         var span = Span(base: base, last: last, settled: settled, isStored: !settled.isEmpty)
-        // Without a span everything below `fresh` is settled.
-        let known = spans.isEmpty ? max(floor, fresh) : floor
+        // What lies between the last span and `fresh` is settled: its spans have gone.
+        let known = max(floor, fresh)
         if known > base {
             for index in 0..<min(span.width, known.distance(from: base)) { span.settled.insert(index) }
         }
@@ -111,10 +111,12 @@ package struct SharedCursor {
                 deliveries[release.offset] = release.deliveries
             }
         }
-        fresh = max(fresh, base)
+        // A chunk may have been entered and not a message of it taken before the store merged it with this one.
+        let isNext = !hasEntered(fresh)
+        if isNext { fresh = max(fresh, base) }
         if span.isFinished {
             finished.append(base...last)
-            fresh = max(fresh, last.next)
+            if isNext { fresh = max(fresh, last.next) }
         } else {
             spans.append(span)
         }
@@ -244,7 +246,7 @@ package struct SharedCursor {
         guard spans[index].isFinished else { return }
         finished.append(spans[index].base...spans[index].last)
         // What is left of the last span, if anything, was settled in a life before: it must not be entered again.
-        if index == spans.count - 1 { fresh = max(fresh, spans[index].last.next) }
+        if index == spans.count - 1, fresh >= spans[index].base { fresh = max(fresh, spans[index].last.next) }
         if index == 0 { spans.removeFirst() } else { spans.remove(at: index) }
     }
 

@@ -59,5 +59,12 @@ package struct Arguments: Hashable, Sendable {
         return filled
     }
 
+    /// Those of them for which `isIncluded` says so.
+    package func filter(_ isIncluded: (Argument) -> Bool) -> Arguments {
+        var filtered = self
+        for argument in Argument.allCases where !isIncluded(argument) { argument.clear(in: &filtered) }
+        return filtered
+    }
+
     package var isEmpty: Bool { self == Arguments() }
 }

@@ -198,3 +198,61 @@ import Testing
         #expect(Set(removed).count == removed.count)
     }
 }
+
+/// The store may merge chunks between two reads.
+@Suite struct MergedChunkTests {
+    private func segment(_ offsets: ClosedRange<Int64>) -> RecordSegment {
+        var segment = RecordSegment()
+        for offset in offsets { segment.append(Message(value: [0x61]), at: Offset(offset), timestamp: Timestamp(0)) }
+        return segment
+    }
+
+    private func enter(_ cursor: inout SharedCursor, _ offsets: ClosedRange<Int64>) {
+        cursor.enter(
+            base: Offset(offsets.lowerBound), last: Offset(offsets.upperBound), segment: segment(offsets),
+            settled: SettledSet(), released: [])
+    }
+
+    /// What was looked at but not handed out stays the next one when its chunk comes back as part of a larger one.
+    @Test func aMessageThatWasOnlyLookedAtIsNotSkipped() {
+        var cursor = SharedCursor(floor: Offset(0), recoveredBelow: Offset(0))
+        enter(&cursor, 0...1)
+        cursor.take(Offset(0))
+        enter(&cursor, 0...4)
+        #expect(cursor.fresh == Offset(1))
+        for offset in 1...4 as ClosedRange<Int64> {
+            #expect(!cursor.isTaken(Offset(offset)))
+            cursor.take(Offset(offset))
+        }
+        for offset in 0...4 as ClosedRange<Int64> { cursor.settle(Offset(offset)) }
+        let changes = cursor.cut()
+        #expect(changes.floor == Offset(5))
+        #expect(changes.removed.map { $0.lowerBound.rawValue...$0.upperBound.rawValue } == [0...1, 2...4])
+    }
+
+    /// Nor where all that is new of the larger chunk was settled before.
+    @Test func aMessageBeforeASettledRestIsNotSkipped() {
+        var cursor = SharedCursor(floor: Offset(0), recoveredBelow: Offset(0))
+        enter(&cursor, 0...1)
+        var settled = SettledSet()
+        for index in 2...4 { settled.insert(index) }
+        cursor.enter(base: Offset(0), last: Offset(4), segment: segment(0...4), settled: settled, released: [])
+        #expect(cursor.fresh == Offset(0))
+        #expect(!cursor.isTaken(Offset(0)))
+        #expect(cursor.isTaken(Offset(3)))
+    }
+
+    /// What was settled, so that its chunk has gone, does not come back with a chunk that it was merged into.
+    @Test func whatWasSettledBehindALeaseDoesNotComeBack() {
+        var cursor = SharedCursor(floor: Offset(0), recoveredBelow: Offset(0))
+        enter(&cursor, 0...1)
+        for offset in 0...1 as ClosedRange<Int64> { cursor.take(Offset(offset)) }
+        enter(&cursor, 2...2)
+        cursor.take(Offset(2))
+        cursor.settle(Offset(2))
+        enter(&cursor, 2...4)
+        #expect(cursor.fresh == Offset(3))
+        #expect(cursor.isTaken(Offset(2)))
+        #expect(!cursor.isTaken(Offset(3)))
+    }
+}

@@ -20,6 +20,10 @@ struct RulesLedger {
         var isVolatile = false
         /// It waits in the schedule until then, or did.
         var due: Timestamp?
+        /// It was given back with a delay since the last check: a crash may undo that.
+        var isRecent = false
+        /// A crash may have undone that: it is in the schedule, or where it was before, and there it may have expired.
+        var isUncertain = false
         /// It must not be handed out from then on, as long as it never left the queue that it was published to.
         var expires: Timestamp?
     }
@@ -53,6 +57,8 @@ struct RulesLedger {
             complain("'\(body)' was delivered \(now.rawValue - expires.rawValue) ms after its end")
         }
         change(body) {
+            $0.due = nil
+            $0.isUncertain = false
             $0.holder = isAutoAck ? nil : channel
             $0.isEnding = isAutoAck
         }
@@ -81,14 +87,25 @@ struct RulesLedger {
                 if queue == "memory" { messages[body]?.isVolatile = true }
             }
         }
-        var (waiting, missing) = (0, [String]())
+        var (waiting, uncertain, missing) = (0, 0, [String]())
         for body in bodies {
             guard let message = messages[body], !message.isGone else { continue }
+            if !isNewLife { messages[body]?.isRecent = false }
+            if message.isUncertain {
+                if places[body] == nil {
+                    if message.due.map({ $0 > now }) ?? false { uncertain += 1 } else { messages[body]?.isGone = true }
+                    continue
+                }
+                messages[body]?.isUncertain = false
+                messages[body]?.due = nil
+            }
             let isInSchedule = places[body] == nil && message.due.map { $0 > now } ?? false
             if isInSchedule { waiting += 1 }
             settle(body, isThere: places[body] != nil || isInSchedule, isNewLife: isNewLife, &missing)
         }
-        if waiting != scheduled { complain("\(scheduled) wait in the schedule instead of \(waiting)") }
+        if !(waiting...waiting + uncertain).contains(scheduled) {
+            complain("\(scheduled) wait in the schedule instead of \(waiting)")
+        }
         // One whose publisher never heard of it may be among what was dropped.
         if missing.count > drops {
             complain("\(missing.count) are lost though \(drops) were dropped: \(missing.prefix(10))")
@@ -112,7 +129,10 @@ struct RulesLedger {
     }
 
     /// The process ends: nobody holds anything.
-    mutating func end() {
-        for body in bodies { messages[body]?.holder = nil }
+    mutating func end(isCrash: Bool) {
+        for body in bodies {
+            messages[body]?.holder = nil
+            if isCrash, messages[body]?.isRecent == true { messages[body]?.isUncertain = true }
+        }
     }
 }

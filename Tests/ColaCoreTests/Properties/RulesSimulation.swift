@@ -190,6 +190,7 @@ final class RulesSimulation {
             case .release: break
             case .releaseLater(let milliseconds):
                 message.due = after(milliseconds)
+                message.isRecent = true
                 message.expires = nil
             }
         }
@@ -352,7 +353,7 @@ final class RulesSimulation {
                 for body in client.publishes.values.sorted() { ledger.change(body) { $0.isUnanswered = true } }
             }
         }
-        ledger.end()
+        ledger.end(isCrash: isCrash)
         clients = []
         isAlarmed = false
         if isCrash { broker.crash() } else { broker.stop() }
