@@ -149,7 +149,9 @@ extension Scene {
         for _ in 0..<10_000 {
             broker.send(.get(name: name, isAutoAck: true), from: channel)
             rest()
+            // What was sent before may have been as much as its socket takes.
             broker.apply(.windowOpened(channel))
+            rest()
             guard case .message(let message)? = answers(channel).last else { return taken }
             taken.append(message.body)
         }
