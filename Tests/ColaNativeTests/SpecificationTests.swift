@@ -31,7 +31,7 @@ import Testing
         .queueFull(name: "", limit: 1, unit: ""), .badArgument(""), .limit(what: "", limit: 1, setting: ""),
         .deleted(.queue, name: ""), .offsetOutOfRange(topic: "", offset: Offset(1), next: Offset(1)),
         .transactionTooLarge(bytes: 1, limit: 1), .overloaded(waiting: 1), .storage(""),
-        .damaged(name: "", base: Offset(0)),
+        .damaged(name: "", base: Offset(0)), .permanent(""),
     ]
 
     private static func number(_ error: BrokerError) -> Int {
@@ -55,6 +55,7 @@ import Testing
         case .overloaded: 16
         case .storage: 17
         case .damaged: 18
+        case .permanent: 19
         }
     }
 

@@ -143,7 +143,7 @@ extension Broker {
     func deleteVirtualHost(_ name: String, _ id: RequestID, for channel: Channel, at now: Now) {
         guard let host = hosts[name] else { return refuse(channel, id, .notFound(.virtualHost, name: name)) }
         guard name != VirtualHostDefinition.defaultName else {
-            return refuse(channel, id, .mismatch("virtual host '/' is the default one, and always there"))
+            return refuse(channel, id, .permanent("virtual host '/' is the default one, and always there"))
         }
         guard host.router.destinations.isEmpty else {
             let count = host.router.destinations.count

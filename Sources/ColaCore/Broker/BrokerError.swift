@@ -6,6 +6,8 @@ package enum BrokerError: Error, Equatable, Sendable {
     case notFound(Kind, name: String)
     case mismatch(String)
     case reservedName(String)
+    /// It is always there.
+    case permanent(String)
     case badName(String, reason: String)
     case unroutable(exchange: String, routingKey: String)
     case consumerInUse(ConsumerTag)
@@ -42,7 +44,7 @@ extension BrokerError {
         switch self {
         case .notFound, .consumerNotFound: "not_found"
         case .mismatch, .offsetOutOfRange: "mismatch"
-        case .reservedName: "access_refused"
+        case .reservedName, .permanent: "access_refused"
         case .badName, .badArgument: "syntax"
         case .unroutable: "unroutable"
         case .consumerInUse, .inUse: "in_use"
@@ -62,8 +64,8 @@ extension BrokerError {
         switch self {
         case .storage, .overloaded, .queueFull: true
         case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
-            .consumerInUse, .inUse, .locked, .badArgument, .unknownDelivery, .limit, .transactionTooLarge, .deleted,
-            .damaged:
+            .consumerInUse, .inUse, .locked, .badArgument, .permanent, .unknownDelivery, .limit, .transactionTooLarge,
+            .deleted, .damaged:
             false
         }
     }
@@ -99,7 +101,7 @@ extension BrokerError: CustomStringConvertible {
                 : "none of the deliveries \(first) to \(last) is held by this connection"
         case .locked(let kind, let name):
             "\(kind.rawValue) '\(name)' belongs to another connection alone; it is free when that one ends"
-        case .inUse(let sentence), .badArgument(let sentence): sentence
+        case .inUse(let sentence), .badArgument(let sentence), .permanent(let sentence): sentence
         case .queueFull(let name, let limit, let unit):
             "queue '\(name)' holds its limit of \(limit) \(unit) and refuses more (overflow=reject-publish); publish "
                 + "again when messages have been consumed"

@@ -91,13 +91,10 @@ struct RulesLedger {
         for body in bodies {
             guard let message = messages[body], !message.isGone else { continue }
             if !isNewLife { messages[body]?.isRecent = false }
-            if message.isUncertain {
-                if places[body] == nil {
-                    if message.due.map({ $0 > now }) ?? false { uncertain += 1 } else { messages[body]?.isGone = true }
-                    continue
-                }
-                messages[body]?.isUncertain = false
-                messages[body]?.due = nil
+            // Even where it is found it may still be on its way: what was decided is carried out when it is read.
+            if message.isUncertain, places[body] == nil {
+                if message.due.map({ $0 > now }) ?? false { uncertain += 1 } else { messages[body]?.isGone = true }
+                continue
             }
             let isInSchedule = places[body] == nil && message.due.map { $0 > now } ?? false
             if isInSchedule { waiting += 1 }
