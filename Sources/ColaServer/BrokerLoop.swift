@@ -33,6 +33,8 @@ final class BrokerLoop {
     private var watch: ResourceWatch?
     /// When the machine's resources were last looked at.
     private var lastLook: Instant?
+    /// What was given to the store since. Bytes.
+    private var bytesSinceLook = 0
     private var watchTimer: Scheduled<Void>?
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
@@ -48,6 +50,8 @@ final class BrokerLoop {
 
     /// How long a look at the machine's resources holds good, while something happens.
     private static let lookNanoseconds: Int64 = 250_000_000
+    /// How much may be written before they are looked at again. Bytes.
+    private static let lookBytes = 4 << 20
 
     /// - Parameters:
     ///   - watch: nil: nothing of the machine can become scarce.
@@ -262,10 +266,16 @@ final class BrokerLoop {
     /// Looks at the machine's resources now and then; until an alarm is over also when nothing else happens.
     private func lookAround(at now: Now) {
         guard watch != nil else { return }
-        if let lastLook, now.monotonic.rawValue - lastLook.rawValue < Self.lookNanoseconds { return }
+        if let lastLook, bytesSinceLook < Self.lookBytes,
+            now.monotonic.rawValue - lastLook.rawValue < Self.lookNanoseconds
+        {
+            return
+        }
         lastLook = now.monotonic
+        bytesSinceLook = 0
         for change in watch?.look() ?? [] { raise(change.alarm, change.sentence, at: now) }
         guard watch?.isAlarmed == true, watchTimer == nil else { return }
+        store.giveBackSpace()
         watchTimer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(2 * Self.lookNanoseconds)) { [self] in
             watchTimer = nil
             guard !isStopping else { return }
@@ -335,6 +345,7 @@ final class BrokerLoop {
         while broker.isCommitDue(at: now) {
             let inFlight = submitted.rawValue - committed.rawValue
             guard inFlight == 0 || inFlight == 1 && broker.gatheringBytes >= Self.worthwhileBatchBytes else { return }
+            bytesSinceLook += broker.gatheringBytes
             guard let batch = broker.cut() else { return }
             submitted = batch.number
             store.submit(batch)

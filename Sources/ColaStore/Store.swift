@@ -23,8 +23,16 @@ package protocol Store: AnyObject, Sendable {
     /// Answers a question about what is committed. Returns at once; `completion` follows.
     func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void)
 
+    /// Disk space is scarce: gives back some of what it does not use, soon. A store without a disk of its own does
+    /// nothing.
+    func giveBackSpace()
+
     /// Commits what was submitted, marks the stop as clean, and lets go of the virtual host. Blocks until done.
     func close() throws(StoreError)
+}
+
+extension Store {
+    package func giveBackSpace() {}
 }
 
 /// What a store tells its owner.

@@ -86,7 +86,7 @@ def small_disk(tmp_path):
 
 def test_full_disk(small_disk, new_broker):
     """Publishers are held back, nothing confirmed is lost, consuming makes room, then publishing goes on."""
-    broker = new_broker(folder=small_disk)
+    broker = new_broker("--disk-free-min", "0", folder=small_disk)
     broker.start()
     body = b"x" * 100_000
     sent = confirmed = refused = 0

@@ -28,7 +28,7 @@ def fill(publisher) -> None:
 
 def test_a_held_publisher_is_not_taken_for_dead(small_disk, new_broker):  # noqa: F811
     """It is not read from, so that its beats are not heard is no reason to end its connection."""
-    broker = new_broker("--reserve", "0", folder=small_disk)
+    broker = new_broker("--reserve", "0", "--disk-free-min", "0", folder=small_disk)
     broker.start()
     with native.Connection(broker.unix) as publisher:
         publisher.ok("declare queue full")
@@ -38,7 +38,9 @@ def test_a_held_publisher_is_not_taken_for_dead(small_disk, new_broker):  # noqa
         while time.monotonic() < deadline:
             publisher.send("beat")
             event = publisher.next_event(0.4)
-            if isinstance(event, native.Notice):
+            if isinstance(event, native.Notice) and event.verb == "unblocked":
+                fill(publisher)  # some room was found after all
+            elif isinstance(event, native.Notice):
                 assert event.verb == "beat", event
                 beats += 1
         assert beats >= 5
@@ -46,7 +48,7 @@ def test_a_held_publisher_is_not_taken_for_dead(small_disk, new_broker):  # noqa
 
 def test_large_messages_wait_outside(small_disk, new_broker):  # noqa: F811
     """While nothing can be stored, what publishers send stays in their sockets, however many they are."""
-    broker = new_broker("--reserve", "0", folder=small_disk)
+    broker = new_broker("--reserve", "0", "--disk-free-min", "0", folder=small_disk)
     broker.start()
     peers = []
     with native.Connection(broker.unix) as publisher:
@@ -73,7 +75,7 @@ def test_a_disk_that_hangs_does_not_keep_the_server(small_disk, new_broker):  # 
     """SIGTERM ends the server also while every write waits; what was confirmed is there afterwards."""
     if not shutil.which("fsfreeze"):
         pytest.skip("needs fsfreeze")
-    broker = new_broker("--reserve", "1M", folder=small_disk)
+    broker = new_broker("--reserve", "1M", "--disk-free-min", "0", folder=small_disk)
     broker.start()
     with native.Connection(broker.unix) as connection:
         connection.ok("declare queue frozen")
@@ -96,3 +98,39 @@ def test_a_disk_that_hangs_does_not_keep_the_server(small_disk, new_broker):  # 
     broker.start()
     with native.Connection(broker.unix) as connection:
         assert connection.ok("get frozen").body == b"a"
+
+
+def test_scarce_disk_space_holds_publishers_before_the_disk_is_full(small_disk, new_broker):  # noqa: F811
+    """They are told why, consumers go on, and what they free lets the publishers go on."""
+    broker = new_broker("--reserve", "0", "--disk-free-min", "30M", folder=small_disk)
+    broker.start()
+    body = b"x" * 500_000
+    with native.Connection(broker.unix) as publisher, native.Connection(broker.unix, timeout=30) as consumer:
+        publisher.ok("declare queue scarce")
+        sent = confirmed = 0
+        notice, deadline = None, time.monotonic() + 60
+        while notice is None and time.monotonic() < deadline:
+            publisher.send("pub scarce %d" % len(body), body)
+            sent += 1
+            event = publisher.next_event(5)
+            while event is not None and notice is None:
+                if isinstance(event, native.Notice):
+                    notice = event
+                else:
+                    assert event.ok, event
+                    confirmed += 1
+                    break
+                event = publisher.next_event(1)
+        assert notice is not None and notice.verb == "blocked", notice
+        assert "disk-free-min" in notice.text and str(small_disk) not in notice.text
+        assert consumer.ok("stat").json()["blocked"] == notice.text
+        consumer.ok("consume scarce c=1 prefetch=10")
+        for _ in range(confirmed):
+            consumer.send("ack %d" % consumer.collect(1)[0].number)
+        consumer.ok("ping")
+        deadline, over = time.monotonic() + 30, False
+        while not over and time.monotonic() < deadline:
+            event = publisher.next_event(1)
+            over = isinstance(event, native.Notice) and event.verb == "unblocked"
+        assert over, "publishers were not told that there is room again; %s" % broker.stderr()
+        publisher.ok("ping")

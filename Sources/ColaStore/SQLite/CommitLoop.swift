@@ -51,6 +51,7 @@ final class CommitLoop: @unchecked Sendable {
     private enum Work {
         case batches([Batch])
         case damaged([ScheduleID])
+        case giveBack
         case nothing
         case stop(CommitQueue.Stop)
     }
@@ -65,6 +66,7 @@ final class CommitLoop: @unchecked Sendable {
                     isQuiet = false
                     try commit(batches)
                 case .damaged(let ids): try whenThereIsRoom { try committer.quarantine(ids) }
+                case .giveBack: try giveBack()
                 case .nothing: try tidyUp()
                 case .stop(.atOnce): return
                 case .stop(.inOrder):
@@ -91,6 +93,10 @@ final class CommitLoop: @unchecked Sendable {
                 let ids = queue.damaged
                 queue.damaged = []
                 return .damaged(ids)
+            }
+            if queue.wantsRoom {
+                queue.wantsRoom = false
+                return .giveBack
             }
             return queue.stop.map { .stop($0) }
         }
@@ -216,16 +222,21 @@ final class CommitLoop: @unchecked Sendable {
         let now = monotonicNanoseconds()
         guard now - lastRoomTry >= Int64(Self.retryMilliseconds) * 1_000_000 else { return }
         lastRoomTry = now
+        try giveBack()
+        if reserve.make() == nil {
+            isOutOfRoom = false
+            events.roomFound()
+        }
+    }
+
+    /// A slice of what is free in our files goes back to the file system.
+    private func giveBack() throws {
         try whenThereIsRoom {
             for _ in 0..<16 where committer.hasGarbage { try committer.trim() }
             for _ in 0..<16 where try committer.hasFreePages(over: 0) { try committer.shrink() }
         }
         // Also if that found no room, or just then.
         try whenThereIsRoom { try committer.checkpointer.truncate() }
-        if reserve.make() == nil {
-            isOutOfRoom = false
-            events.roomFound()
-        }
     }
 
     private func close() throws {

@@ -12,6 +12,8 @@ struct CommitQueue {
     var batches: [Batch] = []
     /// Messages in the schedule that cannot be read.
     var damaged: [ScheduleID] = []
+    /// Disk space is scarce: what is free in our files should go back to the file system.
+    var wantsRoom = false
     var stop: Stop?
     /// Set once nothing more can be made durable.
     var failure: StoreError?

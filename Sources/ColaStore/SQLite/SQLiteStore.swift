@@ -99,6 +99,10 @@ package final class SQLiteStore: Store {
         return opened.recovery
     }
 
+    package func giveBackSpace() {
+        commits.change { $0.wantsRoom = true }
+    }
+
     package func submit(_ batch: Batch) {
         commits.change { queue in
             // After a failure nothing may follow: what was under way is in doubt.
