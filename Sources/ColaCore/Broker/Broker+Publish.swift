@@ -98,16 +98,19 @@ extension Broker {
     }
 
     func append(_ publish: Publish, to topic: Topic, at now: Now) {
-        for message in publish.all {
-            guard let partition = topic.partition(of: message, asked: publish.partition) else { continue }
-            touch(partition)
-            let isFirst = partition.log.messages == 0
-            let before = partition.log.bytes
-            gatheringBytes += partition.log.append(publish.addressed(message), at: now.wall)
-            partition.dirtyBytes += partition.log.bytes - before
-            if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
-        }
+        append(publish.message, of: publish, to: topic, at: now)
+        for message in publish.more { append(message, of: publish, to: topic, at: now) }
         topic.published += 1 + publish.more.count
+    }
+
+    private func append(_ message: Message, of publish: Publish, to topic: Topic, at now: Now) {
+        guard let partition = topic.partition(of: message, asked: publish.partition) else { return }
+        touch(partition)
+        let isFirst = partition.log.messages == 0
+        let before = partition.log.bytes
+        gatheringBytes += partition.log.append(publish.addressed(message), at: now.wall)
+        partition.dirtyBytes += partition.log.bytes - before
+        if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
     }
 
     // MARK: Messages with rules

@@ -73,11 +73,6 @@ package struct RecordSegment: Equatable, Sendable {
         count < 2 ? count : 1 << (Int.bitWidth - (count - 1).leadingZeroBitCount)
     }
 
-    package mutating func reserve(bytes: Int, entries count: Int) {
-        data.reserveCapacity(bytes)
-        entries.reserveCapacity(count)
-    }
-
     /// Adds a copy of `message` as the record at `offset`, which is above every other of this segment.
     package mutating func append(
         _ message: Message, at offset: Offset, timestamp: Timestamp, expires: Timestamp = Entry.never
