@@ -96,7 +96,8 @@ struct RulesLedger {
                 if message.due.map({ $0 > now }) ?? false { uncertain += 1 } else { messages[body]?.isGone = true }
                 continue
             }
-            let isInSchedule = places[body] == nil && message.due.map { $0 > now } ?? false
+            // A purge takes what was to be moved and has not been read yet.
+            let isInSchedule = places[body] == nil && !message.isEnding && message.due.map { $0 > now } ?? false
             if isInSchedule { waiting += 1 }
             settle(body, isThere: places[body] != nil || isInSchedule, isNewLife: isNewLife, &missing)
         }
