@@ -133,9 +133,6 @@ package final class TestBroker {
         apply(.tick)
     }
 
-    /// The wall clock is set; no time has passed.
-    package func jump(milliseconds: Int64) { now.wall = Timestamp(now.wall.rawValue + milliseconds) }
-
     /// Somebody sets the wall clock: no time passes.
     package func setWallClock(forward milliseconds: Int64) {
         now.wall = Timestamp(now.wall.rawValue + milliseconds)

@@ -107,7 +107,7 @@ import Testing
         let scene = scene(ttl: 100)
         publish(scene, "a")
         scene.broker.crash()
-        scene.broker.jump(milliseconds: 1_000)
+        scene.broker.setWallClock(forward: 1_000)
         #expect(scene.takeAll("q") == [])
         #expect(scene.count("expired", of: "q") == 1)
     }
@@ -118,7 +118,7 @@ import Testing
         let scene = scene(ttl: 1_000)
         publish(scene, "a")
         scene.pass(500)
-        scene.broker.jump(milliseconds: jump)
+        scene.broker.setWallClock(forward: jump)
         scene.rest()
         scene.pass(400)
         #expect(scene.queue("q")?.number("ready") == 1)
