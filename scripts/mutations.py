@@ -254,7 +254,7 @@ def run(seeds):
     caught = re.findall(r"seed (\d+):\n\s*(.*)", output)
     if caught:
         return len({seed for seed, _ in caught}), caught[0][1]
-    return ("crash", output.strip().splitlines()[-1][:120]) if result.returncode else (0, "")
+    return ("a scenario or a crash", output.strip().splitlines()[-1][:120]) if result.returncode else (0, "")
 
 
 def count(seeds):

@@ -25,9 +25,12 @@ struct Plan {
     var window: Int
     var highWaterMark: Int
 
-    /// What the server may have written to one connection that did not take it (G10): a window of deliveries, one peek,
-    /// one message beyond either, and lines. Bytes.
-    var outputBytesMost: Int { options.limits.windowBytes + options.limits.peekBytesMax + 32_000 }
+    /// What the server may have written to one connection that did not take it (G10): what a socket takes before it
+    /// says that it is full, a window of deliveries, one peek, one message beyond either, and the answers to what one
+    /// burst of reads asked for. Bytes.
+    var outputBytesMost: Int {
+        highWaterMark + options.limits.windowBytes + options.limits.peekBytesMax + 5_000
+    }
 
     /// What of records the server may keep in memory (G10): its cache, the batch that gathers, and the bursts that were
     /// read before it was full. Bytes.

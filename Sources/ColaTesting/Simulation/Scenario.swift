@@ -8,6 +8,9 @@ package enum Scenario: String, CaseIterable, Sendable {
     case heldBehindARead
     /// A message comes back while its copy is still on its way to the one who had it: r= is right for both.
     case quitWithASlowLink
+    /// A consumer takes next to nothing while much waits for it. What is written for it ends with its window; a seed
+    /// has too few messages to see that.
+    case windowOfASlowConsumer
 
     /// - Returns: what broke.
     package func run() -> [String] {
@@ -17,6 +20,9 @@ package enum Scenario: String, CaseIterable, Sendable {
             plan.readFaults = 0
             plan.commitMost = 1_000_000
             plan.readMost = 5_000_000
+            plan.highWaterMark = 1_000
+            plan.options.limits.peekBytesMax = 100
+            if self == .windowOfASlowConsumer { plan.options.limits.windowBytes = 2_000 }
             if self == .heldBehindARead {
                 plan.options.limits.heldAnswersMax = 2
                 plan.options.limits.cacheBytesMax = 0
@@ -28,6 +34,7 @@ package enum Scenario: String, CaseIterable, Sendable {
         switch self {
         case .heldBehindARead: Self.heldBehindARead(world)
         case .quitWithASlowLink: Self.quitWithASlowLink(world)
+        case .windowOfASlowConsumer: Self.windowOfASlowConsumer(world)
         }
         world.heal()
         world.drain()
@@ -68,6 +75,20 @@ package enum Scenario: String, CaseIterable, Sendable {
         second.consume(world.places[0], prefetch: 4)
         if !world.run(until: { second.held.count == 4 && slow.session == nil }, within: 5_000_000_000) {
             world.complain("\(second.held.count) of 4 messages came again")
+        }
+    }
+
+    private static func windowOfASlowConsumer(_ world: World) {
+        guard let publisher = connect(world, number: 1) else { return world.complain("nobody can connect") }
+        for _ in 0..<80 { publisher.publish(Route.all[0], size: 500) }
+        world.run(until: { publisher.isIdle }, within: 1_000_000_000)
+        let slow = SimulatedClient(number: 2, world: world)
+        world.clients.append(slow)
+        slow.connect(
+            Link.Traits(latency: 5_000_000, jitter: 0, cut: .whole, window: 1, isLocal: true), heartbeat: 0)
+        slow.session?.consume(world.places[0], prefetch: 80)
+        if !world.run(until: { slow.session?.held.count == 80 }, within: 20_000_000_000) {
+            world.complain("\(slow.session?.held.count ?? 0) of 80 messages came")
         }
     }
 }
