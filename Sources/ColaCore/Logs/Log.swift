@@ -222,7 +222,8 @@ final class Log {
     private func appendInMemory(
         _ message: Message, at timestamp: Timestamp, _ expires: Timestamp, _ deliveries: Int
     ) -> Int {
-        if !isOpen {
+        let isNew = !isOpen
+        if isNew {
             window.append(
                 Chunk(
                     base: next, last: next, segment: RecordSegment(), settled: SettledSet(), released: [],
@@ -230,7 +231,7 @@ final class Log {
             isOpen = true
         }
         let index = window.count - 1
-        let before = window[index].segment.allocatedBytes
+        let before = isNew ? 0 : window[index].segment.allocatedBytes
         window[index].segment.append(message, at: next, timestamp: timestamp, expires: expires)
         window[index].last = next
         if deliveries > 0 { window[index].released.append(Release(offset: next, deliveries: deliveries)) }

@@ -60,13 +60,17 @@ package struct RecordSegment: Equatable, Sendable {
     /// What it takes in memory. Bytes.
     package var byteCount: Int { data.count + entries.count * MemoryLayout<Entry>.stride }
 
-    /// About the same with what its arrays hold in advance. Bytes.
+    /// About the same with what its arrays hold in advance, and what it costs to have it at all. Bytes.
     ///
     /// Not their capacities: those depend on what the allocator had at hand, and equal inputs must give equal outputs.
     package var allocatedBytes: Int {
-        guard isGrown else { return byteCount }
-        return Self.grown(data.count) + Self.grown(entries.count) * MemoryLayout<Entry>.stride
+        guard isGrown else { return byteCount + Self.overheadBytes }
+        return Self.grown(data.count) + Self.grown(entries.count) * MemoryLayout<Entry>.stride + Self.overheadBytes
     }
+
+    /// The heads of two arrays, what the allocator rounds them up by, and its place in a log and in the
+    /// cache. Measured: a million segments of one record of 16 bytes take 285 bytes each.
+    private static let overheadBytes = 210
 
     /// Arrays that grow double their capacity.
     private static func grown(_ count: Int) -> Int {
