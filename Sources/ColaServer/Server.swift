@@ -41,6 +41,7 @@ package struct Server {
     /// Serves until a graceful shutdown is asked for.
     package func run() async throws {
         warn()
+        MachineResources.keepHeapSmall()
         let store = SQLiteStore(options: options)
         // With two cores or fewer everything but the commits happens on one loop: no hop, no wake-up.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

@@ -6,9 +6,19 @@ final class Channel {
     struct Lease {
         let consumer: Consumer
         let offset: Offset
-        let bytes: Int
+        private let size: UInt32
         /// Of queues: the lane that it is of.
         let priority: UInt8
+
+        /// - Parameter bytes: less than 4 GiB, as all of a ``RecordSegment`` is.
+        init(consumer: Consumer, offset: Offset, bytes: Int, priority: UInt8) {
+            self.consumer = consumer
+            self.offset = offset
+            self.priority = priority
+            size = UInt32(clamping: bytes)
+        }
+
+        var bytes: Int { Int(size) }
     }
 
     let id: ChannelID

@@ -181,6 +181,8 @@ extension RecordBatch {
         var entries: [RecordSegment.Entry] = []
         var damage: [Damage] = []
         bytes.withUnsafeBytes { buffer in
+            // What is kept of this counts with its exact size: an array that grows would take up to twice that.
+            entries.reserveCapacity(countAtMost(in: buffer))
             var position = 0
             while position < buffer.count {
                 let start = position
@@ -201,6 +203,17 @@ extension RecordBatch {
             }
         }
         return (RecordSegment(data: bytes, entries: entries), damage)
+    }
+
+    /// How many records all batches say that they have, where that can be: a record takes seven bytes at least.
+    private static func countAtMost(in bytes: UnsafeRawBufferPointer) -> Int {
+        var count = 0
+        var position = 0
+        while position < bytes.count, case .success(let end) = length(of: bytes, at: position) {
+            count += min(max(0, Int(get(Int32.self, bytes, position + 57))), (end - position - headerBytes) / 7)
+            position = end
+        }
+        return count
     }
 
     /// Where the batch that begins at `start` ends.

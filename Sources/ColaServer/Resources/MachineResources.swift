@@ -27,6 +27,9 @@ struct MachineResources {
     /// Free memory that the allocator keeps goes back to the system.
     func releaseFreeMemory() { cola_release_free_memory() }
 
+    /// Said once, before the broker starts its threads.
+    static func keepHeapSmall() { cola_keep_heap_small() }
+
     /// Bytes of memory that this process may take: what the machine has, or the limit of its control group.
     static var memoryBytes: Int {
         let (bytes, overflow) = Int(sysconf(Int32(_SC_PHYS_PAGES)))
