@@ -42,7 +42,7 @@ extension Broker {
     /// Whether an answer stands behind the gathering batch. Where all that happened was in memory alone, it is one of
     /// nothing; whoever waits for it must not wait for ever.
     private var isGatheringAwaited: Bool {
-        if let last = held.last, last.batch == gathering { return true }
+        if holders.contains(where: { $0.held.last?.batch == gathering }) { return true }
         return stalled.contains { if case .commit(gathering) = $0.stall { true } else { false } }
     }
 
@@ -101,11 +101,8 @@ extension Broker {
             for spilled in flight.spilled { didSpill(spilled.lane, spilled.base, bytes: spilled.bytes) }
         }
         durable = max(durable, number)
-        while let first = held.first, first.batch <= number {
-            held.removeFirst()
-            first.channel.heldCount -= 1
-            effects.append(.reply(first.channel.id, first.request, first.reply))
-        }
+        for channel in holders { releaseHeld(of: channel) }
+        holders.removeAll { $0.held.isEmpty }
         if schedule.storedCount > 0, timers.deadline(of: .schedule) == nil { armSchedule(at: now) }
         goOnCompacting(at: now)
         guard !stalled.isEmpty else { return }

@@ -22,6 +22,8 @@ extension Broker {
         for consumer in consumers { remove(consumer, at: now) }
         channel.deferred = []
         channel.stall = nil
+        channel.held = []
+        holders.removeAll { $0 === channel }
         peeking.removeAll { $0 === channel }
         stalled.removeAll { $0 === channel }
         redrives.removeAll { $0.channel === channel }
@@ -115,10 +117,10 @@ extension Broker {
 
     /// Requests that read wait until what the channel itself wrote can be read.
     private func look(_ request: Request, _ id: RequestID, for channel: Channel, at now: Now) {
-        guard channel.lastBatch <= durable, channel.heldCount == 0 else {
-            if channel.lastBatch == gathering { isCommitWanted = true }
-            // Answers that are held go first, and the last of all that are held stands behind this channel's.
-            let batch = channel.heldCount == 0 ? channel.lastBatch : max(channel.lastBatch, held.last?.batch ?? durable)
+        guard channel.lastBatch <= durable, channel.held.isEmpty else {
+            // Answers that are held go first.
+            let batch = max(channel.lastBatch, channel.held.last?.batch ?? durable)
+            if batch == gathering { isCommitWanted = true }
             channel.stall = .commit(batch)
             channel.deferred.prepend((id, request))
             stalled.append(channel)

@@ -66,8 +66,8 @@ package final class Broker {
     }
     var flights: Deque<Flight> = []
     var durable = BatchNumber(0)
-    /// Effects that wait for a commit, in the order of their batches.
-    var held: Deque<(batch: BatchNumber, channel: Channel, request: RequestID, reply: Reply)> = []
+    /// Channels with answers that wait.
+    var holders: [Channel] = []
     /// Channels whose next request waits for a commit.
     var stalled: [Channel] = []
     /// Channels that wait for a read of a peek.
@@ -188,7 +188,7 @@ package final class Broker {
     /// Whether nothing more should be read from the channel until the next commit.
     package func holdsBack(_ id: ChannelID) -> Bool {
         guard let channel = channels[id] else { return false }
-        if channel.heldCount > limits.heldAnswersMax || channel.deferred.count > limits.heldAnswersMax { return true }
+        if channel.held.count > limits.heldAnswersMax || channel.deferred.count > limits.heldAnswersMax { return true }
         guard channel.isPublisher else { return false }
         return gatheringBytes > limits.gatheringBytesMax || !alarms.isEmpty || pinnedBytes > 2 * limits.pinnedBytesMax
     }
@@ -201,15 +201,27 @@ package final class Broker {
     /// Answers a request, at once or when all that the channel did before is durable.
     func respond(_ channel: Channel, _ request: RequestID, _ reply: Reply) {
         if request == .silent, case .done = reply { return }
-        // An answer that is held already, behind another channel's later batch, must not be overtaken.
-        guard channel.lastBatch > durable || channel.heldCount > 0 else {
+        // One that is held already must not be overtaken.
+        guard channel.lastBatch > durable || !channel.held.isEmpty else {
             effects.append(.reply(channel.id, request, reply))
             return
         }
         if channel.lastBatch == gathering { isCommitWanted = true }
-        let batch = max(channel.lastBatch, held.last?.batch ?? BatchNumber(0))
-        held.append((batch, channel, request, reply))
-        channel.heldCount += 1
+        let batch = max(channel.lastBatch, channel.held.last?.batch ?? BatchNumber(0))
+        hold(HeldReply(request: request, reply: reply, batch: batch), of: channel)
+    }
+
+    func hold(_ reply: HeldReply, of channel: Channel) {
+        if channel.held.isEmpty { holders.append(channel) }
+        channel.held.append(reply)
+    }
+
+    /// Sends what need not wait any more. The caller takes the channel out of `holders` if nothing is left.
+    func releaseHeld(of channel: Channel) {
+        while let first = channel.held.first, first.batch <= durable {
+            channel.held.removeFirst()
+            effects.append(.reply(channel.id, first.request, first.reply))
+        }
     }
 
     func refuse(_ channel: Channel, _ request: RequestID, _ error: BrokerError) {

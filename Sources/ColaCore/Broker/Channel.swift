@@ -38,8 +38,8 @@ final class Channel {
 
     /// The last batch with a change that this channel made.
     var lastBatch = BatchNumber(0)
-    /// Answers of this channel that wait for a commit.
-    var heldCount = 0
+    /// Answers that wait, in the order in which they are sent.
+    var held: Deque<HeldReply> = []
     var isPublisher = false
     /// What may still be sent before the socket has to take something. Bytes.
     var window: Int
