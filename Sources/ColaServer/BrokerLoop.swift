@@ -254,6 +254,7 @@ final class BrokerLoop {
         lookAround(at: now)
         repeat {
             isTurnExtended = false
+            broker.endBurst(at: now, into: &effects)
             release()
             commit(at: now)
             flushAll()
@@ -354,7 +355,7 @@ final class BrokerLoop {
 
     private func schedule(at now: Now) {
         // With a batch on its way the end of its commit is the next moment at which one can be cut.
-        let commit = submitted == committed ? broker.commitDeadline : nil
+        let commit = submitted == committed ? broker.commitDeadline(at: now) : nil
         let deadline = [broker.nextDeadline, commit].compactMap { $0 }.min()
         guard deadline != timerDeadline else { return }
         timer?.cancel()

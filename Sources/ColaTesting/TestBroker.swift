@@ -95,6 +95,7 @@ package final class TestBroker {
     package func apply(_ command: Command) {
         var effects: [Effect] = []
         broker.apply(command, at: now, into: &effects)
+        broker.endBurst(at: now, into: &effects)
         for effect in effects {
             effectListener?(effect)
             switch effect {
@@ -140,6 +141,9 @@ package final class TestBroker {
     }
 
     // MARK: The store
+
+    /// When the gathering batch is due though nobody waits for it.
+    package var commitDeadline: Instant? { broker.commitDeadline(at: now) }
 
     /// Cuts the gathering batch and gives it to the store.
     ///

@@ -15,6 +15,9 @@ resurrected      delivered again after its ack was answered for
 dup_unflagged    a second delivery without the mark `r`
 leftover         still in a queue after everything was drained
 
+A broker may hand out a message before it has written it: one that was not confirmed and that nobody saw after the
+broker had died may be gone, and its place in the queue is another's then.
+
 Each message is known by (producer, target, number), which stands in its body; `target` is a queue or an exchange. The
 rest of the body follows from these, so that every byte is checked. One lock guards it all: every thread may call it.
 """
@@ -45,12 +48,14 @@ class Seen(NamedTuple):
     moment: int
     offset: int
     redelivered: Optional[int]
+    life: int
 
 
 @dataclasses.dataclass
 class Message:
     key: Key
     connection: int
+    life: int
     batch: Optional[int]
     size: int
     confirmed: bool = False
@@ -60,6 +65,10 @@ class Message:
 
     def body(self) -> bytes:
         return body(self.key, self.size)
+
+    def survived(self, queue: str) -> bool:
+        """Whether it was seen there after the broker that it was sent to had died."""
+        return any(seen.life > self.life for seen in self.seen.get(queue, ()))
 
 
 @dataclasses.dataclass
@@ -113,6 +122,7 @@ class History:
         self._moment = itertools.count(1)
         self._numbers: Dict[Tuple[str, str], int] = collections.defaultdict(int)
         self._connections = itertools.count(1)
+        self._lives: Dict[int, int] = {}
         self._batches = itertools.count(1)
         self._subscriptions: Dict[Tuple[int, str], int] = {}
         self._waiting = 0
@@ -122,9 +132,18 @@ class History:
 
     # What happens, in the order it happens
 
-    def new_connection(self) -> int:
-        """A number for a connection of a producer, or of a consumer with its subscriptions."""
-        return next(self._connections)
+    def new_connection(self, life: int = 1) -> int:
+        """A number for a connection of a producer, or of a consumer with its subscriptions.
+
+        `life` grows with each start of the broker.
+        """
+        with self.lock:
+            number = next(self._connections)
+            self._lives[number] = life
+            return number
+
+    def _life(self, connection: int) -> int:
+        return self._lives.get(connection, 1)
 
     def sent(self, producer: str, target: str, connection: int, sizes: List[int], batch: bool = False) -> List[Message]:
         """About to be published, in this order: record before the first byte leaves."""
@@ -134,7 +153,7 @@ class History:
             for size in sizes:
                 key = Key(producer, target, self._numbers[producer, target])
                 self._numbers[producer, target] += 1
-                messages.append(Message(key, connection, group, size))
+                messages.append(Message(key, connection, self._life(connection), group, size))
                 self.messages[key] = messages[-1]
             return messages
 
@@ -179,7 +198,7 @@ class History:
                     self._fault("misordered", "%s: %d came after %d on one connection" % (queue, offset, last))
                 self._subscriptions[connection, queue] = max(offset, last)
             self._waiting -= message.confirmed and not earlier
-            earlier.append(Seen(moment, offset, redelivered))
+            earlier.append(Seen(moment, offset, redelivered, self._life(connection)))
             return message
 
     def settled(self, messages: Iterable[Tuple[str, Message]]) -> None:
@@ -251,16 +270,22 @@ class History:
 
         Consumers run side by side, so the moments at which they saw two messages say nothing; the offsets do.
         """
-        newest: Dict[Tuple[str, str, str], Tuple[int, Message]] = {}
+        newest: Dict[Tuple[str, str, str, int], Tuple[int, Message]] = {}
         for message in self.messages.values():  # numbers of one (producer, target) come in their order
-            for queue, seen in message.seen.items():
-                place = (message.key.producer, message.key.target, queue)
-                offset, last = newest.get(place, (-1, message))
-                if seen[0].offset < offset or (seen[0].offset == offset and last.confirmed):
-                    self._fault("misordered", "%s at %d in %s stands behind %s at %d"
-                                % (text(message.key), seen[0].offset, queue, text(last.key), offset))
-                if seen[0].offset >= offset:
-                    newest[place] = (seen[0].offset, message)
+            for queue, deliveries in message.seen.items():
+                first = deliveries[0].offset
+                for life in sorted({seen.life for seen in deliveries}):
+                    place = (message.key.producer, message.key.target, queue, life)
+                    offset, last = newest.get(place, (-1, message))
+                    if first < offset or (first == offset and last.confirmed):
+                        self._fault("misordered", "%s at %d in %s stands behind %s at %d"
+                                    % (text(message.key), first, queue, text(last.key), offset))
+                    if first >= offset:
+                        newest[place] = (first, message)
+
+    def _may_have_vanished(self, message: Message, queue: str) -> bool:
+        newest = max(self._lives.values(), default=1)
+        return not message.confirmed and message.life < newest and not message.survived(queue)
 
     def _judge_prefixes(self) -> None:
         """Per connection and queue: nothing unconfirmed may be missing in front of something that is there."""
@@ -270,22 +295,23 @@ class History:
                 for queue in self.routes[message.key.target]:
                     runs[message.connection, queue].append(message)
         for (connection, queue), messages in runs.items():
-            survivors = [place for place, message in enumerate(messages) if queue in message.seen or message.confirmed]
+            survivors = [place for place, message in enumerate(messages)
+                         if message.confirmed or queue in message.seen and not self._may_have_vanished(message, queue)]
             for message in messages[:survivors[-1]] if survivors else []:
                 if queue not in message.seen and not message.confirmed:
                     self._fault("holes", "%s is not in %s, later ones of connection %d are"
                                 % (text(message.key), queue, connection))
 
     def _judge_batches(self) -> None:
-        batches: Dict[int, Set[bool]] = collections.defaultdict(set)
-        names: Dict[int, Key] = {}
+        batches: Dict[int, List[Message]] = collections.defaultdict(list)
         for message in self.messages.values():
             if message.batch is not None:
-                batches[message.batch].add(bool(message.seen))
-                names.setdefault(message.batch, message.key)
-        for batch, presences in batches.items():
-            if len(presences) == 2:
-                self._fault("partial_batch", "the batch that begins with %s" % text(names[batch]))
+                batches[message.batch].append(message)
+        for messages in batches.values():
+            is_there = any(not self._may_have_vanished(message, queue)
+                           for message in messages for queue in message.seen)
+            if is_there and not all(message.seen for message in messages):
+                self._fault("partial_batch", "the batch that begins with %s" % text(messages[0].key))
 
 
 def text(key: Key) -> str:

@@ -150,7 +150,7 @@ class Producer:
                     raise
 
     def _publish(self, connection: native.Connection) -> None:
-        number = self.history.new_connection()
+        number = self.history.new_connection(connection.ok("stat").json()["epoch"])
         waiting: Deque[Tuple[int, List[Message]]] = collections.deque()
         tag = 0
         held_back = False
@@ -237,7 +237,7 @@ class Consumer:
                     raise
 
     def _consume(self, connection: native.Connection) -> None:
-        number = self.history.new_connection()
+        number = self.history.new_connection(connection.ok("stat").json()["epoch"])
         for index, queue in enumerate(ALL_QUEUES):
             connection.ok("consume %s c=%d prefetch=%d" % (queue, index + 1, self.random.choice((1, 10, 50))))
         held: Dict[int, Tuple[str, Message]] = {}

@@ -190,6 +190,35 @@ def test_partial_batch(history):
     assert_only(history, partial_batch=1)
 
 
+def test_what_was_handed_out_and_not_written_may_vanish(history):
+    first, second = history.new_connection(life=1), history.new_connection(life=2)
+    gone = send(history, 3, confirm=False, connection=first)
+    deliver(history, gone[0], connection=first)
+    deliver(history, gone[2], connection=first)
+    # It leaves its place to another one.
+    deliver(history, send(history, connection=second)[0], offset=0, connection=second)
+    assert_only(history)
+
+
+def test_what_was_seen_after_a_death_was_written(history):
+    first, second = history.new_connection(life=1), history.new_connection(life=2)
+    tail = send(history, 3, confirm=False, connection=first)
+    deliver(history, tail[2], connection=first)
+    deliver(history, tail[2], redelivered=0, connection=second)
+    assert_only(history, holes=2)
+
+
+def test_what_was_written_keeps_its_place_after_a_death(history):
+    first, second = history.new_connection(life=1), history.new_connection(life=2)
+    message = send(history, connection=first)[0]
+    deliver(history, message, offset=5, connection=first)
+    deliver(history, message, offset=5, redelivered=0, connection=second)
+    assert_only(history)
+    third = history.new_connection(life=2)
+    deliver(history, send(history, connection=second)[0], offset=4, connection=third)
+    assert_only(history, misordered=1)
+
+
 def test_a_batch_that_is_not_there_at_all(history):
     for message in send(history, 3, confirm=False, batch=True):
         deliver(history, message)

@@ -10,6 +10,7 @@ extension Broker {
         isCommitWanted = false
         lazyCommit = nil
         gatheringBytes = 0
+        cutTickets()
         var batch = Batch(
             number: gathering, definitions: changes.definitions, groupOffsets: changes.groupOffsets)
         batch.groupsRemoved = changes.groupsRemoved
@@ -48,7 +49,14 @@ extension Broker {
 
     /// - Returns: nil if the store need not know: all of it is in memory alone.
     private func cut(_ lane: Lane, _ flight: inout Flight) -> LogChange? {
-        let changes = lane.cursor.cut()
+        let unwritten = lane.log.isDurable ? lane.log.cutEnd : Offset(.max)
+        let changes = lane.cursor.cut(unwritten: unwritten)
+        let appended = lane.log.cut { $0 >= lane.cursor.fresh || !lane.cursor.isSettled($0) }
+        if lane.log.isDurable {
+            lane.cursor.didWrite(appended?.segment, released: appended?.released ?? [], from: unwritten)
+        }
+        guard lane.isChanged || appended != nil else { return nil }
+        lane.isChanged = false
         lane.storedHandedOut = lane.cursor.handedOut
         defer {
             lane.trim = nil
@@ -61,10 +69,8 @@ extension Broker {
         }
         var change = LogChange(log: lane.log.id, state: lane.state)
         change.isTransient = !lane.log.isDurable
-        if let cut = lane.log.cut() {
-            change.appended = cut.segment
-            change.released = cut.released
-        }
+        change.appended = appended?.segment
+        change.released = appended?.released ?? []
         change.spilled = lane.spilled
         for segment in lane.spilled {
             if let base = segment.entries.first?.offset {
@@ -77,7 +83,7 @@ extension Broker {
         change.releasesRemoved = changes.releasesRemoved
         change.trim = lane.trim
         change.quarantined = lane.quarantined
-        for run in changes.removed { evict(run.lowerBound, from: lane.log) }
+        for run in changes.removed { drop(run.lowerBound, from: lane.log) }
         return change
     }
 

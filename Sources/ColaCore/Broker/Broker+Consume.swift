@@ -130,8 +130,7 @@ extension Broker {
             case .queue(let queue):
                 // Of a deleted queue nothing is left to write, and for a batch of nothing nobody may wait.
                 if !queue.isDeleted, let lane = queue.lane(lease.priority) {
-                    end(lease, of: lane, settlement, at: now)
-                    if queue.isDurable { isChange = true }
+                    if end(lease, of: lane, settlement, by: channel, at: now), queue.isDurable { isChange = true }
                 }
                 queue.enqueue(lease.consumer)
             case .topic: wake(lease.consumer)
@@ -145,18 +144,23 @@ extension Broker {
         return ended
     }
 
-    private func end(_ lease: Channel.Lease, of lane: Lane, _ settlement: Settlement, at now: Now) {
+    /// - Returns: whether there is anything to write down.
+    private func end(
+        _ lease: Channel.Lease, of lane: Lane, _ settlement: Settlement, by channel: Channel, at now: Now
+    ) -> Bool {
         lane.leasedBytes -= lease.bytes
         let queue = lane.queue
+        defer { dispatchLater(queue) }
+        lane.pace.didEnd(lease.offset, isSettled: settlement == .acknowledge, at: now.monotonic)
         switch settlement {
         case .acknowledge:
             statistics.acknowledged += 1
             queue.counts.acknowledged += 1
-            settle(lease.offset, bytes: lease.bytes, of: lane)
+            return settle(lease.offset, bytes: lease.bytes, of: lane, by: channel)
         case .reject:
             if queue.arguments.deadLetterExchange == nil {
                 queue.counts.rejected += 1
-                settle(lease.offset, bytes: lease.bytes, of: lane)
+                return settle(lease.offset, bytes: lease.bytes, of: lane, by: channel)
             } else {
                 doom(lease, of: lane, .rejected)
             }
@@ -174,7 +178,7 @@ extension Broker {
                 doom(lease, of: lane, .delayed(until: now.wall.later(byMilliseconds: milliseconds)))
             }
         }
-        dispatchLater(queue)
+        return true
     }
 
     private func doom(_ lease: Channel.Lease, of lane: Lane, _ fate: Fate) {
@@ -183,11 +187,28 @@ extension Broker {
         touch(lane)
     }
 
+    /// A consumer of the channel needs the message no more.
+    ///
+    /// - Returns: whether there is anything to write down.
+    func settle(_ offset: Offset, bytes: Int, of lane: Lane, by channel: Channel) -> Bool {
+        guard lane.log.isDurable, offset >= lane.log.cutEnd else {
+            settle(offset, bytes: bytes, of: lane)
+            return true
+        }
+        settleQuietly(offset, bytes: bytes, of: lane)
+        elide(offset, bytes: bytes, of: lane, by: channel)
+        return false
+    }
+
     func settle(_ offset: Offset, bytes: Int, of lane: Lane) {
+        settleQuietly(offset, bytes: bytes, of: lane)
+        touch(lane)
+    }
+
+    private func settleQuietly(_ offset: Offset, bytes: Int, of lane: Lane) {
         lane.cursor.settle(offset)
         lane.log.messages -= 1
         // Damage may have taken records whose size nobody knows.
         lane.log.bytes = lane.log.messages == 0 ? 0 : lane.log.bytes - bytes
-        touch(lane)
     }
 }

@@ -122,6 +122,7 @@ extension Broker {
             case .cached(let chunk):
                 enter(chunk, of: lane)
                 guard let entry = freshEntry(of: lane, in: chunk) else { continue }
+                guard lane.log.window[chunk].segment.entries[entry].offset < lane.log.readableEnd else { return .none }
                 return .found(Found(lane: lane, chunk: chunk, entry: entry, isReleased: false))
             }
         }
@@ -170,17 +171,18 @@ extension Broker {
         let entry = lane.log.window[found.chunk].segment.entries[found.entry]
         let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
         if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
+        lane.log.didHandOut(entry.offset)
+        let data = lane.log.window[found.chunk].segment.data
         let bytes = entry.byteCount
         var tag = DeliveryTag(0)
         consumer.credit -= 1
         if consumer.isAutoAck {
             if consumer.prefetch != nil { consumer.credit += 1 }
-            settle(entry.offset, bytes: bytes, of: lane)
             statistics.acknowledged += 1
             queue.counts.acknowledged += 1
-            if queue.isDurable { didChange(channel) }
-            commitSoon(at: now)
+            settleDelivered(entry.offset, bytes: bytes, of: lane, to: channel, at: now)
         } else {
+            lane.pace.didHandOut(entry.offset, at: now.monotonic)
             consumer.unacknowledged += 1
             lane.leasedBytes += bytes
             tag = channel.lease(
@@ -191,8 +193,14 @@ extension Broker {
             statistics.redelivered += 1
             queue.counts.redelivered += 1
         }
-        let data = lane.log.window[found.chunk].segment.data
         deliver(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data), to: consumer, channel)
+    }
+
+    /// The message counts as acknowledged as soon as it is sent.
+    private func settleDelivered(_ offset: Offset, bytes: Int, of lane: Lane, to channel: Channel, at now: Now) {
+        guard settle(offset, bytes: bytes, of: lane, by: channel) else { return }
+        if lane.queue.isDurable { didChange(channel) }
+        commitSoon(at: now)
     }
 
     func deliver(_ delivery: Delivery, to consumer: Consumer, _ channel: Channel) {
@@ -266,6 +274,7 @@ extension Broker {
         let data = lane.log.window[found.chunk].segment.data
         let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
         if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
+        lane.log.didHandOut(entry.offset)
         var tag = DeliveryTag(0)
         if !isAutoAck {
             lane.leasedBytes += entry.byteCount
@@ -287,11 +296,9 @@ extension Broker {
         respond(channel, id, .message(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data)))
         charge(channel, entry.byteCount)
         if isAutoAck {
-            settle(entry.offset, bytes: entry.byteCount, of: lane)
             statistics.acknowledged += 1
             queue.counts.acknowledged += 1
-            if queue.isDurable { didChange(channel) }
-            commitSoon(at: now)
+            settleDelivered(entry.offset, bytes: entry.byteCount, of: lane, to: channel, at: now)
         }
     }
 

@@ -222,6 +222,7 @@ extension Broker {
         row.add("delivered", statistics.delivered)
         row.add("acknowledged", statistics.acknowledged)
         row.add("redelivered", statistics.redelivered)
+        row.add("elided", statistics.elided)
         row.add("commits", statistics.commits)
         row.add("memory", cacheBytes + gatheringBytes + pinnedBytes + schedule.byteCount)
         row.add("blocked", alarms.values.first)

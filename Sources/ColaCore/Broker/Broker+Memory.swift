@@ -22,6 +22,13 @@ extension Broker {
         cachedChunks -= 1
     }
 
+    /// Nothing of the chunk is needed any more.
+    func drop(_ base: Offset, from log: Log) {
+        guard let bytes = log.drop(base: base) else { return }
+        cacheBytes -= bytes
+        cachedChunks -= 1
+    }
+
     func trimMemory() {
         if cacheBytes > limits.cacheBytesMax || cacheOrder.count > 2 * cachedChunks + 1_024 { trimCache() }
         if pinnedBytes - spillingBytes > limits.pinnedBytesMax { spill() }

@@ -28,6 +28,9 @@ extension Broker {
             return delay(publish, along: route, id, from: channel, in: host, at: now)
         }
         if let error = obstacle(to: publish, on: route) { return refuse(channel, id, error) }
+        if let queue = earlyQueue(for: publish, along: route, id) {
+            return publishEarly(publish, to: queue, id, from: channel, at: now)
+        }
         guard publish.isPlain else {
             return publishWithRules(publish, along: route, id, from: channel, at: now)
         }
@@ -42,8 +45,14 @@ extension Broker {
             }
         }
         statistics.published += 1 + publish.more.count
-        if isDurable { didChange(channel) }
+        if isDurable { didPublish(channel) }
         respond(channel, id, .done)
+    }
+
+    /// The channel's messages must become durable.
+    private func didPublish(_ channel: Channel) {
+        didChange(channel)
+        channel.lastPublish = gathering
     }
 
     /// Why the message cannot be where it leads to: then it is nowhere.
@@ -86,10 +95,11 @@ extension Broker {
 
     @inline(__always)
     func append(
-        _ message: Message, to lane: Lane, at now: Now, expires: Timestamp = RecordSegment.Entry.never,
-        deliveries: Int = 0
+        _ message: Message, to lane: Lane, isEarly: Bool = false, at now: Now,
+        expires: Timestamp = RecordSegment.Entry.never, deliveries: Int = 0
     ) {
-        let grown = lane.log.append(message, at: now.wall, expires: expires, deliveries: deliveries)
+        let grown = lane.log.append(
+            message, at: now.wall, expires: expires, deliveries: deliveries, isEarly: isEarly)
         if lane.log.isDurable {
             gatheringBytes += grown
         } else {
@@ -134,12 +144,14 @@ extension Broker {
             }
         }
         if !isDuplicate { statistics.published += 1 + publish.more.count }
-        if isDurable { didChange(channel) }
+        if isDurable { didPublish(channel) }
         respond(channel, id, isDuplicate ? .duplicate : .done)
     }
 
     /// Appends to the lane of the message's priority, with what the queue's rules and the way here add to it.
-    func append(_ messages: [Message], of publish: Publish, to queue: Queue, at now: Now) {
+    func append(
+        _ messages: [Message], of publish: Publish, to queue: Queue, isEarly: Bool = false, at now: Now
+    ) {
         if queue.arguments.overflow == .deadLetterPublish,
             queue.exceeds(messages: messages.count, bytes: publish.byteCount)
         {
@@ -153,18 +165,25 @@ extension Broker {
         let timeToLive = [publish.timeToLive, queue.arguments.messageTimeToLive].compactMap { $0 }.min()
         let expires = timeToLive.map { now.wall.later(byMilliseconds: $0) }
         touch(lane)
-        for message in messages { put(publish.labelled(message), into: lane, expires: expires, at: now) }
+        for message in messages {
+            put(publish.labelled(message), into: lane, expires: expires, isEarly: isEarly, at: now)
+        }
         queue.counts.published += messages.count
         if queue.isOverLimit { dispatchLater(queue) }
     }
 
     /// The last step of everything that ends in a queue.
-    func put(_ message: Message, into lane: Lane, expires: Timestamp?, deliveries: Int = 0, at now: Now) {
+    func put(
+        _ message: Message, into lane: Lane, expires: Timestamp?, deliveries: Int = 0, isEarly: Bool = false,
+        at now: Now
+    ) {
         touch(lane)
-        guard let expires else { return append(message, to: lane, at: now, deliveries: deliveries) }
+        guard let expires else {
+            return append(message, to: lane, isEarly: isEarly, at: now, deliveries: deliveries)
+        }
         var message = message
         message.headers.set(.expires, "\(expires)")
-        append(message, to: lane, at: now, expires: expires, deliveries: deliveries)
+        append(message, to: lane, isEarly: isEarly, at: now, expires: expires, deliveries: deliveries)
         if let known = lane.nextExpiry, known <= expires { return }
         lane.nextExpiry = expires
         arm(.expiry(lane.log.id), for: expires, at: now)
@@ -198,6 +217,7 @@ extension Broker {
         for destination in route where isNew(publish, for: destination, channel: channel, at: now) { isKnown = false }
         guard !isKnown else { return respond(channel, id, .duplicate) }
         scheduleLater(publish, from: channel, in: host, at: now)
+        channel.lastPublish = gathering
         respond(channel, id, .done)
     }
 

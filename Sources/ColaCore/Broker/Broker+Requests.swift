@@ -22,6 +22,7 @@ extension Broker {
         for consumer in consumers { remove(consumer, at: now) }
         channel.deferred = []
         channel.stall = nil
+        channel.heldBefore += channel.held.count
         channel.held = []
         holders.removeAll { $0 === channel }
         peeking.removeAll { $0 === channel }

@@ -42,6 +42,10 @@ package final class Broker {
     var gathering = BatchNumber(1)
     var changes = GatheringChanges()
     var touched: [Owner] = []
+    /// Publishes that gather and whose records may be handed out early, in their order.
+    var tickets: Deque<Ticket> = []
+    /// The number of the first of them.
+    var firstTicket = 0
     /// The batch of the last change of a definition.
     var lastDefinitionBatch = BatchNumber(0)
     /// The size of what gathers. Bytes.
@@ -97,6 +101,8 @@ package final class Broker {
 
     // What is to be done in this turn, or in slices in those after it.
     var pendingQueues: [Queue] = []
+    /// Queues that got messages in this burst which may be handed out at its end.
+    var earlyQueues: [Queue] = []
     var pendingReaders: [Consumer] = []
     /// Queues with more to move or drop than one turn does.
     var sweeping: [Queue] = []
@@ -160,6 +166,21 @@ package final class Broker {
         trimMemory()
     }
 
+    /// Ends a burst of commands: what it published is handed out, as far as that may be before it is durable.
+    ///
+    /// Not with each command, for what was handed out is a segment of its own.
+    package func endBurst(at now: Now, into effects: inout [Effect]) {
+        guard !earlyQueues.isEmpty else { return }
+        swap(&self.effects, &effects)
+        defer { swap(&self.effects, &effects) }
+        for queue in earlyQueues {
+            queue.isEarlyPending = false
+            dispatchLater(queue)
+        }
+        earlyQueues.removeAll(keepingCapacity: true)
+        dispatchPending(at: steady(now))
+    }
+
     /// The same with a wall clock that does not jump. Most commands of a burst come with the same time.
     func steady(_ now: Now) -> Now {
         if let lastTime, lastTime.given == now { return lastTime.steady }
@@ -178,11 +199,14 @@ package final class Broker {
     }
 
     /// When the gathering batch is due though nobody waits for it.
-    package var commitDeadline: Instant? { lazyCommit }
+    package func commitDeadline(at now: Now) -> Instant? {
+        guard let ticket = ticketDeadline(at: now.monotonic) else { return lazyCommit }
+        return lazyCommit.map { min($0, ticket) } ?? ticket
+    }
 
     /// Whether the gathering batch should be cut now, if the store can take one.
     package func isCommitDue(at now: Now) -> Bool {
-        isCommitWanted || lazyCommit.map { $0 <= now.monotonic } ?? false
+        isCommitWanted || (commitDeadline(at: now).map { $0 <= now.monotonic } ?? false)
     }
 
     /// Whether nothing more should be read from the channel until the next commit.
@@ -208,7 +232,7 @@ package final class Broker {
         }
         if channel.lastBatch == gathering { isCommitWanted = true }
         let batch = max(channel.lastBatch, channel.held.last?.batch ?? BatchNumber(0))
-        hold(HeldReply(request: request, reply: reply, batch: batch), of: channel)
+        hold(HeldReply(request: request, reply: reply, batch: batch, needs: channel.lastBatch), of: channel)
     }
 
     func hold(_ reply: HeldReply, of channel: Channel) {
@@ -218,8 +242,11 @@ package final class Broker {
 
     /// Sends what need not wait any more. The caller takes the channel out of `holders` if nothing is left.
     func releaseHeld(of channel: Channel) {
-        while let first = channel.held.first, first.batch <= durable {
+        while let first = channel.held.first,
+            first.batch <= durable || first.unsettled == 0 && first.needs <= durable
+        {
             channel.held.removeFirst()
+            channel.heldBefore += 1
             effects.append(.reply(channel.id, first.request, first.reply))
         }
     }
@@ -239,6 +266,12 @@ package final class Broker {
     }
 
     func touch(_ lane: Lane) {
+        lane.isChanged = true
+        touchEarly(lane)
+    }
+
+    /// Of what happened to the lane nothing need be written, if it is settled in time.
+    func touchEarly(_ lane: Lane) {
         guard !lane.log.isTouched else { return }
         lane.log.isTouched = true
         touched.append(.lane(lane))

@@ -40,6 +40,12 @@ final class Channel {
     var lastBatch = BatchNumber(0)
     /// Answers that wait, in the order in which they are sent.
     var held: Deque<HeldReply> = []
+    /// How many have left `held`.
+    var heldBefore = 0
+    /// The last batch with a message that this channel published and that must become durable.
+    var lastPublish = BatchNumber(0)
+    /// Publishes that gather and are not settled.
+    var ticketCount = 0
     var isPublisher = false
     /// What may still be sent before the socket has to take something. Bytes.
     var window: Int

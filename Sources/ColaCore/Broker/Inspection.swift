@@ -17,6 +17,8 @@ struct Statistics {
     var delivered = 0
     var acknowledged = 0
     var redelivered = 0
+    /// Settled before they were written, so they never were.
+    var elided = 0
     var commits = 0
     var quarantined = 0
     /// Messages of the schedule whose queue, topic or exchange was gone when they were due.

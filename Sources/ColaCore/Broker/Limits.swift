@@ -15,6 +15,8 @@ package struct Limits: Equatable, Sendable {
     /// The gathering batch never grows beyond this, however many publishers are ahead of a disk that does not answer.
     /// Bytes; well below what a segment can hold.
     package var gatheringBytesMost = 1024 * 1024 * 1024
+    /// Whether a message that only one queue gets may be handed out before it is durable.
+    package var isDeliveryEarly = false
     /// How far deliveries may run ahead of a channel's socket. Bytes.
     package var windowBytes = 1024 * 1024
     /// How much one read from the store brings. Bytes.

@@ -1,3 +1,5 @@
+internal import DequeModule
+
 /// One priority of a queue: a log, and the shared cursor on it.
 ///
 /// A queue without priorities has one; each higher priority in use has one of its own, and what comes back goes back to
@@ -23,6 +25,12 @@ final class Lane {
     var storedHandedOut: Offset
     /// No message expires before this; nil: none does.
     var nextExpiry: Timestamp?
+
+    /// Whether the gathering batch holds more of it than records that need not be written if they are settled in time.
+    var isChanged = false
+    /// Publishes that gather and whose records may be handed out early: the last offset of each, and its number.
+    var tickets: Deque<(end: Offset, number: Int)> = []
+    var pace = SettlementPace()
 
     /// The head that was looked at last, and when it expires; it need not be looked at again before.
     var watched: (head: Offset, expires: Timestamp)?

@@ -19,6 +19,10 @@ final class Log {
         var isCommitted: Bool
         /// Whether no other copy of it exists: it is in no store, or on its way there.
         var isPinned = false
+        /// How many of its records were settled before they were cut.
+        var elided = 0
+        /// Whether nobody needs it any more, though it is on its way to the store.
+        var isFinished = false
 
         /// The part of it between two offsets; the bytes are shared.
         func part(_ range: ClosedRange<Offset>) -> Chunk {
@@ -44,12 +48,19 @@ final class Log {
     private(set) var next: Offset
     /// Records below are durable.
     private(set) var committedEnd: Offset
+    /// Records at or above gather for the next batch.
+    private(set) var cutEnd: Offset
+    /// Above the last record that nobody may see before it is durable.
+    private var waitingEnd: Offset
+    /// Above the last record that somebody was given before it was durable: it is needed again when it comes back.
+    private var earlyEnd = Offset(0)
     /// Records not settled (queue) or readable (topic), and their bytes.
     var messages: Int
     var bytes: Int
-    /// In the order of their offsets. Chunks that are on the disk only are missing.
+    /// In the order of their offsets. Chunks that are on the disk only are missing; those at or above `cutEnd` were
+    /// taken out of what gathers because somebody was given a record of them.
     private(set) var window: Deque<Chunk> = []
-    /// What the gathering batch appends.
+    /// What the gathering batch appends, after the chunks of the window that gather.
     private(set) var gathering = RecordSegment()
     /// The bases of chunks in which damage was found in this life.
     var damaged: Set<Offset> = []
@@ -67,15 +78,19 @@ final class Log {
         start = state.start
         next = state.next
         committedEnd = state.next
+        cutEnd = state.next
+        waitingEnd = state.next
         messages = state.ready
         bytes = state.bytes
     }
 
-    /// - Parameter deliveries: how many deliveries of it have failed elsewhere.
+    /// - Parameters:
+    ///   - deliveries: how many deliveries of it have failed elsewhere.
+    ///   - isEarly: whether it may be read before it is durable.
     /// - Returns: the bytes that the gathering batch, or what is in memory alone, grew by.
     func append(
         _ message: Message, at timestamp: Timestamp, expires: Timestamp = RecordSegment.Entry.never,
-        deliveries: Int = 0
+        deliveries: Int = 0, isEarly: Bool = false
     ) -> Int {
         defer {
             next = next.next
@@ -83,24 +98,68 @@ final class Log {
             bytes += message.byteCount
         }
         guard isDurable else { return appendInMemory(message, at: timestamp, expires, deliveries) }
+        if !isEarly { waitingEnd = next.next }
         let before = gathering.byteCount
         gathering.append(message, at: next, timestamp: timestamp, expires: expires)
         if deliveries > 0 { gatheringReleases.append(Release(offset: next, deliveries: deliveries)) }
         return gathering.byteCount - before
     }
 
-    /// Ends the gathering segment: it is part of a batch now.
-    func cut() -> (segment: RecordSegment, released: [Release])? {
-        guard let base = gathering.entries.first?.offset, let last = gathering.entries.last?.offset else { return nil }
-        let segment = gathering
+    /// Records below can be read. One that must not be seen early keeps back those around it that could.
+    var readableEnd: Offset { waitingEnd > committedEnd ? max(committedEnd, earlyEnd) : next }
+
+    /// Ends the gathering segments: what is left of them is part of a batch now, as one chunk.
+    ///
+    /// - Parameter isAlive: whether the record has still to be written.
+    func cut(where isAlive: (Offset) -> Bool = { _ in true }) -> (segment: RecordSegment, released: [Release])? {
+        var segment = takeEarly(where: isAlive)
+        if segment.isEmpty { segment = gathering } else { segment.append(contentsOf: gathering) }
         let released = gatheringReleases
         gathering = RecordSegment()
         gatheringReleases = []
+        cutEnd = next
+        guard let base = segment.entries.first?.offset, let last = segment.entries.last?.offset else { return nil }
         window.append(
             Chunk(
                 base: base, last: last, segment: segment, settled: SettledSet(), released: released,
                 isCommitted: false))
         return (segment, released)
+    }
+
+    /// Takes the chunks that gather out of the window.
+    private func takeEarly(where isAlive: (Offset) -> Bool) -> RecordSegment {
+        var first = window.count
+        while first > 0, window[first - 1].base >= cutEnd, !window[first - 1].isPinned { first -= 1 }
+        var left = RecordSegment()
+        for index in first..<window.count {
+            let segment = window[index].segment
+            let alive = segment.entries.filter { isAlive($0.offset) }
+            guard !alive.isEmpty else { continue }
+            if left.isEmpty, alive.count == segment.entries.count {
+                left = segment
+            } else {
+                left.append(contentsOf: segment, entries: alive)
+            }
+        }
+        window.removeLast(window.count - first)
+        return left
+    }
+
+    /// Somebody is about to be given one of the records that gather: from here on their extent is fixed.
+    private func sealGathering() {
+        guard let base = gathering.entries.first?.offset, let last = gathering.entries.last?.offset else { return }
+        window.append(
+            Chunk(
+                base: base, last: last, segment: gathering, settled: SettledSet(), released: [], isCommitted: false))
+        gathering = RecordSegment()
+    }
+
+    /// A record that was handed out is settled before it was cut: it need never be written.
+    func elide(_ offset: Offset) {
+        let index = windowIndex(endingAtOrAfter: offset)
+        guard index < window.count, window[index].base <= offset else { return }
+        window[index].elided += 1
+        if window[index].elided == window[index].segment.entries.count { window.remove(at: index) }
     }
 
     /// Forgets what was gathered: the log was purged before it was cut.
@@ -117,7 +176,11 @@ final class Log {
         while index >= 0, !window[index].isCommitted {
             if window[index].last < end {
                 window[index].isCommitted = true
-                committed.append((window[index].base, window[index].segment.allocatedBytes))
+                if window[index].isFinished {
+                    window.remove(at: index)
+                } else {
+                    committed.append((window[index].base, window[index].segment.allocatedBytes))
+                }
             }
             index -= 1
         }
@@ -131,16 +194,24 @@ final class Log {
         case cached(Int)
         /// The store may have chunks from the offset up to this one.
         case stored(below: Offset)
-        /// There is no committed record at or above the offset.
+        /// There is no record at or above the offset that can be read.
         case end
     }
 
     func place(atOrAfter offset: Offset) -> Place {
-        guard offset < committedEnd else { return .end }
+        guard offset < readableEnd else { return .end }
         let index = windowIndex(endingAtOrAfter: offset)
-        guard index < window.count else { return .stored(below: committedEnd) }
-        guard window[index].base <= offset else { return .stored(below: window[index].base) }
-        return window[index].isCommitted ? .cached(index) : .end
+        if index < window.count, window[index].base <= offset || offset >= committedEnd { return .cached(index) }
+        if offset < committedEnd {
+            return .stored(below: index < window.count ? min(committedEnd, window[index].base) : committedEnd)
+        }
+        sealGathering()
+        return index < window.count ? .cached(index) : .end
+    }
+
+    /// Somebody is given the record.
+    func didHandOut(_ offset: Offset) {
+        if offset >= committedEnd { earlyEnd = max(earlyEnd, offset.next) }
     }
 
     /// The index of the first chunk in the window whose last offset is at or above `offset`.
@@ -179,7 +250,18 @@ final class Log {
         return added
     }
 
-    /// Lets go of a committed chunk; the store has it, or it is not needed any more.
+    /// Nothing of the chunk is needed any more.
+    ///
+    /// - Returns: the bytes of the cache that it took; nil if it is not there.
+    func drop(base: Offset) -> Int? {
+        let index = windowIndex(endingAtOrAfter: base)
+        if index < window.count, window[index].base == base, !window[index].isCommitted {
+            window[index].isFinished = true
+        }
+        return evict(base: base)
+    }
+
+    /// Lets go of a committed chunk that the store has.
     ///
     /// - Returns: the bytes it took; nil if it is not in memory.
     func evict(base: Offset) -> Int? {

@@ -29,6 +29,8 @@ final class Queue {
     var isDeleted = false
     /// Whether it stands in the broker's list of queues to dispatch.
     var isDispatchPending = false
+    /// Whether it stands in the broker's list of queues that get something at the end of the burst.
+    var isEarlyPending = false
     /// Whether it stands in the broker's list of those with more to do than one turn does.
     var isSweeping = false
     var counts = Counts()

@@ -292,12 +292,15 @@ package struct SharedCursor {
     // MARK: What the store has to know
 
     /// What changed since the last call.
-    package mutating func cut() -> Changes {
+    ///
+    /// - Parameter unwritten: where the records begin of which the store knows nothing: what of them is settled needs
+    ///   no word to it. ``didWrite(_:from:)`` says what became of them.
+    package mutating func cut(unwritten: Offset = Offset(.max)) -> Changes {
         floor = currentFloor
         var changes = Changes(floor: floor)
-        changes.removed = finished
+        changes.removed = finished.filter { $0.lowerBound < unwritten }
         finished.removeAll(keepingCapacity: true)
-        for index in spans.indices where spans[index].isChanged {
+        for index in spans.indices where spans[index].isChanged && spans[index].base < unwritten {
             spans[index].isChanged = false
             let isNeeded = spans[index].settled.containsAny(from: max(0, floor.distance(from: spans[index].base)))
             if isNeeded || spans[index].isStored {
@@ -310,12 +313,39 @@ package struct SharedCursor {
         for (offset, release) in releaseChanges {
             if release.deliveries > 0 {
                 changes.released.append(release)
-            } else {
+            } else if offset < unwritten {
                 changes.releasesRemoved.append(offset)
             }
         }
         releaseChanges.removeAll(keepingCapacity: true)
         return changes
+    }
+
+    /// What was handed out before it was cut has become one chunk of the records that are not settled, or nothing.
+    ///
+    /// - Parameters:
+    ///   - released: what of them came with deliveries of another place; none of it was handed out.
+    ///   - base: no record that was written lies below.
+    package mutating func didWrite(_ segment: RecordSegment?, released: [Release], from base: Offset) {
+        var isEntered = false
+        while let last = spans.last, last.base >= base {
+            spans.removeLast()
+            isEntered = true
+        }
+        guard isEntered, let first = segment?.entries.first?.offset, let last = segment?.entries.last?.offset else {
+            return
+        }
+        var span = Span(base: first, last: last, settled: SettledSet(), isStored: false)
+        var expected = first
+        for entry in segment?.entries ?? [] {
+            while expected < entry.offset {
+                span.settled.insert(expected.distance(from: first))
+                expected = expected.next
+            }
+            expected = entry.offset.next
+        }
+        for release in released { deliveries[release.offset] = release.deliveries }
+        spans.append(span)
     }
 
     package struct Changes {

@@ -91,6 +91,24 @@ package struct RecordSegment: Equatable, Sendable {
                 headerCount: Int32(message.headers.count)))
     }
 
+    /// Adds records of another segment, whose offsets are above all of this one's.
+    ///
+    /// - Parameter chosen: some of its entries, in their order; nil: all.
+    package mutating func append(contentsOf other: RecordSegment, entries chosen: [Entry]? = nil) {
+        isGrown = true
+        let chosen = chosen ?? other.entries
+        for var entry in chosen {
+            entry.key = copy(entry.key, of: other)
+            entry.value = copy(entry.value, of: other)
+            entry.headers = copy(entry.headers, of: other)
+            entries.append(entry)
+        }
+    }
+
+    private mutating func copy(_ part: Part, of other: RecordSegment) -> Part {
+        part.count > 0 ? store(other.data[part.range]) : Part(start: 0, count: part.count)
+    }
+
     private mutating func store(_ bytes: ArraySlice<UInt8>) -> Part {
         let start = data.count
         precondition(start + bytes.count <= Int(Int32.max), "a segment of \(start + bytes.count) bytes is too large")

@@ -69,6 +69,10 @@ extension Setting {
             name: "durability", kind: .choice(["full", "relaxed"]), defaultValue: "full", placeholder: "full|relaxed",
             help: "relaxed does not wait for the disk: a power failure may lose what was confirmed."),
         Setting(
+            name: "early-delivery", kind: .yesNo, defaultValue: "yes", placeholder: "yes|no",
+            help: "Hand out a message that one queue gets before it is on the disk, and write it only if it is not "
+                + "acknowledged at once. Its publisher is answered when it is on the disk or acknowledged."),
+        Setting(
             name: "accept-damage", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
             help: "Start on damaged data with what can be read, after a copy of it was made. The flag alone is yes."),
         Setting(

@@ -67,6 +67,7 @@ package struct Settings: Sendable {
         socketPath = socket == "off" ? nil : socket
         account = try Self.account(user: reader.text("default-user"), password: reader.text("default-pass"))
         isDurabilityRelaxed = try reader.text("durability") == "relaxed"
+        limits.isDeliveryEarly = try reader.text("early-delivery") == "yes"
         acceptsDamage = try reader.text("accept-damage") == "yes"
         bodyBytesMax = Int(try reader.number("body-max"))
         connectionsMax = Int(try reader.number("connections-max"))

@@ -37,6 +37,7 @@ final class Ledger {
     private(set) var violations: [String] = []
     /// The lives that ended without a stop in order.
     private var crashes = 0
+    private var deadLives: Set<Int> = []
     /// Whether the clock on the wall was set in this run: windows of time that go on after a restart then mean little.
     var hasClockJumped = false
 
@@ -116,7 +117,10 @@ final class Ledger {
         reception.message = message
         reception.place = place.number
         let publish = publishes[messages[message].publish]
-        queues[place.number].receive(reception, publishedOver: publish.link, crashes: crashes).map(complain)
+        let isPast = deadLives.contains(reception.life)
+        queues[place.number].receive(
+            reception, publishedOver: publish.link, crashes: crashes, isPast: isPast
+        ).map(complain)
         checkTime(reception, publish, in: place)
         return true
     }
@@ -130,7 +134,7 @@ final class Ledger {
     func peeked(_ body: ByteBuffer, offset: Int64, in place: Place) {
         guard let message = identify(body, in: place) else { return }
         switch place.kind {
-        case .queue: queues[place.number].learn(offset, of: message).map(complain)
+        case .queue: queues[place.number].learn(offset, of: message, crashes: crashes).map(complain)
         case .topic: topics[place.number].see(message, at: offset).map(complain)
         }
     }
@@ -138,7 +142,11 @@ final class Ledger {
     /// Somebody asked to purge a queue, or does not wait for it any more: what was sent until then may be gone.
     func purge(_ place: Int, begins: Bool) { queues[place].purge(begins: begins) }
 
-    func serverDied(_ life: Int) { crashes += 1 }
+    func serverDied(_ life: Int) {
+        crashes += 1
+        deadLives.insert(life)
+        for index in queues.indices { queues[index].serverDied() }
+    }
 
     // MARK: Rules of time
 
@@ -209,6 +217,7 @@ final class Ledger {
         switch queues[place].place.kind {
         case .topic: return topics[place].holds(message) ? .there : .missing
         case .queue:
+            if queues[place].mayHaveVanished(message) { return .unknown }
             if queues[place].wasSeen(message) { return .there }
             if let dead = queues[place].place.deadTo, queues[dead].wasSeen(message) { return .there }
             let publish = publishes[messages[message].publish]

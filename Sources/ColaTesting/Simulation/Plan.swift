@@ -63,5 +63,6 @@ struct Plan {
         latencyMost = pick([20_000, 1_000_000, 20_000_000], &random)
         window = pick([1, 500, 1 << 20], &random)
         highWaterMark = pick([0, 1_000, 1 << 18], &random)
+        options.limits.isDeliveryEarly = pick([true, true, false], &random)
     }
 }

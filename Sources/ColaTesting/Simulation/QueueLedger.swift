@@ -16,6 +16,13 @@ struct QueueLedger {
         var confirmedAt: Int64?
         /// It may have been taken by a purge, or by one who needs no acknowledgement and went.
         var mayBeGone = false
+        /// It was handed out before anybody was told that it is safe, and then the server died. If it comes again it is
+        /// there; if another message has its offset it is not.
+        var mayHaveVanished = false
+        /// How many times the server had died when it was seen last.
+        var crashesSeen = 0
+        /// Another message has its offset, so it was never written.
+        var isReplaced = false
     }
 
     let place: Place
@@ -41,7 +48,19 @@ struct QueueLedger {
         order.append(message)
     }
 
-    mutating func confirm(_ message: Int, at time: Int64) { copies[message]?.confirmedAt = time }
+    mutating func confirm(_ message: Int, at time: Int64) {
+        copies[message]?.confirmedAt = time
+        copies[message]?.mayHaveVanished = false
+    }
+
+    /// The server died, with what it had handed out and not written.
+    mutating func serverDied() {
+        for message in offsets.keys where copies[message]?.confirmedAt == nil {
+            copies[message]?.mayHaveVanished = true
+        }
+    }
+
+    func mayHaveVanished(_ message: Int) -> Bool { copies[message]?.mayHaveVanished ?? false }
 
     private func priority(of message: Int) -> Int { copies[message]?.priority ?? 0 }
 
@@ -57,27 +76,50 @@ struct QueueLedger {
         for message in order { copies[message]?.mayBeGone = true }
     }
 
+    /// - Parameters:
+    ///   - crashes: how many times the server has died.
+    ///   - isPast: the server that said so was one of those, and may have had the message in memory only.
     /// - Returns: what is wrong with it.
-    mutating func learn(_ offset: Int64, of message: Int) -> String? {
+    mutating func learn(_ offset: Int64, of message: Int, crashes: Int, isPast: Bool = false) -> String? {
         let offset = position(offset, of: message)
+        let isUncertain = isPast && copies[message]?.confirmedAt == nil
+        copies[message]?.mayHaveVanished = isUncertain
+        if let other = messages[offset], other != message {
+            if isPast, isUncertain || mayNeverHaveBeenWritten(message) { return nil }
+            // An offset is a message's own once it is written: what a server settled or lost before it wrote it leaves
+            // its offset to the next one.
+            guard copies[other]?.crashesSeen != crashes, mayNeverHaveBeenWritten(other) else {
+                return "offset \(offset) of \(place.name) was message \(other) and is message \(message)"
+            }
+            copies[other]?.isReplaced = true
+        }
         if let before = offsets[message], before != offset {
             return "message \(message) of \(place.name) was at offset \(before) and is at \(offset)"
         }
-        if let other = messages[offset], other != message {
-            return "offset \(offset) of \(place.name) was message \(other) and is message \(message)"
+        if copies[message]?.isReplaced ?? false {
+            return "message \(message) of \(place.name) is back, and its offset was another's meanwhile"
         }
+        copies[message]?.crashesSeen = crashes
         offsets[message] = offset
         messages[offset] = message
         return nil
     }
 
+    private func mayNeverHaveBeenWritten(_ message: Int) -> Bool {
+        guard let copy = copies[message] else { return false }
+        return copy.mayHaveVanished || copy.mayBeGone || copy.receptions.contains(where: \.isDone)
+    }
+
     /// - Parameters:
     ///   - link: the connection that published it.
     ///   - crashes: how many times the server has died.
+    ///   - isPast: whether the server that sent it was one of those.
     /// - Returns: what is wrong with it.
-    mutating func receive(_ reception: Reception, publishedOver link: Int, crashes: Int) -> String? {
+    mutating func receive(
+        _ reception: Reception, publishedOver link: Int, crashes: Int, isPast: Bool
+    ) -> String? {
         let message = reception.message
-        if let wrong = learn(reception.offset, of: message) { return wrong }
+        if let wrong = learn(reception.offset, of: message, crashes: crashes, isPast: isPast) { return wrong }
         let earlier = copies[message]?.receptions ?? []
         copies[message]?.receptions.append(reception)
         receptions.append(reception)
@@ -198,7 +240,8 @@ struct QueueLedger {
         var wrong: [String] = []
         if let dead { for message in order { wrong += check(message, dead) } }
         for message in order {
-            guard let copy = copies[message], wasSeen(message), !copy.mayBeGone, !place.isLoose else { continue }
+            guard let copy = copies[message], wasSeen(message), !copy.mayBeGone, !copy.mayHaveVanished, !place.isLoose
+            else { continue }
             // G5
             let isDone = copy.receptions.contains { dead == nil ? $0.isDone : $0.isAutoAck || $0.settlement == .ack }
             if !isDone, !(dead?.isDone(message) ?? false) {
@@ -208,7 +251,7 @@ struct QueueLedger {
         guard place.isOrdered else { return wrong }
         var last: [Int: (message: Int, offset: Int64)] = [:]
         for message in order {
-            guard let copy = copies[message], let offset = offsets[message] else { continue }
+            guard let copy = copies[message], let offset = offsets[message], !copy.mayHaveVanished else { continue }
             let lane = copy.link << 8 | copy.priority
             if let before = last[lane], before.offset > offset {
                 wrong.append("\(place.name): message \(before.message) stands behind \(message) of the same link")

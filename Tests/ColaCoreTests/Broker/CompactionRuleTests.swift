@@ -177,7 +177,7 @@ import Testing
         }
         #expect(watcher.reads == 0)
         #expect(scene.broker.broker.nextDeadline == nil)
-        #expect(scene.broker.broker.commitDeadline == nil)
+        #expect(scene.broker.commitDeadline == nil)
         // And one without keys to compact has no use for it.
         let plain = Scene(topic: "t", limits: limits())
         let other = Watcher(plain.broker)

@@ -79,7 +79,7 @@ extension Scene {
         let end = broker.now.monotonic.advanced(byMilliseconds: milliseconds)
         for _ in 0..<100_000 {
             guard broker.run() else { return false }
-            let due = [broker.broker.nextDeadline, broker.broker.commitDeadline].compactMap { $0 }.min()
+            let due = [broker.broker.nextDeadline, broker.commitDeadline].compactMap { $0 }.min()
             if let due, due <= end {
                 let nanoseconds = max(0, due.rawValue - broker.now.monotonic.rawValue)
                 broker.pass(milliseconds: (nanoseconds + 999_999) / 1_000_000)

@@ -41,6 +41,7 @@ final class RulesSimulation {
         limits.gatheringBytesMax = [200, 1_000, 1 << 22].randomElement(using: &random) ?? 200
         limits.pinnedBytesMax = [0, 300, 1 << 26].randomElement(using: &random) ?? 0
         limits.scheduledInMemoryMax = [1, 4, 1_000].randomElement(using: &random) ?? 1
+        limits.isDeliveryEarly = Bool.random(using: &random)
         scene = Scene(limits: limits)
         self.random = random
         administrator = scene.attach()
