@@ -1,8 +1,4 @@
-internal import ColaNative
-internal import NIOCore
-internal import NIOPosix
-
-/// Connects, runs `body`, and closes the connection when it is done.
+/// Connects, runs `body`, and closes the connection in every case: when `body` returns, throws or is cancelled.
 ///
 /// ```swift
 /// try await withClient(url: ColaURL("tcp://localhost:7672"), options: ClientOptions(user: "ana", password: "…")) {
@@ -11,8 +7,11 @@ internal import NIOPosix
 /// }
 /// ```
 ///
-/// - Throws: ``ColaError`` with ``ColaError/Code/unreachable`` if no server answers, or with
-///   ``ColaError/Code/accessRefused`` if the Unix socket is closed to this user; what `body` throws.
+/// - Throws: ``ColaError``: ``ColaError/Code/unreachable`` if no server answers, ``ColaError/Code/accessRefused`` if the
+///   Unix socket is closed to this user, ``ColaError/Code/unauthenticated`` for a wrong name or password,
+///   ``ColaError/Code/protocolViolation`` if something else listens there, ``ColaError/Code/notFound`` if there is no
+///   such virtual host, ``ColaError/Code/unsupportedFeature`` if the server cannot do what
+///   ``ClientOptions/need`` names; and what `body` throws.
 public func withClient<Result: Sendable>(
     url: ColaURL = .default, options: ClientOptions = ClientOptions(),
     _ body: (Client) async throws -> Result
@@ -29,99 +28,11 @@ public func withClient<Result: Sendable>(
 }
 
 extension Client {
-    /// Connects and says `hello`. Whoever calls this calls ``close()``; ``withClient(url:options:_:)`` does both.
+    /// Connects and says `hello`. Whoever calls this calls ``close()``; ``withClient(url:options:_:)`` does both, and
+    /// its errors are those of this one.
     public static func connect(url: ColaURL, options: ClientOptions = ClientOptions()) async throws -> Client {
-        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connectTimeout(.milliseconds(Int64(options.connectTimeoutMilliseconds)))
-            .channelOption(.maxMessagesPerRead, value: 4)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
-        // The connection is handed out by the initializer: a server that says something wrong at once may have closed
-        // the channel, and emptied its pipeline, before anyone could look there.
-        let open: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
-            channel.eventLoop.makeCompletedFuture {
-                let connection = Connection(url: url, channel: channel, notice: options.notice)
-                try channel.pipeline.syncOperations.addHandler(ConnectionHandler(connection))
-                return connection
-            }
-        }
-        let connection: Connection
-        do {
-            switch url.address {
-            case .unix(let path):
-                connection = try await bootstrap.connect(unixDomainSocketPath: path, channelInitializer: open)
-            case .tcp(let host, let port):
-                connection = try await bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                    .connect(host: host, port: port, channelInitializer: open)
-            }
-        } catch let error as IOError where error.errnoCode == 13 {
-            throw ColaError(
-                code: .accessRefused,
-                message: "may not use \(url): permission denied; who may is said by the server's setting socket-mode "
-                    + "and by the permissions of the socket's directory",
-                isRetryable: false)
-        } catch {
-            throw ColaError(
-                code: .unreachable, message: "cannot reach a server at \(url): \(Self.reason(error))", isRetryable: true
-            )
-        }
-        return try await hello(connection, options)
-    }
-
-    private static func hello(_ connection: Connection, _ options: ClientOptions) async throws -> Client {
-        var hello = ClientRequest.Hello()
-        hello.user = options.user
-        hello.password = options.password
-        hello.client = options.name
-        hello.heartbeat = options.heartbeatSeconds
-        hello.need = options.need
-        let channel = connection.channel
-        let url = connection.url
-        let timeout = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(options.connectTimeoutMilliseconds))) {
-            connection.fail(
-                ColaError(code: .unreachable, message: "\(url) does not answer to 'hello'", isRetryable: true))
-            channel.close(promise: nil)
-        }
-        defer { timeout.cancel() }
-        do {
-            let answer = try await connection.ask(.hello(hello), "hello").answer
-            let seconds = answer.number("heartbeat") ?? 0
-            if seconds > 0 {
-                try await channel.eventLoop.submit {
-                    try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self)
-                        .startBeats(everySeconds: min(seconds, 3600), on: channel)
-                }.get()
-            }
-            return Client(connection, server: ServerInformation(answer))
-        } catch {
-            channel.close(promise: nil)
-            throw error
-        }
-    }
-
-    /// What the system said, without the type names around it.
-    static func reason(_ error: any Error) -> String {
-        switch error {
-        case let error as IOError: error.errnoText
-        case is SocketAddressError.UnknownHost: "no such host"
-        case let error as NIOConnectionError:
-            error.connectionErrors.first.map { reason($0.error) }
-                ?? error.dnsAError.map { reason($0) } ?? error.dnsAAAAError.map { reason($0) }
-                ?? "no address of \(error.host)"
-        case is ChannelError: "\(error)".contains("connectTimeout") ? "it took too long" : "\(error)"
-        default: "\(error)"
-        }
-    }
-}
-
-extension IOError {
-    fileprivate var errnoText: String {
-        switch errnoCode {
-        case 2: "there is no such socket"
-        case 13: "permission denied"
-        case 32, 104: "the server closed it"
-        case 110: "nothing came back in time"
-        case 111: "connection refused"
-        default: "\(self)"
-        }
+        let dialer = Dialer(url: url, options: options)
+        let dialed = try await dialer.dial()
+        return Client(Link(dialed, by: dialer))
     }
 }

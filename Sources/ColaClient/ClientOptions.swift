@@ -11,20 +11,33 @@ public struct ClientOptions: Sendable {
     public var need: [String]
     /// How long to wait for a connection and the answer to `hello`. Milliseconds.
     public var connectTimeoutMilliseconds: Int
+    /// The virtual host that everything is about; nil is `/`.
+    public var virtualHost: String?
+    /// How long a request may go unanswered until it is given up with ``ColaError/Code/timeout``; nil is for ever.
+    /// Milliseconds. Publishers are not concerned: a server that is short of room holds them back as long as it is.
+    public var requestTimeoutMilliseconds: Int?
+    /// Whether and how to connect again when the connection is lost; nil is not at all. The first connection is tried
+    /// once in any case.
+    public var reconnect: ReconnectPolicy?
     /// Called on an event loop with what the server says on its own: publishers are held back, or no longer; a damaged
-    /// message was put aside. One line for people.
+    /// message was put aside; and when the connection is lost and there again. One line for people.
     public var notice: (@Sendable (String) -> Void)?
 
     /// Everything as it is where nothing is said.
     public init(
         user: String? = nil, password: String? = nil, name: String? = nil, heartbeatSeconds: Int = 0,
-        need: [String] = [], connectTimeoutMilliseconds: Int = 10_000, notice: (@Sendable (String) -> Void)? = nil
+        need: [String] = [], virtualHost: String? = nil, connectTimeoutMilliseconds: Int = 10_000,
+        requestTimeoutMilliseconds: Int? = nil, reconnect: ReconnectPolicy? = nil,
+        notice: (@Sendable (String) -> Void)? = nil
     ) {
         self.user = user
         self.password = password
         self.name = name
         self.heartbeatSeconds = heartbeatSeconds
         self.need = need
+        self.virtualHost = virtualHost
+        self.requestTimeoutMilliseconds = requestTimeoutMilliseconds
+        self.reconnect = reconnect
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.notice = notice
     }

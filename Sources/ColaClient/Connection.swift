@@ -15,6 +15,14 @@ final class Connection: Sendable {
         var peeked: [StoredMessage]
     }
 
+    /// The connection was lost before the request was sent: nothing came of it.
+    struct NotSent: Error {
+        let reason: ColaError
+    }
+
+    /// Hears why the connection ended and which consumers it had; returns whether it takes care of these.
+    typealias EndObserver = @Sendable (ColaError, [Subscription]) -> Bool
+
     private enum Waiting: Sendable {
         case request(ticket: UInt64, what: String, CheckedContinuation<Reply, any Error>)
         case publish(Publisher, bodyBytes: Int)
@@ -38,47 +46,83 @@ final class Connection: Sendable {
         /// The tag of `waiting.first`.
         var firstTag: Int64 = 1
         var nextTicket: UInt64 = 1
-        var consumers: [Int64: Deliveries] = [:]
+        var consumers: [Int64: Subscription] = [:]
         var nextConsumer: Int64 = 1
+        /// The highest delivery that came, as the server counts on this connection.
+        var lastDelivery: Int64 = 0
         var peeked: [StoredMessage] = []
-        /// What the server said last that answers no request: why it closes, or which acknowledgement failed.
+        /// Which acknowledgement failed last.
         var lastRefusal: ColaError?
+        /// Why the server says that it closes.
+        var farewell: ColaError?
         var failure: ColaError?
+        var observer: EndObserver?
     }
 
     let url: ColaURL
     let channel: any Channel
+    /// The highest number of a delivery of the connections before: so much is added to what the server says, so that
+    /// a number means one delivery as long as the client lives.
+    let deliveryBase: Int64
     private let notice: (@Sendable (String) -> Void)?
+    private let timeoutMilliseconds: Int?
     private let state = Mutex(State())
 
-    init(url: ColaURL, channel: any Channel, notice: (@Sendable (String) -> Void)?) {
+    init(url: ColaURL, channel: any Channel, options: ClientOptions, deliveryBase: Int64) {
         self.url = url
         self.channel = channel
-        self.notice = notice
+        self.deliveryBase = deliveryBase
+        notice = options.notice
+        timeoutMilliseconds = options.requestTimeoutMilliseconds
+    }
+
+    /// Why it ended, if it has.
+    var failure: ColaError? { state.withLock(\.failure) }
+
+    /// The highest number of a delivery so far, as the client counts.
+    var deliveryNumberMax: Int64 { deliveryBase + state.withLock(\.lastDelivery) }
+
+    /// Deliveries of this connection as the server counts them.
+    func wireNumbers(_ numbers: ClosedRange<Int64>) -> ClosedRange<Int64> {
+        (numbers.lowerBound - deliveryBase)...(numbers.upperBound - deliveryBase)
     }
 
     // MARK: Asking
 
     /// Sends a request and waits for its answer.
+    /// - Throws: ``NotSent`` if the connection had ended before; ``ColaError``; `CancellationError`.
     func ask(_ request: ClientRequest, _ what: String) async throws -> Reply {
+        try await ask(what) { buffer, tag in request.write(to: &buffer, tag: tag) }
+    }
+
+    /// The same of a request that `write` appends to the buffer with that tag.
+    func ask(_ what: String, _ write: (inout ByteBuffer, Int64) -> Void) async throws -> Reply {
         let ticket = state.withLock { state -> UInt64 in
             defer { state.nextTicket += 1 }
             return state.nextTicket
         }
+        let timeout = timeoutMilliseconds.map { milliseconds in
+            channel.eventLoop.scheduleTask(in: .milliseconds(Int64(milliseconds))) { [url] in
+                let message =
+                    "\(url) has not answered the \(what) within \(milliseconds) ms; "
+                    + "whether it was carried out is not known"
+                self.abandon(
+                    ticket, with: ColaError(code: .timeout, message: message, isRetryable: true, inFlight: 1))
+            }
+        }
+        defer { timeout?.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Reply, any Error>) in
                 do {
-                    try enqueue(.request(ticket: ticket, what: what, continuation)) { buffer, tag in
-                        request.write(to: &buffer, tag: tag)
-                    }
+                    try enqueue(.request(ticket: ticket, what: what, continuation), write)
                     // If it was cancelled before the line above, nobody found it in the queue.
-                    if Task.isCancelled { abandon(ticket) }
+                    if Task.isCancelled { abandon(ticket, with: CancellationError()) }
                 } catch {
                     continuation.resume(throwing: error)
                 }
             }
         } onCancel: {
-            abandon(ticket)
+            abandon(ticket, with: CancellationError())
         }
     }
 
@@ -93,9 +137,14 @@ final class Connection: Sendable {
         try enqueue(nil) { buffer, _ in request.write(to: &buffer) }
     }
 
+    /// Sends a request whose answer nobody waits for.
+    func send(_ request: ClientRequest) throws {
+        try enqueue(.abandoned) { buffer, tag in request.write(to: &buffer, tag: tag) }
+    }
+
     private func enqueue(_ waiting: Waiting?, _ write: (inout ByteBuffer, Int64) -> Void) throws {
         let isFirst = try state.withLock { state -> Bool in
-            if let failure = state.failure { throw failure }
+            if let failure = state.failure { throw NotSent(reason: failure) }
             write(&state.outgoing, state.firstTag + Int64(state.waiting.count))
             if let waiting { state.waiting.append(waiting) }
             defer { state.isFlushDue = true }
@@ -115,7 +164,7 @@ final class Connection: Sendable {
         if bytes.readableBytes > 0 { channel.writeAndFlush(bytes, promise: nil) }
     }
 
-    private func abandon(_ ticket: UInt64) {
+    private func abandon(_ ticket: UInt64, with error: any Error) {
         let continuation = state.withLock { state -> CheckedContinuation<Reply, any Error>? in
             for index in state.waiting.indices {
                 if case .request(ticket, _, let continuation) = state.waiting[index] {
@@ -125,17 +174,18 @@ final class Connection: Sendable {
             }
             return nil
         }
-        continuation?.resume(throwing: CancellationError())
+        continuation?.resume(throwing: error)
     }
 
     // MARK: Consumers
 
-    func addConsumer(_ make: (Int64) -> Deliveries) -> Deliveries {
-        state.withLock { state in
-            let deliveries = make(state.nextConsumer)
-            state.consumers[state.nextConsumer] = deliveries
-            state.nextConsumer += 1
-            return deliveries
+    /// - Returns: the number that the server knows it by.
+    func addConsumer(_ subscription: Subscription) throws -> Int64 {
+        try state.withLock { state in
+            if let failure = state.failure { throw NotSent(reason: failure) }
+            defer { state.nextConsumer += 1 }
+            state.consumers[state.nextConsumer] = subscription
+            return state.nextConsumer
         }
     }
 
@@ -152,12 +202,14 @@ final class Connection: Sendable {
         case .error(let refusal): refused(refusal)
         case .message(let arrival): arrived(arrival)
         case .bye(let code, let sentence):
-            let error = ColaError(code: ColaError.Code(rawValue: code), message: sentence, isRetryable: false)
-            state.withLock { $0.lastRefusal = $0.lastRefusal ?? error }
+            let code = ColaError.Code(rawValue: code)
+            let passes = code == .busy || code == .shuttingDown
+            state.withLock { $0.farewell = ColaError(code: code, message: sentence, isRetryable: passes) }
         case .blocked(let sentence): notice?("the server holds publishers back: \(sentence)")
         case .unblocked: notice?("the server takes messages again")
-        // Nobody here joins a group, so nobody is told what to read.
-        case .beat, .assigned: break
+        case .assigned(let assigned):
+            state.withLock { $0.consumers[assigned.consumer] }?.append(Assignment(assigned))
+        case .beat: break
         }
     }
 
@@ -227,9 +279,14 @@ final class Connection: Sendable {
             state.withLock { $0.peeked.append(message) }
             return
         }
-        // One that was cancelled may still be sent some; they go back when the connection ends.
-        let consumer = state.withLock { $0.consumers[arrival.consumer] }
-        consumer?.append(Delivery(number: arrival.delivery, message: message))
+        let consumer = state.withLock { state in
+            state.lastDelivery = max(state.lastDelivery, arrival.delivery)
+            return state.consumers[arrival.consumer]
+        }
+        let number = arrival.delivery == 0 ? 0 : deliveryBase + arrival.delivery
+        if let consumer, consumer.append(Delivery(number: number, message: message)) { return }
+        // What was still on its way to one that was cancelled goes back at once.
+        if number > 0 { try? send(.acknowledge(.nack, arrival.delivery...arrival.delivery)) }
     }
 
     private func violated(_ reason: String) {
@@ -250,12 +307,21 @@ final class Connection: Sendable {
         }
     }
 
+    /// Who is to hear of the end; at once if it has come already.
+    func onEnd(_ observer: @escaping EndObserver) {
+        let failure = state.withLock { state in
+            state.observer = observer
+            return state.failure
+        }
+        if let failure { _ = observer(failure, []) }
+    }
+
     /// Everything that waits fails, and whatever is asked from now on. The first reason stays.
     func fail(_ reason: ColaError) {
-        let (error, waiting, consumers) = state.withLock { state -> (ColaError, Deque<Waiting>, [Deliveries]) in
-            if let failure = state.failure { return (failure, [], []) }
+        let ended = state.withLock { state -> (ColaError, Deque<Waiting>, [Subscription], EndObserver?)? in
+            if state.failure != nil { return nil }
             var error = reason
-            if reason.code == .connectionLost, let said = state.lastRefusal { error = said }
+            if reason.code == .connectionLost, let said = state.farewell ?? state.lastRefusal { error = said }
             let asked = state.waiting.compactMap(\.described)
             error.inFlight = asked.count
             if let first = asked.first {
@@ -267,8 +333,11 @@ final class Connection: Sendable {
                 state.waiting = []
                 state.consumers = [:]
             }
-            return (error, state.waiting, state.consumers.keys.sorted().compactMap { state.consumers[$0] })
+            let consumers = state.consumers.keys.sorted().compactMap { state.consumers[$0] }
+            return (error, state.waiting, consumers, state.observer)
         }
+        guard let (error, waiting, consumers, observer) = ended else { return }
+        let isTakenOver = observer?(error, consumers) ?? false
         for request in waiting {
             switch request {
             case .request(_, _, let continuation): continuation.resume(throwing: error)
@@ -276,17 +345,6 @@ final class Connection: Sendable {
             case .abandoned: break
             }
         }
-        for consumer in consumers { consumer.finish(throwing: error) }
-    }
-}
-
-extension StoredMessage {
-    init(_ arrival: ServerLine.Arrival) {
-        offset = arrival.offset
-        failedDeliveries = arrival.failedDeliveries.map { Int($0) }
-        timestampMilliseconds = arrival.timestamp
-        key = arrival.key
-        headers = arrival.headers.map { Header($0.name, String(decoding: $0.value, as: UTF8.self)) }
-        body = arrival.body
+        if !isTakenOver { for consumer in consumers { consumer.finish(throwing: error) } }
     }
 }

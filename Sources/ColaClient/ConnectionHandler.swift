@@ -32,7 +32,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        lost(Client.reason(error))
+        lost(Dialer.reason(error))
         context.close(promise: nil)
     }
 

@@ -7,6 +7,12 @@ internal import Synchronization
 ///
 /// ``publish(_:)`` returns when there is room in the window, and ``confirmAll()`` when everything is on the server's
 /// disk. The first refusal is thrown by whichever of them comes next, and from then on by all.
+///
+/// If the connection is lost with messages in flight, that is such a refusal, also where the client connects again:
+/// ``ColaError/confirmed`` says how many are stored, ``ColaError/inFlight`` of how many it is not known, and these are
+/// the last ones in the order of publishing. Whether to publish them again is the caller's to decide. With nothing in
+/// flight it goes on over the next connection. A task that is cancelled while it waits for room or for confirms fails
+/// the publisher as a whole.
 public final class Publisher: Sendable {
     private struct State: Sendable {
         var inFlight = 0
@@ -25,11 +31,11 @@ public final class Publisher: Sendable {
     /// Bytes of bodies that may be unconfirmed, so that a window of large messages does not fill the memory.
     static let windowBytes = 16 << 20
 
-    private let connection: Connection
+    private let connection: Link
     private let template: PublishTemplate
     private let state = Mutex(State())
 
-    init(_ connection: Connection, to destination: Destination, window: Int, template: PublishTemplate) {
+    init(_ connection: Link, to destination: Destination, window: Int, template: PublishTemplate) {
         self.connection = connection
         self.destination = destination
         self.window = max(1, window)
@@ -39,18 +45,32 @@ public final class Publisher: Sendable {
     /// How many messages are on the server's disk.
     public var confirmedCount: Int { state.withLock { $0.confirmed } }
 
-    /// Sends a message; waits only while the window is full.
-    public func publish(_ body: ByteBuffer) async throws {
-        try await wait(for: .room)
-        state.withLock { state in
-            state.inFlight += 1
-            state.inFlightBytes += body.readableBytes
-        }
-        do {
-            try connection.publish(template, body: body, for: self)
-        } catch {
-            refused(error, bytes: body.readableBytes)
-            throw error
+    /// Sends a message; waits only while the window is full. It is on the server's disk when ``confirmAll()`` has
+    /// returned after it.
+    public func publish(_ body: ByteBuffer) async throws { try await publish(body, with: template) }
+
+    /// Sends a message with all that is said of it; of the publisher's own key and headers it carries none.
+    public func publish(_ message: OutgoingMessage) async throws {
+        try message.check(bodyBytesMax: connection.server.bodyBytesMax)
+        try await publish(message.body, with: message.template(to: destination))
+    }
+
+    private func publish(_ body: ByteBuffer, with template: PublishTemplate) async throws {
+        while true {
+            try await wait(for: .room)
+            // Before it is counted: with nothing in flight a lost connection is nothing to this publisher.
+            let connection = try await connection.connection()
+            state.withLock { state in
+                state.inFlight += 1
+                state.inFlightBytes += body.readableBytes
+            }
+            do {
+                return try connection.publish(template, body: body, for: self)
+            } catch let unsent as Connection.NotSent {
+                unpublished(bytes: body.readableBytes)
+                // The next turn waits for the next connection, or says why there is none.
+                guard self.connection.isToReconnect else { throw failed(unsent.reason) }
+            }
         }
     }
 
@@ -84,13 +104,31 @@ public final class Publisher: Sendable {
         resumeWaiting()
     }
 
-    func refused(_ error: any Error, bytes: Int) {
+    func refused(_ error: ColaError, bytes: Int) {
+        state.withLock { state in
+            if state.failure == nil {
+                var error = error
+                error.confirmed = state.confirmed
+                if error.inFlight > 0 { error.inFlight = state.inFlight }
+                state.failure = error
+            }
+            state.inFlight -= 1
+            state.inFlightBytes -= bytes
+        }
+        resumeWaiting()
+    }
+
+    private func unpublished(bytes: Int) {
         state.withLock { state in
             state.inFlight -= 1
             state.inFlightBytes -= bytes
-            state.failure = state.failure ?? error
         }
         resumeWaiting()
+    }
+
+    private func failed(_ error: ColaError) -> any Error {
+        fail(error)
+        return state.withLock(\.failure) ?? error
     }
 
     private func fail(_ error: any Error) {
