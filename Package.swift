@@ -89,6 +89,10 @@ let package = Package(
             name: "ColaServerTests",
             dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],
             swiftSettings: strict),
+        .testTarget(
+            name: "ColaClientTests",
+            dependencies: ["ColaClient", "ColaServer", "ColaTesting", nioCore, nioPosix, lifecycle],
+            swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["ColaTesting"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ]

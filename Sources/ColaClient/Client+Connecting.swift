@@ -7,8 +7,8 @@
 /// }
 /// ```
 ///
-/// - Throws: ``ColaError``: ``ColaError/Code/unreachable`` if no server answers, ``ColaError/Code/accessRefused`` if the
-///   Unix socket is closed to this user, ``ColaError/Code/unauthenticated`` for a wrong name or password,
+/// - Throws: ``ColaError``: ``ColaError/Code/unreachable`` if no server answers, ``ColaError/Code/accessRefused`` if
+///   the Unix socket is closed to this user, ``ColaError/Code/unauthenticated`` for a wrong name or password,
 ///   ``ColaError/Code/protocolViolation`` if something else listens there, ``ColaError/Code/notFound`` if there is no
 ///   such virtual host, ``ColaError/Code/unsupportedFeature`` if the server cannot do what
 ///   ``ClientOptions/need`` names; and what `body` throws.

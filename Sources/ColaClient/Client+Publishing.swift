@@ -15,8 +15,8 @@ extension Client {
         try await publish(ByteBuffer(string: text), to: destination)
     }
 
-    /// Publishes one message with all that is said of it. Returns when it is on the server's disk, in all queues that it
-    /// leads to; with a delay, when it waits for its time there.
+    /// Publishes one message with all that is said of it. Returns when it is on the server's disk, in all queues that
+    /// it leads to; with a delay, when it waits for its time there.
     ///
     /// - Returns: whether it was stored, or all its places had taken its id before.
     /// - Throws: ``ColaError``: ``ColaError/Code/unroutable`` if it leads nowhere, ``ColaError/Code/full`` if a queue

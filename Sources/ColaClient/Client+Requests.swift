@@ -76,8 +76,8 @@ extension Client {
     }
 
     /// Publishes the answer to a question that came as a message.
-    /// - Throws: ``ColaError``: ``ColaError/Code/syntax`` if the message asks for none, ``ColaError/Code/unroutable`` if
-    ///   whoever asked does not wait any more.
+    /// - Throws: ``ColaError``: ``ColaError/Code/syntax`` if the message asks for none, ``ColaError/Code/unroutable``
+    ///   if whoever asked does not wait any more.
     public func answer(_ question: StoredMessage, with message: OutgoingMessage) async throws {
         guard let replyTo = question.replyTo else {
             throw ColaError(

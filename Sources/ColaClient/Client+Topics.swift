@@ -7,8 +7,8 @@ extension Client {
     ///   - partitions: which to read, 0 to 999 each; nil is all.
     ///   - group: begins where this group has committed, without being a member of it.
     ///   - prefetch: how many come ahead of whoever takes them, 1 to 65,535.
-    /// - Throws: ``ColaError``: ``ColaError/Code/notFound``, or ``ColaError/Code/mismatch`` if it is a queue, a partition
-    ///   is not there or the offset lies beyond its end.
+    /// - Throws: ``ColaError``: ``ColaError/Code/notFound``, or ``ColaError/Code/mismatch`` if it is a queue, a
+    ///   partition is not there or the offset lies beyond its end.
     public func read(
         _ topic: String, from: ReadingPosition? = nil, partitions: [Int]? = nil, group: String? = nil,
         prefetch: Int = 100
@@ -30,8 +30,8 @@ extension Client {
     ///   - strategy: how the group shares them; all members say the same.
     ///   - from: where it begins in partitions that the group has committed nothing of; nil is `.first`.
     ///   - prefetch: how many records come ahead of whoever takes them, 1 to 65,535.
-    /// - Throws: ``ColaError``: ``ColaError/Code/notFound``, or ``ColaError/Code/mismatch`` if it is a queue or the other
-    ///   members share by another strategy.
+    /// - Throws: ``ColaError``: ``ColaError/Code/notFound``, or ``ColaError/Code/mismatch`` if it is a queue or the
+    ///   other members share by another strategy.
     public func join(
         _ group: String, of topic: String, strategy: AssignmentStrategy = .range, from: ReadingPosition? = nil,
         prefetch: Int = 100

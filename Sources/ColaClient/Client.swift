@@ -44,9 +44,10 @@ public final class Client: Sendable {
     }
 
     /// Makes the topic if there is none of the name.
+    /// - Parameter partitions: 1 to 1,000; nil is one.
     /// - Returns: how many messages are in it.
-    @discardableResult public func declareTopic(_ name: String) async throws -> Int {
-        try await count("ready", .declareTopic(name), "declare of topic '\(name)'")
+    @discardableResult public func declareTopic(_ name: String, partitions: Int? = nil) async throws -> Int {
+        try await count("ready", .declareTopic(name, partitions: partitions), "declare of topic '\(name)'")
     }
 
     /// Makes the exchange if there is none of the name. `type` is `direct`, `fanout`, `topic` or `headers`.

@@ -24,7 +24,7 @@ struct ConsumePlan: Sendable {
     /// Whether the server counts what it sends, and not what is acknowledged.
     var usesCredit: Bool { isAutomatic || limit != nil }
 
-    /// Whether what came and was not taken is lost if it is not kept when the connection is lost. A topic's comes again.
+    /// Whether what came and was not taken would be lost with the connection, and so is kept. A topic's comes again.
     var keepsWhatCame: Bool { isAutomatic && !isTopic }
 
     func request(_ consumer: Int64, credit: Int, from: String?) -> ClientRequest.Consume {

@@ -47,7 +47,8 @@ public final class GroupMember: AsyncSequence, Sendable {
     /// What the server assigned last; nil before it has.
     public var assignment: Assignment? { subscription.assignment }
 
-    /// The group has done with this record and all before it in its partition. Returns when that is on the server's disk.
+    /// The group has done with this record and all before it in its partition. Returns when that is on the server's
+    /// disk.
     /// - Throws: ``ColaError`` with ``ColaError/Code/mismatch`` if the partition is assigned to this member no longer:
     ///   whoever has it now decides.
     public func commit(_ record: StoredMessage) async throws {
@@ -82,10 +83,13 @@ public final class GroupMember: AsyncSequence, Sendable {
         let subscription: Subscription
 
         public mutating func next() async throws -> Event? {
-            switch try await subscription.next() {
-            case .event(.delivery(let delivery)): .record(delivery.message)
-            case .event(.assigned(let assignment)): .assigned(assignment)
-            case .idle, .ended: nil
+            while true {
+                switch try await subscription.next() {
+                case .event(.delivery(let delivery)): return .record(delivery.message)
+                case .event(.assigned(let assignment)): return .assigned(assignment)
+                case .event(.seeking): continue
+                case .idle, .ended: return nil
+                }
             }
         }
     }

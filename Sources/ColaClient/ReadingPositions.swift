@@ -6,9 +6,6 @@ struct ReadingPositions: Sendable {
     private var resume: [Int: String] = [:]
     /// The highest offset that came.
     private var highest: [Int: Int64] = [:]
-    /// Offsets below are left over from before a seek.
-    private var lowest: [Int: Int64] = [:]
-    private var lowestElsewhere: Int64 = 0
     /// What a member of a group was told last.
     private(set) var assignment: Assignment?
 
@@ -27,20 +24,12 @@ struct ReadingPositions: Sendable {
         return before.map { record.offset <= $0 } ?? false
     }
 
-    /// Whether it is to be read, and not left over from before a seek to an offset above.
-    func expects(_ record: StoredMessage) -> Bool { record.offset >= lowest[record.partition] ?? lowestElsewhere }
-
     mutating func seek(to position: ReadingPosition, partition: Int?) {
-        var floor: Int64 = 0
-        if case .offset(let offset) = position { floor = offset }
         if let partition {
             resume[partition] = position.text
-            lowest[partition] = floor
         } else {
             from = position.text
             resume = [:]
-            lowest = [:]
-            lowestElsewhere = floor
         }
     }
 
@@ -50,9 +39,5 @@ struct ReadingPositions: Sendable {
     }
 
     /// What comes next may stand anywhere.
-    mutating func forgetOrder() {
-        highest = [:]
-        lowest = [:]
-        lowestElsewhere = 0
-    }
+    mutating func forgetOrder() { highest = [:] }
 }

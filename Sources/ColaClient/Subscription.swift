@@ -11,6 +11,8 @@ final class Subscription: Sendable {
     enum Event: Sendable {
         case delivery(Delivery)
         case assigned(Assignment)
+        /// What came before it was sent before a seek was asked for.
+        case seeking
     }
 
     enum Next: Sendable {
@@ -20,6 +22,7 @@ final class Subscription: Sendable {
     }
 
     typealias Place = (connection: Connection, consumer: Int64)
+    private typealias Waiter = (id: UInt64, continuation: CheckedContinuation<Next, any Error>)
     private typealias Beginning = (ClientRequest.Consume, Int, [(partition: Int, position: String)])
 
     private struct State: Sendable {
@@ -27,7 +30,7 @@ final class Subscription: Sendable {
         var ready = Deque<Event>()
         /// The messages in `ready`.
         var readyMessages = 0
-        var waiter: (id: UInt64, continuation: CheckedContinuation<Next, any Error>)?
+        var waiter: Waiter?
         var nextWaiter: UInt64 = 1
         /// Messages that may come and have not been taken, of those that the plan allows.
         var left: Int
@@ -35,6 +38,8 @@ final class Subscription: Sendable {
         var grantable = 0
         var takenSinceGrant = 0
         var positions: ReadingPositions
+        /// While it is not known where it reads nothing is taken.
+        var isSeeking = false
         var isFinished = false
         var failure: (any Error)?
     }
@@ -131,11 +136,7 @@ final class Subscription: Sendable {
     func append(_ delivery: Delivery) -> Bool {
         let isTaken = state.withLock { state -> Bool in
             if state.isFinished { return false }
-            if plan.isTopic { dropSuperseded(by: delivery, &state) }
-            guard !plan.isTopic || state.positions.expects(delivery.message) else {
-                state.takenSinceGrant += 1
-                return true
-            }
+            if plan.isTopic, !state.isSeeking { dropSuperseded(by: delivery, &state) }
             state.ready.append(.delivery(delivery))
             state.readyMessages += 1
             return true
@@ -162,6 +163,7 @@ final class Subscription: Sendable {
 
     private func take() throws -> Next? {
         let next = try state.withLock { state -> Next? in
+            if state.isSeeking, !state.isFinished { return nil }
             if let event = state.ready.popFirst() {
                 guard case .delivery(let delivery) = event else { return .event(event) }
                 state.readyMessages -= 1
@@ -216,6 +218,7 @@ final class Subscription: Sendable {
 
     // MARK: Seeking
 
+    /// Reads on from there. Nothing is taken until the answer is here; if it is refused, nothing has changed.
     func seek(to position: ReadingPosition, partition: Int?) async throws {
         guard let place else {
             throw ColaError(
@@ -223,26 +226,67 @@ final class Subscription: Sendable {
                 message: "'\(plan.name)' is not being read now: the connection is lost, or the reader has ended",
                 isRetryable: !isFinished)
         }
-        let before = state.withLock { state -> ReadingPositions in
-            let before = state.positions
-            state.positions.seek(to: position, partition: partition)
-            drop(&state) { partition == nil || $0.message.partition == partition }
-            return before
+        let isAlone = state.withLock { state in
+            if state.isSeeking { return false }
+            state.isSeeking = true
+            state.ready.append(.seeking)
+            return true
         }
-        grant()
+        guard isAlone else {
+            throw ColaError(
+                code: .inUse, message: "another seek in '\(plan.name)' is under way; wait for it", isRetryable: true)
+        }
         let request = ClientRequest.seek(consumer: place.consumer, to: position.text, partition: partition)
         do {
             _ = try await place.connection.ask(request, "seek in '\(plan.name)'")
-        } catch let unsent as Connection.NotSent {
-            throw unsent.reason
-        } catch let error as ColaError where error.code != .connectionLost {
-            // It was refused: it reads on where it was, and what was dropped here is asked for again.
-            state.withLock { $0.positions = before }
-            for (partition, position) in before.seeks {
-                try? place.connection.send(.seek(consumer: place.consumer, to: position, partition: partition))
+            state.withLock { state in
+                forgetWhatCame(beforeSeekTo: position, partition: partition, &state)
+                state.positions.seek(to: position, partition: partition)
             }
-            throw error
+            grant()
+            endSeek()
+        } catch {
+            endSeek()
+            throw (error as? Connection.NotSent)?.reason ?? error
         }
+    }
+
+    private func endSeek() {
+        state.withLock { state in
+            state.isSeeking = false
+            state.ready.removeAll { if case .seeking = $0 { true } else { false } }
+        }
+        wakeIfReady()
+    }
+
+    /// Records from before and from after the seek may come until its answer does. Those of a partition come in their
+    /// order, so the last that goes back is the first after the seek; where none does, what lies below is from before.
+    private func forgetWhatCame(beforeSeekTo position: ReadingPosition, partition: Int?, _ state: inout State) {
+        var floor: Int64 = 0
+        if case .offset(let offset) = position { floor = offset }
+        var isBefore = true
+        var firstAfter: [Int: Int] = [:]
+        for (index, event) in state.ready.enumerated() {
+            if case .seeking = event { isBefore = false }
+            guard !isBefore, case .delivery(let delivery) = event else { continue }
+            if state.positions.goesBack(delivery.message) { firstAfter[delivery.message.partition] = index }
+        }
+        var kept = Deque<Event>()
+        isBefore = true
+        for (index, event) in state.ready.enumerated() {
+            if case .seeking = event { isBefore = false }
+            if case .delivery(let delivery) = event,
+                partition ?? delivery.message.partition == delivery.message.partition
+            {
+                let first = firstAfter[delivery.message.partition]
+                if isBefore || first.map({ index < $0 }) ?? (delivery.message.offset < floor) { continue }
+            }
+            kept.append(event)
+        }
+        let dropped = state.ready.count - kept.count
+        state.ready = kept
+        state.readyMessages -= dropped
+        state.takenSinceGrant += dropped
     }
 
     // MARK: Ending
@@ -303,13 +347,22 @@ final class Subscription: Sendable {
     }
 
     private func wakeIfReady() {
-        let waiting = state.withLock { state -> CheckedContinuation<Next, any Error>? in
-            guard let waiter = state.waiter, !state.ready.isEmpty || state.isFinished else { return nil }
+        let waiter = state.withLock { state -> Waiter? in
+            guard let waiter = state.waiter,
+                state.isFinished || (!state.ready.isEmpty && !state.isSeeking)
+            else { return nil }
             state.waiter = nil
-            return waiter.continuation
+            return waiter
         }
-        guard let waiting else { return }
-        waiting.resume(with: Result { try take() ?? .ended })
+        guard let waiter else { return }
+        do {
+            if let next = try take() { return waiter.continuation.resume(returning: next) }
+        } catch {
+            return waiter.continuation.resume(throwing: error)
+        }
+        // A seek began in between.
+        state.withLock { $0.waiter = waiter }
+        wakeIfReady()
     }
 
     private func wake(_ id: UInt64, with next: Next) {

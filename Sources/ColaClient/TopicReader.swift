@@ -14,9 +14,10 @@ public final class TopicReader: AsyncSequence, Sendable {
 
     /// Reads on from there, in that partition, or in all of them if it is nil.
     ///
-    /// When it returns, everything that comes is from there; records that were here and not taken are dropped.
-    /// - Throws: ``ColaError``: with ``ColaError/Code/mismatch`` the partition is not read or the offset lies beyond the
-    ///   end, and it reads on where it was.
+    /// Records that were here and not taken are dropped. If it goes forward, and not to an offset, a few that were on
+    /// their way may still come first.
+    /// - Throws: ``ColaError``: with ``ColaError/Code/mismatch`` the partition is not read or the offset lies beyond
+    ///   the end, and it reads on where it was.
     public func seek(to position: ReadingPosition, partition: Int? = nil) async throws {
         try await subscription.seek(to: position, partition: partition)
     }
@@ -34,7 +35,7 @@ public final class TopicReader: AsyncSequence, Sendable {
             while true {
                 switch try await subscription.next() {
                 case .event(.delivery(let delivery)): return delivery.message
-                case .event(.assigned): continue
+                case .event(.assigned), .event(.seeking): continue
                 case .idle, .ended: return nil
                 }
             }

@@ -1,5 +1,6 @@
 import ColaCore
 import ColaNative
+import ColaTesting
 import Foundation
 import NIOCore
 import Testing

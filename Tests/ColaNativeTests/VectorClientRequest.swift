@@ -1,4 +1,5 @@
 import ColaNative
+import ColaTesting
 import Foundation
 import NIOCore
 import Testing

@@ -1,4 +1,5 @@
 import ColaCore
+import ColaTesting
 import Foundation
 import Testing
 

@@ -18,6 +18,8 @@ enum ImportRules {
         "ColaTesting": [
             "ColaCore", "ColaStore", "ColaNative", "ColaServer", "NIOCore", "NIOEmbedded", "Logging", "DequeModule",
             "OrderedCollections", "libc",
+            // Foundation for the JSON of the vectors alone.
+            "Foundation",
         ],
         "cola": [
             "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "NIO*", "Histogram",

@@ -1,25 +1,32 @@
-import Foundation
-import Testing
+internal import Foundation
 
 /// The shared vectors of the native protocol, as far as they are bytes.
 ///
 /// Source: `protocol/vectors/README.md`
-struct Vectors {
+package struct Vectors {
     /// A vector of a kind that the tests were not taught.
-    struct Unknown: Error { let what: String }
+    package struct Unknown: Error {
+        let what: String
+
+        package init(what: String) { self.what = what }
+    }
 
     private let file: [String: Any]
 
-    init() throws {
+    package init() throws {
         let path = URL(filePath: #filePath).appending(path: "../../../protocol/vectors/native.json").standardized
         let json = try JSONSerialization.jsonObject(with: Data(contentsOf: path))
-        file = try #require(json as? [String: Any])
+        guard let file = json as? [String: Any] else { throw Unknown(what: "a file that is no object") }
+        self.file = file
     }
 
-    func list(_ name: String) throws -> [[String: Any]] { try #require(file[name] as? [[String: Any]]) }
+    package func list(_ name: String) throws -> [[String: Any]] {
+        guard let list = file[name] as? [[String: Any]] else { throw Unknown(what: name) }
+        return list
+    }
 
     /// `text`, `hex` or `parts`, with or without `repeat`; a bare string is its UTF-8.
-    static func bytes(_ value: Any?) -> [UInt8] {
+    package static func bytes(_ value: Any?) -> [UInt8] {
         if let text = value as? String { return Array(text.utf8) }
         guard let object = value as? [String: Any] else { return [] }
         var bytes: [UInt8] = []
@@ -35,14 +42,14 @@ struct Vectors {
         return times == 1 ? bytes : Array(repeatElement(bytes, count: times).joined())
     }
 
-    static func text(_ value: Any?) -> String? {
+    package static func text(_ value: Any?) -> String? {
         value == nil ? nil : String(decoding: bytes(value), as: UTF8.self)
     }
 
-    static func number(_ value: Any?) -> Int64? { (value as? NSNumber)?.int64Value }
+    package static func number(_ value: Any?) -> Int64? { (value as? NSNumber)?.int64Value }
 
     /// A list of pairs of texts.
-    static func texts(_ value: Any?) -> [(String, String)] {
+    package static func texts(_ value: Any?) -> [(String, String)] {
         (value as? [[Any]] ?? []).map { (text($0[0]) ?? "", text($0[1]) ?? "") }
     }
 }
