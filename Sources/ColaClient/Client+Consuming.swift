@@ -87,11 +87,9 @@ extension Client {
     }
 
     /// Waits until every acknowledgement so far is on the server's disk.
-    /// - Throws: what one of them was refused with.
-    public func settled() async throws {
-        try await ping()
-        if let refusal = connection.current.takeRefusal() { throw refusal }
-    }
+    /// - Throws: what one of them was refused with; ``ColaError`` with ``ColaError/Code/connectionLost`` if they went
+    ///   over a connection that was lost before the server answered behind them, also where there is another one now.
+    public func settled() async throws { try await connection.settled() }
 
     /// One message, now, or nil if none waits.
     /// - Throws: ``ColaError`` with ``ColaError/Code/mismatch`` if it is a topic.

@@ -4,8 +4,8 @@
 /// It is meant for one reader.
 ///
 /// It ends when it is cancelled, and when as many came as were asked for. It throws a ``ColaError`` when the queue is
-/// deleted (``ColaError/Code/cancelled``) or the connection is lost; with ``ClientOptions/reconnect`` it begins again
-/// on the next connection instead. What a lost connection had brought comes again then, and its old deliveries cannot be
+/// deleted (``ColaError/Code/cancelled``) or the connection is lost. With ``ClientOptions/reconnect`` it begins again on
+/// the next connection instead: what a lost connection had brought comes again then, and its old deliveries cannot be
 /// acknowledged any more. Cancelling the task that waits for the next delivery ends it at once, and gives back to the
 /// queue what was not taken.
 public final class Deliveries: AsyncSequence, Sendable {

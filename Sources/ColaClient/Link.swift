@@ -17,6 +17,8 @@ final class Link: Sendable {
         var reconnecting: Task<Void, Never>?
         /// Why there will be no connection any more.
         var end: ColaError?
+        /// Over which acknowledgements went that no answer has followed since.
+        var unsettled: Connection?
         var waiting: [Waiter] = []
         var nextWaiter: UInt64 = 1
     }
@@ -86,10 +88,40 @@ final class Link: Sendable {
         guard numbers.lowerBound > connection.deliveryBase else { throw Self.stale(numbers) }
         do {
             try connection.tell(.acknowledge(what, connection.wireNumbers(numbers), delay: delay))
+            state.withLock { $0.unsettled = connection }
         } catch let unsent as Connection.NotSent {
-            if isReconnecting || self.current !== connection { throw Self.stale(numbers) }
-            throw unsent.reason
+            throw isToReconnect ? Self.stale(numbers) : unsent.reason
         }
+    }
+
+    /// Waits until what was settled is on the server's disk.
+    func settled() async throws {
+        let last = state.withLock { state in
+            defer { state.unsettled = nil }
+            return state.unsettled
+        }
+        guard let last else {
+            _ = try await ask(.ping, "ping")
+            return try refusal(of: current)
+        }
+        do {
+            _ = try await last.ask(.ping, "ping behind acknowledgements")
+        } catch let unsent as Connection.NotSent {
+            guard isToReconnect else { throw unsent.reason }
+            throw ColaError(
+                code: .connectionLost,
+                message: "acknowledgements were sent over a connection that was lost: whether they are on the server's "
+                    + "disk is not known; of those that are not, the messages come again",
+                isRetryable: false)
+        } catch let error as CancellationError {
+            state.withLock { $0.unsettled = $0.unsettled ?? last }
+            throw error
+        }
+        try refusal(of: last)
+    }
+
+    private func refusal(of connection: Connection) throws {
+        if let refusal = connection.takeRefusal() { throw refusal }
     }
 
     private static func stale(_ numbers: ClosedRange<Int64>) -> ColaError {
@@ -112,16 +144,12 @@ final class Link: Sendable {
 
     /// Nothing is asked any more, and nobody comes back.
     func close() {
-        let closed = ColaError(code: .closed, message: "the client was closed", isRetryable: false)
         stopReconnecting()
-        let (connection, waiting) = state.withLock { state in
-            state.end = state.end ?? closed
-            defer { state.waiting = [] }
-            return (state.connection, state.waiting)
-        }
-        for waiter in waiting { waiter.continuation.resume(throwing: closed) }
-        connection.fail(closed)
+        giveUp(Self.closed)
+        current.fail(Self.closed)
     }
+
+    private static let closed = ColaError(code: .closed, message: "the client was closed", isRetryable: false)
 
     // MARK: Waiting
 
@@ -157,6 +185,11 @@ final class Link: Sendable {
 
     /// - Returns: whether the consumers are taken over, to begin again later.
     private func lost(_ error: ColaError, _ subscriptions: [Subscription]) -> Bool {
+        if state.withLock(\.isClosing) {
+            // The server may close before the answer to `quit` is seen here.
+            end(subscriptions, with: Self.closed)
+            return true
+        }
         guard dialer.options.reconnect != nil, error.code != .closed, error.code != .protocolViolation else {
             giveUp(error)
             return false

@@ -84,9 +84,14 @@ final class Subscription: Sendable {
         } catch {
             connection.removeConsumer(number)
             // The answer that nobody waited for may still make it a consumer.
-            if !(error is ColaError) { try? connection.send(.cancel(consumer: number)) }
+            let isUnknown = (error as? ColaError).map { $0.code == .timeout } ?? true
+            if isUnknown { try? connection.send(.cancel(consumer: number)) }
             throw error
         }
+        // It was ended meanwhile, by somebody who could not know where it would be.
+        guard isFinished else { return }
+        connection.removeConsumer(number)
+        try? connection.send(.cancel(consumer: number))
     }
 
     /// The connection is lost, another one is to come. What waits here comes again, but for what counts as acknowledged

@@ -115,6 +115,28 @@ import Testing
         }
     }
 
+    @Test func acknowledgementsOfALostConnectionAreNotTakenForDone() async throws {
+        try await FakeServer.run { line, connection in
+            if line.hasPrefix("consume") { return [.text("ok \(tag(of: line))\nmsg 1 1 0 1\nx\n")] }
+            if line.hasPrefix("ack") { return [.close] }
+            return line.hasPrefix("ping") ? [.text("ok \(tag(of: line))\n")] : []
+        } _: { server in
+            try await withClient(url: server.url, options: soon) { client in
+                let deliveries = try await client.consume("q")
+                guard case .delivery(let first) = try await deliveries.next() else { return }
+                try client.ack(first)
+                // The same message, over the next connection.
+                guard case .delivery(let second) = try await deliveries.next() else { return }
+                #expect(second.number == 2)
+                let unknown = await error { try await client.settled() }
+                #expect(unknown?.code == .connectionLost)
+                #expect(unknown?.message.contains("whether they are on the server's disk is not known") == true)
+                #expect(await error { try client.ack(first) }?.code == .unknownDelivery)
+                try await client.settled()
+            }
+        }
+    }
+
     @Test func aReaderGoesOnWhereItWas() async throws {
         try await LiveServer.run { server in
             try await withClient(url: server.url, options: soon) { client in
