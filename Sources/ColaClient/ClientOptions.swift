@@ -2,6 +2,7 @@
 public struct ClientOptions: Sendable {
     /// Name and password, needed over TCP. Over a Unix socket the kernel says who the peer is.
     public var user: String?
+    /// Goes over the connection as it is, and is kept to connect again.
     public var password: String?
     /// What this program calls itself; shown in the server's list of connections.
     public var name: String?

@@ -8,6 +8,7 @@ public struct ColaURL: Hashable, Sendable, CustomStringConvertible {
 
     /// The text is not a URL of Cola. `description` says what is wrong and what one looks like.
     public struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
+        /// One line for people; a password that stands in the text is left out.
         public let description: String
     }
 

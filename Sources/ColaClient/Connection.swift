@@ -337,7 +337,6 @@ final class Connection: Sendable {
             return (error, state.waiting, consumers, state.observer)
         }
         guard let (error, waiting, consumers, observer) = ended else { return }
-        let isTakenOver = observer?(error, consumers) ?? false
         for request in waiting {
             switch request {
             case .request(_, _, let continuation): continuation.resume(throwing: error)
@@ -345,6 +344,8 @@ final class Connection: Sendable {
             case .abandoned: break
             }
         }
+        // Last: no publisher that lost messages may find the next connection without knowing of it.
+        let isTakenOver = observer?(error, consumers) ?? false
         if !isTakenOver { for consumer in consumers { consumer.finish(throwing: error) } }
     }
 }

@@ -4,12 +4,14 @@
 /// It is meant for one reader.
 ///
 /// It ends when it is cancelled, and when as many came as were asked for. It throws a ``ColaError`` when the queue is
-/// deleted (``ColaError/Code/cancelled``) or the connection is lost. With ``ClientOptions/reconnect`` it begins again on
-/// the next connection instead: what a lost connection had brought comes again then, and its old deliveries cannot be
-/// acknowledged any more. Cancelling the task that waits for the next delivery ends it at once, and gives back to the
+/// deleted (``ColaError/Code/cancelled``) or the connection is lost. With ``ClientOptions/reconnect`` it begins again
+/// on the next connection instead: what a lost connection had brought comes again then, and its old deliveries can be
+/// acknowledged no more. Cancelling the task that waits for the next delivery ends it at once, and gives back to the
 /// queue what was not taken.
 public final class Deliveries: AsyncSequence, Sendable {
+    /// What it brings: a message to acknowledge.
     public typealias Element = Delivery
+    /// A ``ColaError``.
     public typealias Failure = any Error
 
     /// What waiting for a limited time can bring.
@@ -54,12 +56,14 @@ public final class Deliveries: AsyncSequence, Sendable {
     /// was taken can still be acknowledged.
     public func giveBack() { subscription.giveBack() }
 
+    /// All iterators share what comes; each element goes to one of them.
     public func makeAsyncIterator() -> Iterator { Iterator(deliveries: self) }
 
     /// Takes one delivery after the other.
     public struct Iterator: AsyncIteratorProtocol {
         let deliveries: Deliveries
 
+        /// The next delivery; nil when nothing will come any more.
         public mutating func next() async throws -> Delivery? {
             guard case .delivery(let delivery) = try await deliveries.next() else { return nil }
             return delivery

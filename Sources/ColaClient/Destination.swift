@@ -1,6 +1,8 @@
 /// Where a message is published to.
 public struct Destination: Hashable, Sendable {
+    /// What decides where messages go; nil is the queue or topic that is named as the routing key.
     public var exchange: String?
+    /// Any bytes of UTF-8, also none.
     public var routingKey: String
 
     /// The queue or topic of that name.

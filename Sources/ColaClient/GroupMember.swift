@@ -18,7 +18,9 @@ internal import ColaNative
 /// What was handled and not committed is read again by whoever gets the partition next. It ends, and comes back after a
 /// lost connection, as ``TopicReader`` does; it is then assigned anew and begins at what is committed.
 public final class GroupMember: AsyncSequence, Sendable {
+    /// What it brings: a record, or what is assigned now.
     public typealias Element = Event
+    /// A ``ColaError``.
     public typealias Failure = any Error
 
     /// What a member is told.
@@ -76,12 +78,14 @@ public final class GroupMember: AsyncSequence, Sendable {
     /// Leaves the group at once; the others get its partitions.
     public func leave() { subscription.giveBack() }
 
+    /// All iterators share what comes; each element goes to one of them.
     public func makeAsyncIterator() -> Iterator { Iterator(subscription: subscription) }
 
     /// Takes one event after the other.
     public struct Iterator: AsyncIteratorProtocol {
         let subscription: Subscription
 
+        /// The next event; nil when the member has left.
         public mutating func next() async throws -> Event? {
             while true {
                 switch try await subscription.next() {

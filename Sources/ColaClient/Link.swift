@@ -35,7 +35,6 @@ final class Link: Sendable {
     /// The present connection, or the one that was lost.
     var current: Connection { state.withLock(\.connection) }
     var server: ServerInformation { state.withLock(\.server) }
-    var isReconnecting: Bool { state.withLock(\.isReconnecting) }
 
     /// Whether a lost connection is followed by another one.
     var isToReconnect: Bool { dialer.options.reconnect != nil && state.withLock { $0.end == nil && !$0.isClosing } }

@@ -60,7 +60,8 @@ public final class Publisher: Sendable {
             try await wait(for: .room)
             // Before it is counted: with nothing in flight a lost connection is nothing to this publisher.
             let connection = try await connection.connection()
-            state.withLock { state in
+            try state.withLock { state in
+                if let failure = state.failure { throw failure }
                 state.inFlight += 1
                 state.inFlightBytes += body.readableBytes
             }
@@ -106,16 +107,19 @@ public final class Publisher: Sendable {
 
     func refused(_ error: ColaError, bytes: Int) {
         state.withLock { state in
-            if state.failure == nil {
-                var error = error
-                error.confirmed = state.confirmed
-                if error.inFlight > 0 { error.inFlight = state.inFlight }
-                state.failure = error
-            }
+            state.failure = state.failure ?? explained(error, state)
             state.inFlight -= 1
             state.inFlightBytes -= bytes
         }
         resumeWaiting()
+    }
+
+    /// With what is known of the messages before, and of those on their way if the connection is lost.
+    private func explained(_ error: ColaError, _ state: State) -> ColaError {
+        var error = error
+        error.confirmed = state.confirmed
+        if error.inFlight > 0 { error.inFlight = state.inFlight }
+        return error
     }
 
     private func unpublished(bytes: Int) {
@@ -127,8 +131,13 @@ public final class Publisher: Sendable {
     }
 
     private func failed(_ error: ColaError) -> any Error {
-        fail(error)
-        return state.withLock(\.failure) ?? error
+        let failure = state.withLock { state -> any Error in
+            let failure = state.failure ?? explained(error, state)
+            state.failure = failure
+            return failure
+        }
+        resumeWaiting()
+        return failure
     }
 
     private func fail(_ error: any Error) {

@@ -6,6 +6,7 @@ public struct ServerInformation: Hashable, Sendable {
     public var server: String
     /// Who this connection is to the server.
     public var user: String
+    /// Whether this connection may do what only administrators may.
     public var isAdministrator: Bool
     /// Bytes that a message's body may have.
     public var bodyBytesMax: Int?

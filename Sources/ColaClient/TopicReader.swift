@@ -5,7 +5,9 @@
 /// reads on where it was; a partition of which no record has been taken begins again where the reader began, and with a
 /// group all of them where the group has committed. Cancelling the task that waits for the next record ends it.
 public final class TopicReader: AsyncSequence, Sendable {
+    /// What it brings: a record.
     public typealias Element = StoredMessage
+    /// A ``ColaError``.
     public typealias Failure = any Error
 
     private let subscription: Subscription
@@ -25,12 +27,14 @@ public final class TopicReader: AsyncSequence, Sendable {
     /// Ends it: the server sends no more.
     public func cancel() { subscription.giveBack() }
 
+    /// All iterators share what comes; each element goes to one of them.
     public func makeAsyncIterator() -> Iterator { Iterator(subscription: subscription) }
 
     /// Takes one record after the other.
     public struct Iterator: AsyncIteratorProtocol {
         let subscription: Subscription
 
+        /// The next record; nil when it was cancelled.
         public mutating func next() async throws -> StoredMessage? {
             while true {
                 switch try await subscription.next() {

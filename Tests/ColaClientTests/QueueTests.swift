@@ -4,6 +4,25 @@ import Testing
 
 /// Publishing and consuming against a broker.
 @Suite(.timeLimit(.minutes(1))) struct QueueTests {
+    /// As README.md has it.
+    @Test func theFirstStepsWork() async throws {
+        try await LiveServer.run { server in
+            var bodies: [String] = []
+            let options = ClientOptions(reconnect: ReconnectPolicy())
+            try await withClient(url: server.url, options: options) { client in
+                try await client.declareQueue("jobs")
+                try await client.publish("hello", to: .queue("jobs"))
+                for try await delivery in try await client.consume("jobs", limit: 1) {
+                    bodies.append(String(buffer: delivery.body))
+                    try client.ack(delivery)
+                }
+                try await client.settled()
+                #expect(try await client.list(.queues).contains("\"messages\":0"))
+            }
+            #expect(bodies == ["hello"])
+        }
+    }
+
     @Test func everythingSaidOfAMessageArrivesWithIt() async throws {
         try await LiveServer.withClient { client in
             try await client.declareQueue("orders")
