@@ -12,6 +12,8 @@ final class Link: Sendable {
     private struct State: Sendable {
         var connection: Connection
         var server: ServerInformation
+        /// The next connection, while consumers begin again on it: what these bring can be settled already.
+        var arriving: Connection?
         var isReconnecting = false
         var isClosing = false
         var reconnecting: Task<Void, Never>?
@@ -83,7 +85,10 @@ final class Link: Sendable {
                 message: "there is nothing to \(what.rawValue): the delivery was acknowledged when it was sent",
                 isRetryable: false)
         }
-        let connection = current
+        let connection = state.withLock { state in
+            if let arriving = state.arriving, numbers.lowerBound > arriving.deliveryBase { return arriving }
+            return state.connection
+        }
         guard numbers.lowerBound > connection.deliveryBase else { throw Self.stale(numbers) }
         do {
             try connection.tell(.acknowledge(what, connection.wireNumbers(numbers), delay: delay))
@@ -205,22 +210,21 @@ final class Link: Sendable {
 
     private func reconnect(after loss: ColaError, _ subscriptions: [Subscription]) async {
         guard let policy = dialer.options.reconnect else { return }
-        for subscription in subscriptions {
-            if subscription.plan.endsWithConnection {
-                subscription.finish(throwing: loss)
-            } else {
-                subscription.suspended()
-            }
+        for subscription in subscriptions where subscription.plan.endsWithConnection {
+            subscription.finish(throwing: loss)
         }
         dialer.options.notice?("\(loss.message); connecting again")
-        let base = current.deliveryNumberMax
+        var last = current
         var attempt = 0
         while true {
+            for subscription in subscriptions { subscription.suspended() }
             do {
                 try await policy.sleep(policy.delay(beforeAttempt: attempt))
-                let dialed = try await dialer.dial(deliveryBase: base)
-                watch(dialed.connection)
-                try await resume(subscriptions, on: dialed.connection)
+                let dialed = try await dialer.dial(deliveryBase: last.deliveryNumberMax)
+                last = dialed.connection
+                state.withLock { $0.arriving = last }
+                watch(last)
+                try await resume(subscriptions, on: last)
                 if try install(dialed) {
                     dialer.options.notice?("connected to \(dialer.url) again")
                     return
@@ -233,6 +237,8 @@ final class Link: Sendable {
                 }
             } catch {
                 // Refused for good, or cancelled because the client closes.
+                last.fail(Self.closed)
+                last.channel.close(promise: nil)
                 return end(subscriptions, with: error as? ColaError ?? loss)
             }
             attempt += 1
@@ -258,6 +264,7 @@ final class Link: Sendable {
             if let end = state.end { return (nil, end) }
             guard dialed.connection.failure == nil else { return (nil, nil) }
             state.connection = dialed.connection
+            state.arriving = nil
             state.server = dialed.server
             state.isReconnecting = false
             state.reconnecting = nil

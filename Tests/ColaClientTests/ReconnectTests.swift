@@ -115,6 +115,57 @@ import Testing
         }
     }
 
+    /// The first connection is lost at once, the second one while consumers begin again on it.
+    @Test func aConnectionLostWhileConsumersBeginAgainIsLostAsAnyOther() async throws {
+        try await FakeServer.run { line, connection in
+            let ok = "ok \(tag(of: line))\n"
+            if line.hasPrefix("ping") { return connection == 1 ? [.close] : [.text(ok)] }
+            if line.hasPrefix("consume a"), connection > 1 { return [.text("\(ok)msg 1 1 0 1\n\(connection)\n")] }
+            if line.hasPrefix("consume b"), connection == 2 { return [.close] }
+            return line.hasPrefix("consume") ? [.text(ok)] : []
+        } _: { server in
+            try await withClient(url: server.url, options: soon) { client in
+                let deliveries = try await client.consume("a")
+                let others = try await client.consume("b")
+                _ = await error { try await client.ping() }
+                try await client.ping()
+                var numbers: [Int64] = []
+                // What the second connection brought may have been taken before it was lost.
+                while case .delivery(let delivery) = try await deliveries.next() {
+                    #expect(!numbers.contains(delivery.number))
+                    numbers.append(delivery.number)
+                    guard delivery.body == ByteBuffer(string: "3") else { continue }
+                    #expect(delivery.number == 2)
+                    try client.ack(delivery)
+                    try await client.settled()
+                    break
+                }
+                #expect(server.lines(of: 3).contains("ack 1"))
+                #expect(!others.isReady)
+            }
+        }
+    }
+
+    /// The second connection answers for the other consumer only when the first one's delivery is acknowledged.
+    @Test func whatComesWhileOthersBeginAgainCanBeAcknowledged() async throws {
+        try await FakeServer.run { line, connection in
+            let ok = "ok \(tag(of: line))\n"
+            if line.hasPrefix("ping") { return connection == 1 ? [.close] : [.text(ok)] }
+            guard connection == 2 else { return line.hasPrefix("consume") ? [.text(ok)] : [] }
+            if line.hasPrefix("consume a") { return [.text(ok + "msg 1 1 0 1\nx\n")] }
+            return line.hasPrefix("ack") ? [.text("ok t=3\n")] : []
+        } _: { server in
+            try await withClient(url: server.url, options: soon) { client in
+                let deliveries = try await client.consume("a")
+                _ = try await client.consume("b")
+                _ = await error { try await client.ping() }
+                guard case .delivery(let delivery) = try await deliveries.next() else { return }
+                try client.ack(delivery)
+                try await client.settled()
+            }
+        }
+    }
+
     @Test func acknowledgementsOfALostConnectionAreNotTakenForDone() async throws {
         try await FakeServer.run { line, connection in
             if line.hasPrefix("consume") { return [.text("ok \(tag(of: line))\nmsg 1 1 0 1\nx\n")] }
