@@ -37,13 +37,15 @@ public final class Client: Sendable {
 
     // MARK: Definitions
 
-    /// Makes the queue if there is none of the name.
+    /// Makes the queue if there is none of the name. Returns when it is on the server's disk.
     /// - Returns: how many messages wait in it.
+    /// - Throws: ``ColaError``: ``ColaError/Code/mismatch`` if there is one that was declared otherwise, or a topic,
+    ///   ``ColaError/Code/accessRefused`` if the name is reserved.
     @discardableResult public func declareQueue(_ name: String) async throws -> Int {
         try await count("ready", .declareQueue(name), "declare of queue '\(name)'")
     }
 
-    /// Makes the topic if there is none of the name.
+    /// Makes the topic if there is none of the name. Returns when it is on the server's disk.
     /// - Parameter partitions: 1 to 1,000; nil is one.
     /// - Returns: how many messages are in it.
     @discardableResult public func declareTopic(_ name: String, partitions: Int? = nil) async throws -> Int {
@@ -58,26 +60,31 @@ public final class Client: Sendable {
     /// What can be deleted.
     public enum Kind: String, Sendable, CaseIterable { case queue, topic, exchange }
 
-    /// Deletes it with its messages and bindings.
+    /// Deletes it with its messages and bindings. Returns when that is on the server's disk; who consumed it is told
+    /// (``ColaError/Code/cancelled``).
+    /// - Throws: ``ColaError`` with ``ColaError/Code/notFound``.
     /// - Returns: how many messages were deleted with it.
     @discardableResult public func delete(_ kind: Kind, _ name: String) async throws -> Int {
         let request = ClientRequest.delete(kind: kind.rawValue, name: name)
         return try await count("messages", request, "delete of \(kind.rawValue) '\(name)'")
     }
 
-    /// From now on the exchange leads messages with the routing key to the queue or topic.
+    /// From now on the exchange leads messages with the routing key to the queue or topic. Returns when that is on the
+    /// server's disk; twice is as once.
+    /// - Throws: ``ColaError`` with ``ColaError/Code/notFound`` if one of the two is not there.
     public func bind(exchange: String, to name: String, routingKey: String = "") async throws {
         let request = ClientRequest.bind(.init(exchange, to: name, key: routingKey.isEmpty ? nil : routingKey))
         _ = try await connection.ask(request, "bind of '\(exchange)' to '\(name)'")
     }
 
-    /// Takes a binding back.
+    /// Takes a binding back. Returns when that is on the server's disk.
+    /// - Throws: ``ColaError`` with ``ColaError/Code/notFound`` if there is no such binding.
     public func unbind(exchange: String, from name: String, routingKey: String = "") async throws {
         let request = ClientRequest.unbind(.init(exchange, to: name, key: routingKey.isEmpty ? nil : routingKey))
         _ = try await connection.ask(request, "unbind of '\(exchange)' from '\(name)'")
     }
 
-    /// Removes every message of a queue that is not handed out.
+    /// Removes every message of a queue that is not handed out. Returns when that is on the server's disk.
     /// - Returns: how many there were.
     @discardableResult public func purge(_ queue: String) async throws -> Int {
         try await count("messages", .purge(queue), "purge of '\(queue)'")
@@ -89,7 +96,8 @@ public final class Client: Sendable {
 
     // MARK: Looking inside
 
-    /// Up to `count` messages at or above the offset, without taking them, whether handed out or not.
+    /// Up to `count` messages, 1 to 1,000, at or above the offset (of a topic in partition 0), without taking them,
+    /// whether handed out or not. At most 16 MiB of bodies come at a time.
     public func peek(_ name: String, from offset: Int64 = 0, count: Int = 1) async throws -> [StoredMessage] {
         let request = ClientRequest.peek(name, from: offset, count: count)
         return try await connection.ask(request, "peek of '\(name)'").peeked
@@ -100,7 +108,7 @@ public final class Client: Sendable {
         case queues, topics, exchanges, bindings, consumers, connections, groups, policies, vhosts
     }
 
-    /// One JSON array with an object per row, sorted by name.
+    /// One JSON array with an object per row, sorted by name. `protocol/native.md`, section 3.6, lists its members.
     public func list(_ what: Listing) async throws -> String {
         try await json(.list(what.rawValue), "list of \(what.rawValue)")
     }

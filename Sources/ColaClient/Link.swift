@@ -203,6 +203,7 @@ final class Link: Sendable {
             // The new connection is lost before it was in use: the attempts go on, with the consumers they have.
             if state.isReconnecting { return true }
             state.isReconnecting = true
+            // No caller's task lives as long as the client does; `close` cancels this one.
             state.reconnecting = Task { await self.reconnect(after: error, subscriptions) }
             return true
         }
@@ -261,7 +262,7 @@ final class Link: Sendable {
     /// - Returns: false if it was lost meanwhile.
     private func install(_ dialed: Dialer.Dialed) throws -> Bool {
         let (waiting, end) = state.withLock { state -> ([Waiter]?, ColaError?) in
-            if let end = state.end { return (nil, end) }
+            if let end = state.end ?? (state.isClosing ? Self.closed : nil) { return (nil, end) }
             guard dialed.connection.failure == nil else { return (nil, nil) }
             state.connection = dialed.connection
             state.arriving = nil
