@@ -51,7 +51,7 @@ import Testing
             [.text("")]
         } _: { server in
             let refused = await error {
-                _ = try await Client.connect(url: server.url, options: ClientOptions(connectTimeoutMilliseconds: 50))
+                _ = try await Client.connect(url: server.url, options: ClientOptions(connectTimeoutMilliseconds: 1000))
             }
             #expect(refused?.code == .unreachable)
             #expect(
@@ -62,7 +62,10 @@ import Testing
 
     @Test func aRequestIsGivenUpAfterItsTimeAndTheConnectionGoesOn() async throws {
         try await FakeServer.run { line, _ in
-            line.hasPrefix("ping") ? [.text("ok t=2 ready=0\nok \(tag(of: line))\n")] : []
+            guard line.hasPrefix("ping") else { return [] }
+            // The answer to the declare, which is the second request, comes late.
+            let late = line.contains("t=3") ? "ok t=2 ready=0\n" : ""
+            return [.text(late + "ok \(tag(of: line))\n")]
         } _: { server in
             let options = ClientOptions(requestTimeoutMilliseconds: 100)
             try await withClient(url: server.url, options: options) { client in
@@ -72,7 +75,10 @@ import Testing
                 #expect(
                     late?.message == "\(server.url) has not answered the declare of queue 'q' within 100 ms; "
                         + "whether it was carried out is not known")
-                try await client.ping()
+                // However slow this machine is, one of them is answered in time.
+                var last: ColaError?
+                repeat { last = await error { try await client.ping() } } while last?.code == .timeout
+                #expect(last == nil)
             }
         }
     }

@@ -49,15 +49,20 @@ import Testing
         }
     }
 
-    @Test func aDelayedMessageIsNotThereAtOnceAndComes() async throws {
+    @Test func aDelayedMessageComesWhenItIsTimeAndNoEarlier() async throws {
         try await LiveServer.withClient { client in
             try await client.declareQueue("later")
-            var message = OutgoingMessage("tea")
-            message.delayMilliseconds = 200
-            try await client.publish(message, to: .queue("later"))
+            for (text, delay) in [("tomorrow", Int64(86_400_000)), ("soon", 50)] {
+                var message = OutgoingMessage(text)
+                message.delayMilliseconds = delay
+                try await client.publish(message, to: .queue("later"))
+            }
+            for try await delivery in try await client.consume("later", limit: 1) {
+                #expect(delivery.body == ByteBuffer(string: "soon"))
+                try client.ack(delivery)
+            }
+            try await client.settled()
             #expect(try await client.get("later") == nil)
-            let deliveries = try await client.consume("later", limit: 1)
-            for try await delivery in deliveries { #expect(delivery.body == ByteBuffer(string: "tea")) }
         }
     }
 
