@@ -29,6 +29,7 @@ from ._errors import (
     NotFound,
     ProtocolViolation,
     ShuttingDown,
+    StaleDelivery,
     TooLarge,
     Unauthenticated,
     UnknownDelivery,
@@ -37,6 +38,8 @@ from ._errors import (
 )
 from ._message import Message
 from ._publisher import Publisher, PublishRefused, PublishReport
+from ._queue import JoinableQueue, Queue, SimpleQueue
+from ._reconnect import Reconnect
 
 __version__ = "0.1.0"
 
@@ -53,6 +56,7 @@ __all__ = [
     "Delivery",
     "Full",
     "InUse",
+    "JoinableQueue",
     "LimitReached",
     "Locked",
     "Message",
@@ -63,7 +67,11 @@ __all__ = [
     "PublishRefused",
     "PublishReport",
     "Publisher",
+    "Queue",
+    "Reconnect",
     "ShuttingDown",
+    "SimpleQueue",
+    "StaleDelivery",
     "TooLarge",
     "Unauthenticated",
     "UnknownDelivery",

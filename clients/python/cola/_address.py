@@ -46,6 +46,11 @@ class Address:
         return f"{scheme}://{rest.rpartition('@')[2]}" if scheme == "tcp" else self.url
 
     @property
+    def absolute(self) -> str:
+        """The URL as a process in another folder may use it."""
+        return self.url if self.path is None else f"unix://{os.path.abspath(self.path)}"
+
+    @property
     def is_unix(self) -> bool:
         return self.path is not None
 

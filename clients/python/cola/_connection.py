@@ -157,9 +157,14 @@ class Connection:
 
     def publish(self, make: Callable[[int], bytes], owner: Answered) -> int:
         """Puts a request among the outgoing without waiting, and returns how many bytes are there."""
-        with self._lock:
-            self._enqueue_tagged(make, owner)
-            return self._outgoing_bytes
+        try:
+            with self._lock:
+                self._enqueue_tagged(make, owner)
+                return self._outgoing_bytes
+        except KeyboardInterrupt:
+            # Perhaps it was noted and not put among the outgoing: nothing can follow.
+            self._lose("the program was interrupted while it published")
+            raise
 
     def _enqueue_tagged(self, make: Callable[[int], bytes], owner: Answered) -> None:
         self._check_open()
@@ -515,3 +520,7 @@ class Connection:
         except OSError:
             pass
         self._lose(reason)
+
+    def leave_to_parent(self) -> None:
+        """In a child process: lets go of the socket, which the parent goes on using."""
+        self._socket.close()

@@ -172,7 +172,7 @@ class Consumer(Iterator[Delivery]):
             if not delivery._is_settled:
                 delivery._is_settled = True
                 numbers.append(delivery.delivery)
-        for first, last in _ranges(numbers):
+        for first, last in ranges(numbers):
             self._connection.ack(first, last)
         if self.ack_is_due(len(numbers)):
             self._connection.flush(None)
@@ -237,7 +237,7 @@ class Consumer(Iterator[Delivery]):
         unseen = list(self._ready)
         self._ready.clear()
         if self._is_manual and connection.is_open:
-            for first, last in _ranges([delivery.delivery for delivery in unseen]):
+            for first, last in ranges([delivery.delivery for delivery in unseen]):
                 self._give_back(first, last)
 
     def _give_back(self, first: int, last: int) -> None:
@@ -269,7 +269,7 @@ class Consumer(Iterator[Delivery]):
         self.close()
 
 
-def _ranges(numbers: List[int]) -> List[Tuple[int, int]]:
+def ranges(numbers: List[int]) -> List[Tuple[int, int]]:
     """The numbers as ranges of neighbours, in order."""
     ranges: List[Tuple[int, int]] = []
     for number in sorted(numbers):

@@ -166,6 +166,13 @@ class ConnectionLost(ColaError):
         super().__init__(f"{sentence}; not answered: {shown}" if shown else sentence)
 
 
+class StaleDelivery(ConnectionLost):
+    """What was to be acknowledged came over a connection that has ended; the server gives it to somebody again."""
+
+    code = "stale_delivery"
+    retryable = False
+
+
 _BY_CODE: Dict[str, Type[ColaError]] = {
     kind.code: kind
     for kind in (
