@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence
 from . import _requests as requests
 from ._address import Address
 from ._answers import Ok, set_option
-from ._connection import Call, Connection
+from ._connection import Connection
+from ._conversation import Call
 from ._consumer import Consumer, Delivery
 from ._errors import ColaError, ConnectionLost, ProtocolViolation, TooLarge
 from ._heartbeat import Heartbeat

@@ -1,12 +1,11 @@
-"""One connection: requests out, events in, shared by the threads of a program.
+"""One connection of the blocking client: a socket and a `Conversation`, shared by the threads of a program.
 
 There is no thread of its own. Whoever waits for something takes the role of the reader, if nobody has it, and hands
 each event to whom it belongs; the others sleep until something has changed. So a program of one thread pays for no
 switch, and one with a publisher and a consumer thread needs no second connection. Whoever writes and is held back by
 the server reads meanwhile: the server stops reading from a connection that does not read its answers.
 
-Invariants: ``_lock`` guards every field and is never held over a system call. Answers come in the order of the
-requests, so what waits is a queue of runs of tags, and a merged ``ok`` costs one step for each run, not for each tag.
+Invariant: ``_lock`` guards every field and is never held over a system call.
 """
 
 from __future__ import annotations
@@ -15,83 +14,18 @@ import select
 import socket
 import threading
 import time
-from collections import deque
-from typing import Callable, Deque, Dict, List, Optional, Protocol, Tuple
+from typing import Callable, Optional
 
 from . import _requests as requests
-from ._answers import Assigned, Decoder, Err, Event, Notice, Ok
-from ._errors import ColaError, ConnectionLost, NoAnswer, ProtocolViolation, error_for
+from ._answers import Decoder
+from ._conversation import Answered, Call, Conversation, Receiver
+from ._errors import ColaError, NoAnswer, ProtocolViolation
 from ._message import Message
 
 # What is written together at most before a thread that only adds to it is made to wait.
 _OUTGOING_MAX = 1_048_576
 # While somebody else reads, how long a held-back writer waits before it looks whether that is still so.
 _LOOK_AGAIN = 0.05
-# `bye` does not say whether to try again; section 7 does.
-_BYE_RETRY = ("busy", "shutting_down")
-
-
-class Answered(Protocol):
-    """What a run of requests belongs to. Called with the connection's lock held: take note and return."""
-
-    def confirmed(self, count: int, ok: Ok) -> None: ...
-
-    def refused(self, error: ColaError) -> None: ...
-
-    def describe(self, count: int) -> str:
-        """The last ``count`` requests that were not answered, for a person."""
-        ...
-
-
-class Receiver(Protocol):
-    """Where the messages of a consumer go. Called with the connection's lock held."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether its messages are to be acknowledged."""
-        ...
-
-    def arrived(self, message: Message) -> None: ...
-
-    def failed(self, error: ColaError) -> None: ...
-
-    def assigned(self, assigned: Assigned) -> None: ...
-
-
-class _Run:
-    """Requests with the tags ``first`` to ``last`` that wait for their answers."""
-
-    __slots__ = ("first", "last", "owner")
-
-    def __init__(self, tag: int, owner: Answered) -> None:
-        self.first = self.last = tag
-        self.owner = owner
-
-
-class Call:
-    """One request and its answer; for ``peek`` with the messages that come before it."""
-
-    __slots__ = ("label", "is_peek", "ok", "error", "messages")
-
-    def __init__(self, label: str, is_peek: bool = False) -> None:
-        self.label = label
-        self.is_peek = is_peek
-        self.ok: Optional[Ok] = None
-        self.error: Optional[ColaError] = None
-        self.messages: List[Message] = []
-
-    def confirmed(self, count: int, ok: Ok) -> None:
-        self.ok = ok
-
-    def refused(self, error: ColaError) -> None:
-        self.error = error
-
-    def describe(self, count: int) -> str:
-        return self.label
-
-    @property
-    def is_done(self) -> bool:
-        return self.ok is not None or self.error is not None
 
 
 def deadline_of(timeout: Optional[float]) -> Optional[float]:
@@ -107,24 +41,13 @@ class Connection:
     def __init__(self, connected: socket.socket, name: str, make_message: Callable[[int, int, int], Message]) -> None:
         connected.setblocking(False)
         self.name = name
-        self.blocked: Optional[str] = None  # why the server holds publishers back
         self.last_sent = self.last_received = time.monotonic()
         self._socket = connected
         self._decoder = Decoder(make_message)
+        self._conversation = Conversation(name)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._reading = self._writing = False
-        self._outgoing: List[bytes] = []
-        self._outgoing_bytes = 0
-        self._outgoing_since = 0.0
-        self._next_tag = 1
-        self._waiting: Deque[_Run] = deque()
-        self._receivers: Dict[int, Receiver] = {}
-        self._acks: Optional[Tuple[int, int]] = None  # a range that is acknowledged and not yet among the outgoing
-        self._ack_problems: Deque[ColaError] = deque(maxlen=100)
-        self._held = 0  # deliveries that came and were not settled
-        self._bye: Optional[Notice] = None
-        self._lost: Optional[Tuple[str, Tuple[str, ...], int]] = None
 
     # Requests
 
@@ -144,13 +67,10 @@ class Connection:
         call = Call(label, is_peek)
         deadline = deadline_of(timeout)
         with self._lock:
-            self._enqueue_tagged(make, call)
-            self._held -= settled
+            self._conversation.ask(make, call)
+            self._conversation.held -= settled
         if not self.wait(lambda: call.is_done, deadline):
-            held = f"; the server holds publishers back: {self.blocked}" if self.blocked else ""
-            raise NoAnswer(
-                f"no answer to {label} from {self.name} within {timeout} s; it may still be carried out{held}"
-            )
+            raise NoAnswer(self._conversation.no_answer(label, timeout))
         if call.error is not None:
             raise call.error
         return call
@@ -159,65 +79,19 @@ class Connection:
         """Puts a request among the outgoing without waiting, and returns how many bytes are there."""
         try:
             with self._lock:
-                self._enqueue_tagged(make, owner)
-                return self._outgoing_bytes
+                self._conversation.ask(make, owner)
+                return self._conversation.outgoing_bytes
         except KeyboardInterrupt:
             # Perhaps it was noted and not put among the outgoing: nothing can follow.
             self._lose("the program was interrupted while it published")
             raise
 
-    def _enqueue_tagged(self, make: Callable[[int], bytes], owner: Answered) -> None:
-        self._check_open()
-        tag = self._next_tag
-        self._enqueue(make(tag))
-        self._next_tag = tag + 1
-        last = self._waiting[-1] if self._waiting else None
-        if last is not None and last.owner is owner:
-            last.last = tag
-        else:
-            self._waiting.append(_Run(tag, owner))
-
-    def _enqueue(self, data: bytes) -> None:
-        if not self._outgoing:
-            self._outgoing_since = time.monotonic()
-        # An ack is on the disk before the answer to any later request, so it must stand before that request.
-        if self._acks is not None:
-            self._move_acks()
-        self._outgoing.append(data)
-        self._outgoing_bytes += len(data)
-
-    def _check_open(self) -> None:
-        if self._lost is not None:
-            raise self._lost_again()
-
-    def _lost_again(self) -> ConnectionLost:
-        """A fresh exception each time: several threads may raise it, and a traceback belongs to one of them."""
-        assert self._lost is not None
-        return ConnectionLost(*self._lost)
-
     # Acknowledging
 
     def ack(self, delivery: int, last: Optional[int] = None) -> None:
         """Takes note of an ack. Neighbouring deliveries become one line, written with what is written next."""
-        last = delivery if last is None else last
         with self._lock:
-            self._check_open()
-            self._held -= last - delivery + 1
-            if self._acks is not None and self._acks[1] + 1 == delivery:
-                self._acks = (self._acks[0], last)
-                return
-            if self._acks is not None:
-                self._move_acks()
-            if not self._outgoing:
-                self._outgoing_since = time.monotonic()
-            self._acks = (delivery, last)
-
-    def _move_acks(self) -> None:
-        assert self._acks is not None
-        line = requests.settle("ack", *self._acks)
-        self._acks = None
-        self._outgoing.append(line)
-        self._outgoing_bytes += len(line)
+            self._conversation.ack(delivery, delivery if last is None else last)
 
     def settle(self, verb: str, first: int, last: int, delay: Optional[int] = None) -> None:
         """``nack`` or ``reject``; written at once."""
@@ -226,39 +100,44 @@ class Connection:
     def send_untagged(self, data: bytes, settled: int = 0, timeout: Optional[float] = None) -> None:
         """Writes what is answered only if it fails; see ``ack_problem``."""
         with self._lock:
-            self._check_open()
-            self._held -= settled
-            self._enqueue(data)
+            self._conversation.check_open()
+            self._conversation.held -= settled
+            self._conversation.say(data)
         self.flush(deadline_of(timeout))
 
     def hold(self) -> None:
         """A message came in an answer, and is to be acknowledged."""
         with self._lock:
-            self._held += 1
+            self._conversation.held += 1
 
     def ack_problem(self) -> Optional[ColaError]:
         """The next refusal of an ack, nack, reject or credit, which carry no tags."""
         with self._lock:
-            return self._ack_problems.popleft() if self._ack_problems else None
+            problems = self._conversation.ack_problems
+            return problems.popleft() if problems else None
 
     @property
     def has_ack_problem(self) -> bool:
-        return bool(self._ack_problems)
+        return bool(self._conversation.ack_problems)
 
     def unsent_for(self) -> float:
         """Seconds since the oldest thing was put among the outgoing; 0 if there is nothing."""
-        since = self._outgoing_since
-        return time.monotonic() - since if self._outgoing or self._acks is not None else 0.0
+        return self._conversation.unsent_for()
+
+    @property
+    def blocked(self) -> Optional[str]:
+        """Why the server holds publishers back, as far as was read."""
+        return self._conversation.blocked
 
     # Consumers
 
     def add_receiver(self, number: int, receiver: Receiver) -> None:
         with self._lock:
-            self._receivers[number] = receiver
+            self._conversation.receivers[number] = receiver
 
     def remove_receiver(self, number: int) -> None:
         with self._lock:
-            self._receivers.pop(number, None)
+            self._conversation.receivers.pop(number, None)
 
     # Waiting, reading, writing
 
@@ -274,7 +153,7 @@ class Connection:
             with self._lock:
                 if done():
                     return True
-                self._check_open()
+                self._conversation.check_open()
                 left = _left(deadline)
                 if left == 0.0 and (has_read or self._reading):
                     return False
@@ -294,20 +173,17 @@ class Connection:
         """
         while True:
             with self._lock:
-                if self._acks is not None:
-                    self._move_acks()
-                if not self._outgoing:
+                if not self._conversation.has_outgoing:
                     return
-                self._check_open()
+                self._conversation.check_open()
                 if self._writing:
-                    if self._outgoing_bytes < _OUTGOING_MAX:
+                    if self._conversation.outgoing_bytes < _OUTGOING_MAX:
                         return
                     if _left(deadline) == 0.0:
                         raise self._takes_nothing()
                     self._changed.wait(_LOOK_AGAIN)
                     continue
-                data = self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing)
-                self._outgoing, self._outgoing_bytes = [], 0
+                data = self._conversation.take_outgoing()
                 self._writing = True
             sent = 0
             try:
@@ -319,20 +195,16 @@ class Connection:
             finally:
                 with self._lock:
                     if sent < len(data):
-                        self._outgoing.insert(0, data[sent:])
-                        self._outgoing_bytes += len(data) - sent
+                        self._conversation.put_back(data[sent:])
                     self._writing = False
                     self._changed.notify_all()
             if sent < len(data):
-                self._raise_if_lost()
+                with self._lock:
+                    self._conversation.check_open()
                 raise self._takes_nothing()
 
     def _takes_nothing(self) -> NoAnswer:
         return NoAnswer(f"{self.name} takes nothing more" + (f": {self.blocked}" if self.blocked else ""))
-
-    def _raise_if_lost(self) -> None:
-        with self._lock:
-            self._check_open()
 
     def _write(self, data: bytes, deadline: Optional[float]) -> int:
         """As much of ``data`` as goes before the deadline and the end of the connection; returns how much."""
@@ -341,7 +213,7 @@ class Connection:
             try:
                 count = self._socket.send(rest)
             except BlockingIOError:
-                if self._lost is not None or not self._wait_to_write(deadline):
+                if not self.is_open or not self._wait_to_write(deadline):
                     break
                 continue
             except OSError as problem:
@@ -400,7 +272,7 @@ class Connection:
             events = self._decoder.received(count)
             with self._lock:
                 for event in events:
-                    self._dispatch(event)
+                    self._conversation.heard(event)
         except BlockingIOError:
             return False
         except (OSError, ValueError) as problem:
@@ -416,7 +288,7 @@ class Connection:
     def read_what_is_there(self) -> None:
         """Takes in what has come, without waiting, unless another thread is reading."""
         with self._lock:
-            if self._reading or self._lost is not None:
+            if self._reading or not self.is_open:
                 return
             self._reading = True
         try:
@@ -428,90 +300,24 @@ class Connection:
         for _ in range(100):
             before = self.last_received
             self.read_what_is_there()
-            if self._lost is not None or self.last_received == before:
+            if not self.is_open or self.last_received == before:
                 return
-
-    def _dispatch(self, event: Event) -> None:
-        if isinstance(event, Message):
-            receiver = self._receivers.get(event.consumer)
-            if receiver is not None:
-                self._held += receiver.holds
-                receiver.arrived(event)
-            elif event.consumer == 0:
-                self._dispatch_peeked(event)
-        elif isinstance(event, Ok):
-            self._dispatch_ok(event)
-        elif isinstance(event, Err):
-            error = error_for(event.code, event.retry, event.sentence)
-            if event.consumer is not None:
-                receiver = self._receivers.get(event.consumer)
-                if receiver is not None:
-                    receiver.failed(error)
-            elif event.tag is None:
-                self._ack_problems.append(error)
-            else:
-                self._take(event.tag, event.tag).refused(error)
-        elif isinstance(event, Assigned):
-            receiver = self._receivers.get(event.consumer)
-            if receiver is not None:
-                receiver.assigned(event)
-        elif event.kind == "blocked":
-            self.blocked = event.sentence
-        elif event.kind == "unblocked":
-            self.blocked = None
-        elif event.kind == "bye":
-            self._bye = event
-
-    def _dispatch_peeked(self, message: Message) -> None:
-        # Not simply to what waits first: messages may come before the answers to requests that are older.
-        for run in self._waiting:
-            if isinstance(run.owner, Call) and run.owner.is_peek:
-                run.owner.messages.append(message)
-                return
-
-    def _dispatch_ok(self, ok: Ok) -> None:
-        if ok.tag is None:
-            raise ProtocolViolation("an ok without a tag, where every request has one")
-        tag, last = ok.tag, ok.tag if ok.tag_last is None else ok.tag_last
-        while tag <= last:
-            end = min(last, self._waiting[0].last) if self._waiting else last
-            self._take(tag, end).confirmed(end - tag + 1, ok)
-            tag = end + 1
-
-    def _take(self, first: int, last: int) -> Answered:
-        """The owner of these tags, which must be the next that wait."""
-        run = self._waiting[0] if self._waiting else None
-        if run is None or run.first != first:
-            expected = "none waits" if run is None else f"{run.first} is next"
-            raise ProtocolViolation(f"an answer with the tag {first}, but {expected}")
-        if last == run.last:
-            self._waiting.popleft()
-        else:
-            run.first = last + 1
-        return run.owner
 
     # The end
 
     def _lose(self, reason: str) -> None:
         with self._lock:
-            if self._lost is None:
-                if self._bye is not None:
-                    reason = f"{self.name} said {self._bye.code}: {self._bye.sentence}"
-                in_flight = tuple(run.owner.describe(run.last - run.first + 1) for run in self._waiting)
-                self._waiting.clear()
-                self._outgoing, self._outgoing_bytes, self._acks = [], 0, None
-                self._lost = (reason, in_flight, max(0, self._held))
+            self._conversation.end(reason)
             self._changed.notify_all()
         self._socket.close()
 
     def farewell(self) -> Optional[ColaError]:
         """What the server gave as its reason when it closed."""
-        bye = self._bye
-        return None if bye is None else error_for(bye.code, bye.code in _BYE_RETRY, bye.sentence)
+        return self._conversation.farewell()
 
     @property
     def is_open(self) -> bool:
-        return self._lost is None
+        return self._conversation.is_open
 
     def lose(self, reason: str) -> None:
         """Ends the connection from this side; threads that wait raise ConnectionLost."""
