@@ -11,6 +11,7 @@
 """
 
 from ._client import Client, connect
+from ._confirms import PublishRefused, PublishReport
 from ._consumer import Consumer, Delivery
 from ._errors import (
     AccessRefused,
@@ -37,7 +38,7 @@ from ._errors import (
     Unroutable,
 )
 from ._message import Message
-from ._publisher import Publisher, PublishRefused, PublishReport
+from ._publisher import Publisher
 from ._queue import JoinableQueue, Queue, SimpleQueue
 from ._reconnect import Reconnect
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Optional
+from typing import Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
 from ._errors import Unreachable
@@ -53,6 +53,14 @@ class Address:
     @property
     def is_unix(self) -> bool:
         return self.path is not None
+
+    def login(self, user: Optional[str], password: Optional[str]) -> Tuple[Optional[str], Optional[str]]:
+        """The name and password to say hello with: what is given, else the URL's; over TCP else those of a guest."""
+        user = self.user if user is None else user
+        password = self.password if password is None else password
+        if not self.is_unix and user is None and password is None:
+            return "guest", "guest"
+        return user, password
 
     def open(self, timeout: Optional[float]) -> socket.socket:
         """A connected socket.

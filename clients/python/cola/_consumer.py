@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Deque, Dict, Iterable, Iterator, List, Optional, Tuple
+import time
+from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional
 
 from . import _requests as requests
-from ._answers import Assigned
+from . import _verbs as verbs
 from ._connection import Connection, deadline_of
-from ._errors import ColaError, ConnectionLost
+from ._errors import ColaError, ConnectionLost, NotFound, StaleDelivery
 from ._message import Message
 from ._requests import Duration, Start, milliseconds
+from ._session import Session
+from ._subscription import Subscriber, Subscription, ranges
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -63,63 +65,72 @@ class Delivery(Message):
         if self._is_settled:
             raise ValueError(f"delivery {self.delivery} (offset {self.offset}) was settled already")
         self._is_settled = True
+        consumer = self._consumer
+        if consumer is not None and not consumer.may_settle(self):
+            return
         if verb != "ack":
             connection.settle(verb, self.delivery, self.delivery, delay)
             return
         connection.ack(self.delivery)
-        consumer = self._consumer
         if consumer is None or consumer.ack_is_due(1):
             connection.flush(None)
 
 
-class Consumer(Iterator[Delivery]):
-    """Iterates over deliveries; made by ``Client.consume``. Ends with its ``timeout``, if it has one, or ``close``."""
+class Consumer(Subscriber[Delivery], Iterator[Delivery]):
+    """Iterates over deliveries; made by ``Client.consume``. Ends with its ``timeout``, if it has one, or ``close``.
+
+    With ``reconnect`` it is taken up again after the connection was lost: what was handed out and not acknowledged
+    comes again from a queue; a topic is read on behind the last record handed out, or by a member of a group from
+    where the group has committed.
+    """
 
     def __init__(
-        self,
-        connection: Connection,
-        name: str,
-        number: int,
-        is_manual: bool,
-        is_topic: bool,
-        group: Optional[str],
-        timeout: Optional[float],
-        ack_every: int,
+        self, session: Session, subscription: Subscription, timeout: Optional[float], ack_every: Optional[int],
         request_timeout: Optional[float],
     ) -> None:
-        self.name = name
-        self.number = number
-        self.group = group
+        super().__init__(subscription)
         self.timeout = timeout
-        self._connection = connection
-        self._is_manual = is_manual
-        self._is_topic = is_topic  # False also where it is not known
-        self._ack_every = ack_every
+        self._session = session
+        self._connection = session.live(deadline_of(request_timeout))
+        self._ack_every = subscription.acks_together if ack_every is None else ack_every
         self._unwritten_acks = 0
         self._request_timeout = request_timeout
-        self._ready: Deque[Delivery] = deque()
-        self._error: Optional[ColaError] = None
-        self._is_closed = False
-        # As a member of a group: the partitions it reads, each with the offset it began at; None before the first.
-        self.assignment: Optional[Dict[int, int]] = None
-        self.generation = 0
+        self._begin([subscription.request(self._take_number())])
+
+    def _take_number(self) -> int:
+        self.number = self._session.next_number()
+        return self.number
+
+    def _begin(self, asked: "List[verbs.Request[None]]") -> None:
+        self._connection.add_receiver(self.number, self)
+        try:
+            for request in asked:
+                self._ask(request)
+        except BaseException:
+            self._connection.remove_receiver(self.number)
+            raise
+
+    def _ask(self, request: "verbs.Request[None]", settled: int = 0) -> None:
+        self._connection.call(request.label, request.encode, self._request_timeout, settled=settled)
+
+    def _resume(self, deadline: Optional[float]) -> None:
+        """On another connection."""
+        self._connection = self._session.live(deadline)
+        self._unwritten_acks = 0
+        if not self._is_topic:
+            try:
+                self._session.ask(verbs.describe("topic", [self.name]), self._request_timeout)
+                self._is_topic = True
+            except NotFound:
+                pass
+        self._begin(self._begin_again(self._take_number()))
 
     # What the connection calls
 
-    @property
-    def holds(self) -> bool:
-        return self._is_manual
-
     def arrived(self, message: Message) -> None:
         assert isinstance(message, Delivery)
-        message._belongs_to(self._connection, self._is_manual, self)
+        message._belongs_to(self._connection, self.holds, self)
         self._ready.append(message)
-
-    def failed(self, error: ColaError) -> None:
-        self._error = error
-
-    def assigned(self, assigned: Assigned) -> None:
-        self.assignment, self.generation = assigned.partitions, assigned.generation
 
     # What the program calls
 
@@ -138,13 +149,45 @@ class Consumer(Iterator[Delivery]):
         - Raises Cancelled: the queue or topic was deleted. Damaged: a message failed its check; the next call goes on.
           UnknownDelivery: an ack before was refused. ConnectionLost.
         """
+        deadline = deadline_of(timeout)
+        while True:
+            try:
+                delivery = self._get(deadline)
+            except ConnectionLost:
+                if self._is_closed or not self._session.reconnects:
+                    raise
+                if not self._is_resumed(deadline):
+                    return None
+                continue
+            if delivery is None or self._is_news(delivery):
+                return delivery
+            if self.holds:
+                self._connection.ack(delivery.delivery)
+
+    def _is_resumed(self, deadline: Optional[float]) -> bool:
+        """False: not before the deadline.
+
+        - Raises ColaError: it cannot be taken up again.
+        """
+        try:
+            self._resume(deadline)
+        except ConnectionLost:
+            pass  # once more: the caller finds it lost, and the time counts on
+        except ColaError as problem:
+            if problem.retryable and deadline is not None:
+                time.sleep(max(0.0, deadline - time.monotonic()))
+                return False
+            raise
+        return True
+
+    def _get(self, deadline: Optional[float]) -> Optional[Delivery]:
         connection = self._connection
         # An ack does not wait while the program works on the next message.
         if self._unwritten_acks and connection.unsent_for() > ACK_WAIT:
             self._write_acks()
         if not self._ready and not self._is_closed:
             self._unwritten_acks = 0
-            connection.wait(self._has_news, deadline_of(timeout))
+            connection.wait(self._has_news, deadline)
         try:
             return self._ready.popleft()
         except IndexError:
@@ -165,17 +208,31 @@ class Consumer(Iterator[Delivery]):
 
     def ack(self, deliveries: Iterable[Delivery]) -> None:
         """Acknowledges many at once, in as few ranges as they form."""
-        if not self._is_manual:
+        if not self.holds:
             return
         numbers: List[int] = []
         for delivery in deliveries:
-            if not delivery._is_settled:
+            if not delivery._is_settled and self.may_settle(delivery):
                 delivery._is_settled = True
                 numbers.append(delivery.delivery)
         for first, last in ranges(numbers):
             self._connection.ack(first, last)
         if self.ack_is_due(len(numbers)):
             self._connection.flush(None)
+
+    def may_settle(self, delivery: Delivery) -> bool:
+        """False: it is a record of a topic that came over a connection that is lost, and there is nothing to settle.
+
+        - Raises StaleDelivery: it came from a queue that way. Without ``reconnect``, using the connection will tell.
+        """
+        if delivery._connection is None or delivery._connection.is_open or not self._session.reconnects:
+            return True
+        if self._is_topic:
+            return False
+        raise StaleDelivery(
+            f"delivery {delivery.delivery} (offset {delivery.offset} of {self.name!r}) came over a connection that was "
+            "lost since; the server gives the message to a consumer again, and it cannot be settled any more"
+        )
 
     def ack_is_due(self, count: int) -> bool:
         """Takes note of ``count`` acks; true if they should be written now."""
@@ -197,10 +254,8 @@ class Consumer(Iterator[Delivery]):
         """Says that the group has read up to and with this record; waits until that is on the disk."""
         if self.group is None:
             raise ValueError(f"the consumer of {self.name!r} has no group to commit for; pass group= to consume")
-        group, offset, partition = self.group, delivery.offset + 1, delivery.partition or None
-        label = f"commit {self.name!r} {group!r} {offset}"
-        self._connection.call(
-            label, lambda tag: requests.commit(self.name, group, offset, tag, partition), self._request_timeout
+        self._session.ask(
+            verbs.commit(self.name, self.group, delivery.offset + 1, delivery.partition or None), self._request_timeout
         )
 
     def seek(self, position: Start, partition: Optional[int] = None) -> None:
@@ -208,11 +263,8 @@ class Consumer(Iterator[Delivery]):
 
         What came before and was not looked at is still handed out. partition: that one alone.
         """
-        self._connection.call(
-            f"seek {self.number} {position}",
-            lambda tag: requests.seek(self.number, position, tag, partition),
-            self._request_timeout,
-        )
+        self._ask(verbs.seek(self.number, position, partition))
+        self._sought(position, partition)
 
     def close(self) -> None:
         """Takes no more messages, and gives back those that came and were not looked at.
@@ -224,11 +276,7 @@ class Consumer(Iterator[Delivery]):
         self._is_closed = True
         connection = self._connection
         try:
-            connection.call(
-                f"cancel {self.number} ({self.name!r})",
-                lambda tag: requests.cancel(self.number, tag),
-                self._request_timeout,
-            )
+            self._ask(verbs.cancel(self.number, self.name))
         except ColaError as problem:
             # Its queue was deleted or the connection has ended: then there is nothing to give back.
             if not isinstance(problem, ConnectionLost) and problem.code != "not_found":
@@ -236,7 +284,7 @@ class Consumer(Iterator[Delivery]):
         connection.remove_receiver(self.number)
         unseen = list(self._ready)
         self._ready.clear()
-        if self._is_manual and connection.is_open:
+        if self.holds and connection.is_open:
             for first, last in ranges([delivery.delivery for delivery in unseen]):
                 self._give_back(first, last)
 
@@ -244,12 +292,7 @@ class Consumer(Iterator[Delivery]):
         """Of a queue: back to their places. A topic's records never left it, and only count as held until an ack."""
         if not self._is_topic:
             try:
-                self._connection.call(
-                    f"nack {first}-{last}",
-                    lambda tag: requests.settle("nack", first, last, tag),
-                    self._request_timeout,
-                    settled=last - first + 1,
-                )
+                self._ask(verbs.give_back(first, last), settled=last - first + 1)
                 return
             except ConnectionLost:
                 return
@@ -267,14 +310,3 @@ class Consumer(Iterator[Delivery]):
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         self.close()
-
-
-def ranges(numbers: List[int]) -> List[Tuple[int, int]]:
-    """The numbers as ranges of neighbours, in order."""
-    ranges: List[Tuple[int, int]] = []
-    for number in sorted(numbers):
-        if ranges and ranges[-1][1] + 1 == number:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
-    return ranges

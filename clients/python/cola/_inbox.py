@@ -7,9 +7,10 @@ from collections import deque
 from typing import Deque, Optional
 
 from . import _requests as requests
+from . import _verbs as verbs
 from ._answers import Assigned
 from ._connection import Connection
-from ._consumer import ranges
+from ._subscription import ranges
 from ._errors import ColaError
 from ._message import Message
 
@@ -68,14 +69,10 @@ class Inbox:
             self._revoke()
         if self._ready:
             return self.take(None)
-        ok = self._connection.call(
-            f"get {self._queue!r}", lambda tag: requests.get(self._queue, tag, "manual"), self._timeout
-        ).ok
-        if ok is None or ok.body is None:
-            return None
-        message = Message(0, ok.number("delivery"), ok.number("offset"))
-        message.body = ok.body
-        self._connection.hold()
+        request = verbs.get(self._queue, "manual", Message)
+        message = request.read(self._connection.call(request.label, request.encode, self._timeout))
+        if message is not None:
+            self._connection.hold()
         return message
 
     def _wait(self, deadline: Optional[float]) -> None:
@@ -124,9 +121,8 @@ class Inbox:
         if number == 0:
             return
         try:
-            self._connection.call(
-                f"cancel {number} ({self._queue!r})", lambda tag: requests.cancel(number, tag), self._timeout
-            )
+            request = verbs.cancel(number, self._queue)
+            self._connection.call(request.label, request.encode, self._timeout)
         except ColaError as problem:
             if problem.code != "not_found":
                 raise

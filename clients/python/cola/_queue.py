@@ -16,7 +16,7 @@ from queue import Empty, Full
 from typing import Any, Callable, Deque, Dict, Iterator, Optional, Tuple, TypeVar, Union
 
 from . import _errors as errors
-from . import _requests as requests
+from . import _verbs as verbs
 from ._address import Address
 from ._client import Client, connect
 from ._connection import deadline_of
@@ -431,10 +431,7 @@ class Queue:
                 arguments.update(deduplication_window=_RETRY_WINDOW)
             if not self._is_named:
                 arguments.update(expires=_ANONYMOUS_EXPIRES)
-            label = f"declare queue {self.name!r}"
-            client._call(
-                label, lambda tag: requests.declare_queue(self.name, tag, arguments, durable=self._is_named)
-            )
+            client._ask(verbs.declare_queue(self.name, self._is_named, False, False, arguments))
             return
         limit = int(effective.get("max-length", 0)) if _refuses(effective) else 0
         if self._maxsize and limit != self._maxsize:
