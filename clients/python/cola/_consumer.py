@@ -68,12 +68,16 @@ class Delivery(Message):
         consumer = self._consumer
         if consumer is not None and not consumer.may_settle(self):
             return
-        if verb != "ack":
-            connection.settle(verb, self.delivery, self.delivery, delay)
-            return
-        connection.ack(self.delivery)
-        if consumer is None or consumer.ack_is_due(1):
-            connection.flush(None)
+        try:
+            if verb != "ack":
+                connection.settle(verb, self.delivery, self.delivery, delay)
+                return
+            connection.ack(self.delivery)
+            if consumer is None or consumer.ack_is_due(1):
+                connection.flush(None)
+        except ConnectionLost:
+            if consumer is None or consumer.may_settle(self):
+                raise
 
 
 class Consumer(Subscriber[Delivery], Iterator[Delivery]):
@@ -215,10 +219,15 @@ class Consumer(Subscriber[Delivery], Iterator[Delivery]):
             if not delivery._is_settled and self.may_settle(delivery):
                 delivery._is_settled = True
                 numbers.append(delivery.delivery)
-        for first, last in ranges(numbers):
-            self._connection.ack(first, last)
-        if self.ack_is_due(len(numbers)):
-            self._connection.flush(None)
+        try:
+            for first, last in ranges(numbers):
+                self._connection.ack(first, last)
+            if self.ack_is_due(len(numbers)):
+                self._connection.flush(None)
+        except ConnectionLost:
+            # Of a topic there is nothing to settle; and only a client that reconnects knows that it will go on.
+            if not (self._is_topic and self._session.reconnects):
+                raise
 
     def may_settle(self, delivery: Delivery) -> bool:
         """False: it is a record of a topic that came over a connection that is lost, and there is nothing to settle.
@@ -231,7 +240,7 @@ class Consumer(Subscriber[Delivery], Iterator[Delivery]):
             return False
         raise StaleDelivery(
             f"delivery {delivery.delivery} (offset {delivery.offset} of {self.name!r}) came over a connection that was "
-            "lost since; the server gives the message to a consumer again, and it cannot be settled any more"
+            "lost; the server gives the message to a consumer again, and it cannot be settled any more"
         )
 
     def ack_is_due(self, count: int) -> bool:
