@@ -80,13 +80,17 @@ class Address:
                 connected.close()
                 raise
             return connected
-        except PermissionError as problem:
-            raise Unreachable(
+        except OSError as problem:
+            raise self.unreachable(problem) from problem
+
+    def unreachable(self, problem: OSError) -> Unreachable:
+        """What to say when no connection could be made."""
+        if isinstance(problem, PermissionError):
+            return Unreachable(
                 f"may not use {self.shown} ({problem.strerror}); who may is said by the server's setting socket-mode "
                 "and by the permissions of the socket's directory"
-            ) from problem
-        except OSError as problem:
-            raise Unreachable(
-                f"no server answers at {self.shown} ({problem.strerror or problem}); start one with `cola serve`, or "
-                "set COLA_URL to where it is"
-            ) from problem
+            )
+        return Unreachable(
+            f"no server answers at {self.shown} ({problem.strerror or problem}); start one with `cola serve`, or "
+            "set COLA_URL to where it is"
+        )

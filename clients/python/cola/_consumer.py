@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional
 from . import _requests as requests
 from . import _verbs as verbs
 from ._connection import Connection, deadline_of
-from ._errors import ColaError, ConnectionLost, NotFound, StaleDelivery
+from ._errors import ColaError, ConnectionLost, NotFound
 from ._message import Message
 from ._requests import Duration, Start, milliseconds
 from ._session import Session
@@ -89,7 +89,11 @@ class Consumer(Subscriber[Delivery], Iterator[Delivery]):
     """
 
     def __init__(
-        self, session: Session, subscription: Subscription, timeout: Optional[float], ack_every: Optional[int],
+        self,
+        session: Session,
+        subscription: Subscription,
+        timeout: Optional[float],
+        ack_every: Optional[int],
         request_timeout: Optional[float],
     ) -> None:
         super().__init__(subscription)
@@ -196,12 +200,9 @@ class Consumer(Subscriber[Delivery], Iterator[Delivery]):
             return self._ready.popleft()
         except IndexError:
             pass
-        error, self._error = self._error, None
-        if error is not None:
-            if error.code == "cancelled":
-                self._is_closed = True
-                connection.remove_receiver(self.number)
-            raise error
+        if self._error is not None and self._error.code == "cancelled":
+            connection.remove_receiver(self.number)
+        self._take_error()
         problem = connection.ack_problem()
         if problem is not None:
             raise problem
@@ -230,18 +231,9 @@ class Consumer(Subscriber[Delivery], Iterator[Delivery]):
                 raise
 
     def may_settle(self, delivery: Delivery) -> bool:
-        """False: it is a record of a topic that came over a connection that is lost, and there is nothing to settle.
-
-        - Raises StaleDelivery: it came from a queue that way. Without ``reconnect``, using the connection will tell.
-        """
-        if delivery._connection is None or delivery._connection.is_open or not self._session.reconnects:
-            return True
-        if self._is_topic:
-            return False
-        raise StaleDelivery(
-            f"delivery {delivery.delivery} (offset {delivery.offset} of {self.name!r}) came over a connection that was "
-            "lost; the server gives the message to a consumer again, and it cannot be settled any more"
-        )
+        """False: there is nothing to settle any more. Raises StaleDelivery: it cannot be settled any more."""
+        connection = delivery._connection
+        return connection is None or self._may_settle(delivery, connection.is_open, self._session.reconnects)
 
     def ack_is_due(self, count: int) -> bool:
         """Takes note of ``count`` acks; true if they should be written now."""

@@ -9,7 +9,7 @@ from typing import Deque, Dict, Generic, List, Optional, Sequence
 from . import _requests as requests
 from . import _verbs as verbs
 from ._answers import Assigned
-from ._errors import ColaError
+from ._errors import ColaError, StaleDelivery
 from ._message import Message
 from ._requests import Start
 from ._verbs import AnyMessage, Request
@@ -128,6 +128,31 @@ class Subscriber(Generic[AnyMessage]):
             self._came_before.pop(partition, None)
         self._next_offsets[partition] = message.offset + 1
         return True
+
+    def _may_settle(self, message: Message, is_open: bool, reconnects: bool) -> bool:
+        """False: it is a record of a topic that came over a connection that is lost, and there is nothing to settle.
+
+        - Raises StaleDelivery: it came from a queue that way. Without ``reconnect``, using the connection will tell.
+        """
+        if is_open or not reconnects:
+            return True
+        if self._is_topic:
+            return False
+        raise StaleDelivery(
+            f"delivery {message.delivery} (offset {message.offset} of {self.name!r}) came over a connection that was "
+            "lost; the server gives the message to a consumer again, and it cannot be settled any more"
+        )
+
+    def _take_error(self) -> None:
+        """
+        - Raises ColaError: what befell the consumer.
+        """
+        error, self._error = self._error, None
+        if error is None:
+            return
+        if error.code == "cancelled":
+            self._is_closed = True
+        raise error
 
     def _sought(self, position: Start, partition: Optional[int]) -> None:
         """The program reads on from elsewhere."""
