@@ -1,6 +1,7 @@
-"""The Python client over the death and the return of a real server: what goes on, what is repeated, what is in doubt."""
+"""The Python client over the death and return of a real server: what goes on, what is repeated, what is in doubt."""
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import pickle
 import sys
@@ -14,6 +15,7 @@ from broker import REPOSITORY
 sys.path.insert(0, str(REPOSITORY / "clients" / "python"))
 
 import cola  # noqa: E402
+from cola import aio  # noqa: E402
 
 LIMIT = 30.0
 QUICKLY = cola.Reconnect(first=0.02, most=0.2, give_up_after=LIMIT)
@@ -239,3 +241,106 @@ def test_a_policy_waits_longer_and_longer_up_to_a_cap():
     assert [next(waits) for _ in range(4)] == [0.5, 1, 2, 2.5]
     with pytest.raises(ValueError, match="first > 0"):
         cola.Reconnect(first=0)
+
+
+# cola.aio
+
+
+def run(broker, test):
+    async def connected():
+        async with aio.connect(broker.unix, reconnect=QUICKLY, timeout=LIMIT) as client:
+            await test(client)
+
+    asyncio.run(asyncio.wait_for(connected(), 2 * LIMIT))
+
+
+async def soon(broker):
+    """Kills the server, and starts it again while other tasks run."""
+    broker.kill()
+    await asyncio.sleep(0.2)
+    broker.start()
+
+
+def test_asyncio_calls_and_publishes_go_on(broker):
+    async def test(client):
+        await client.declare_queue("q", deduplication_window=60_000)
+        restart(broker)
+        await asyncio.sleep(0.1)  # the loop hears of it
+        assert (await client.list_queues())[0]["ready"] == 0
+        returned = await asyncio.gather(
+            soon(broker), *(client.publish("q", str(n), message_id=str(n), retry=True) for n in range(50)))
+        assert returned[1:] == [True] * 50
+        assert await client.declare_queue("q", deduplication_window=60_000) == 50
+
+    run(broker, test)
+
+
+def test_asyncio_publish_in_doubt_is_told(broker):
+    async def test(client):
+        await client.declare_queue("q")
+        publisher = await client.publisher()
+        for number in range(3):
+            await publisher.publish("q", str(number))
+        broker.kill()
+        with pytest.raises(cola.ConnectionLost) as caught:
+            await publisher.flush()
+        assert caught.value.in_flight == ("3 published messages, numbers 0 to 2",)
+        broker.start()
+        await client.publish("q", "after")
+
+    run(broker, test)
+
+
+def test_asyncio_publisher_with_retry_leaves_no_hole_and_nothing_twice(broker):
+    async def test(client):
+        await client.declare_queue("q", deduplication_window=60_000)
+        async with await client.publisher(window=200, retry=True) as publisher:
+            for number in range(3_000):
+                if number in (1_000, 2_000):
+                    restart(broker)
+                await publisher.publish("q", str(number), message_id=str(number))
+        assert publisher.report().confirmed == 3_000
+        texts = [int(delivery.text) async for delivery in await client.consume("q", ack="auto", timeout=0.5)]
+        assert texts == list(range(3_000))
+
+    run(broker, test)
+
+
+def test_asyncio_consumer_is_taken_up_again_and_old_deliveries_are_stale(broker):
+    async def test(client):
+        await client.declare_queue("q")
+        await client.publish_many("q", ["0", "1"])
+        consumer = await client.consume("q", prefetch=1, timeout=LIMIT)
+        lost = await consumer.__anext__()
+        waiting = asyncio.ensure_future(consumer.__anext__())
+        await soon(broker)
+        again = await waiting
+        assert (again.text, again.redelivered) == ("0", True)
+        with pytest.raises(cola.StaleDelivery):
+            await lost.ack()
+        await again.ack()
+        assert (await consumer.__anext__()).text == "1"
+        broker.kill()
+        assert await consumer.get(timeout=0.3) is None
+
+    run(broker, test)
+
+
+def test_asyncio_reading_a_topic_goes_on_without_repeating(broker):
+    async def test(client):
+        await client.declare_topic("t", 3)
+        for number in range(300):
+            await client.publish("t", str(number), partition=number % 3)
+        records = await client.consume("t", 10, start="first", timeout=LIMIT)
+        texts = []
+        async for record in records:
+            texts.append(int(record.text))
+            if len(texts) == 150:
+                restart(broker)
+            await record.ack()
+            if len(texts) == 300:
+                break
+        assert sorted(texts) == list(range(300))
+        assert await records.get(timeout=0.3) is None
+
+    run(broker, test)

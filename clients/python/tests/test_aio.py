@@ -219,8 +219,10 @@ def test_no_answer_in_time_leaves_the_connection_open(tmp_path: Path) -> None:
     play(tmp_path, script, test, timeout=0.3)
 
 
-@pytest.mark.parametrize("last_words, code", [(b"", "closed the connection"), (b"bye shutting_down soon\n", "said shut")])
-def test_a_lost_connection_tells_what_was_in_flight(tmp_path: Path, last_words: bytes, code: str) -> None:
+@pytest.mark.parametrize(
+    "last_words, reason", [(b"", "closed the connection"), (b"bye shutting_down soon\n", "said shutting_down")]
+)
+def test_a_lost_connection_tells_what_was_in_flight(tmp_path: Path, last_words: bytes, reason: str) -> None:
     def script(peer: Peer) -> None:
         peer.welcome()
         for tag in range(2, 5):
@@ -231,7 +233,7 @@ def test_a_lost_connection_tells_what_was_in_flight(tmp_path: Path, last_words: 
         publisher = await client.publisher()
         for _ in range(3):
             await publisher.publish("q", "x")
-        with pytest.raises(cola.ConnectionLost, match=code) as caught:
+        with pytest.raises(cola.ConnectionLost, match=reason) as caught:
             await publisher.flush()
         assert caught.value.in_flight == ("2 published messages, numbers 1 to 2",)
         assert list(publisher.report().unknown) == [1, 2]
