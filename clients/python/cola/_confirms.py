@@ -90,6 +90,12 @@ class Confirms:
             self._unanswered.append(encode)
         return number
 
+    def _take_back(self) -> None:
+        """The message that was noted last was not sent."""
+        self._sent -= 1
+        if self._retry:
+            self._unanswered.pop()
+
     def _again(self) -> List[Callable[[int], bytes]]:
         """What another connection is to send, in order."""
         return list(self._unanswered)

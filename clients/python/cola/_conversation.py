@@ -115,7 +115,8 @@ class Conversation:
 
         - Raises ConnectionLost: it has ended.
         """
-        self.check_open()
+        if self._lost is not None:
+            self.check_open()
         tag = self._next_tag
         self.say(encode(tag))
         self._next_tag = tag + 1

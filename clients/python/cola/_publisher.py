@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, List, Optional
+from typing import TYPE_CHECKING, Optional
 
 from . import _requests as requests
 from ._confirms import Confirms, PublishReport
@@ -74,33 +74,23 @@ class Publisher(Confirms):
         def encode(tag: int) -> bytes:
             return requests.pub(name, data, tag, exchange, key, headers, mandatory, said)
 
-        number = self._send(encode)
-        if self._has_many_refusals:
-            self._raise_refused()
-        return number
-
-    def _send(self, encode: Callable[[int], bytes]) -> int:
-        noted: List[int] = []
-
-        def numbered(tag: int) -> bytes:
-            # While the connection is held, so that no answer can come before.
-            line = encode(tag)
-            noted.append(self._number(encode))
-            return line
-
+        number = self._number(encode)
         try:
-            outgoing = self._connection.publish(numbered, self)
-            if self._waiting >= self.window:
+            outgoing = self._connection.publish(encode, self)
+            if self._sent - self._answered >= self.window:
                 # To half the window, so that writes and reads are few and large.
                 self._wait_until_at_most(self.window // 2)
             elif outgoing > _BURST or self._connection.unsent_for() > _BURST_WAIT:
                 self._connection.flush(deadline_of(self.timeout))
+        except (TypeError, ValueError):
+            self._take_back()  # it could not be encoded
+            raise
         except ConnectionLost:
             if not self._is_resumed():
                 raise
-            if not noted:
-                return self._send(encode)
-        return noted[0]
+        if self._refused and self._has_many_refusals:
+            self._raise_refused()
+        return number
 
     def flush(self) -> PublishReport:
         """Waits until every message is answered.

@@ -61,7 +61,8 @@ class Connection(asyncio.BufferedProtocol):
         self._conversation = Conversation(name)
         self._decoder = Decoder(make_message)
         self._transport: Optional[asyncio.Transport] = None
-        self._is_held_back = False
+        #: Whether the server takes nothing more just now.
+        self.is_held_back = False
         self._will_write = False
         self._waiters: Set[_Waiter] = set()
         self._ended: "asyncio.Future[None]" = self._loop.create_future()
@@ -198,7 +199,8 @@ class Connection(asyncio.BufferedProtocol):
 
         - Raises NoAnswer: the deadline came first. ConnectionLost.
         """
-        if self._is_held_back and not await self.wait(lambda: not self._is_held_back, deadline):
+        self._conversation.check_open()
+        if self.is_held_back and not await self.wait(lambda: not self.is_held_back, deadline):
             raise NoAnswer(f"{self.name} takes nothing more" + (f": {self.blocked}" if self.blocked else ""))
 
     def _wake(self) -> None:
@@ -215,7 +217,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _write(self) -> None:
         self._will_write = False
-        if self._transport is None or self._is_held_back or not self._conversation.has_outgoing:
+        if self._transport is None or self.is_held_back or not self._conversation.has_outgoing:
             return
         if not self.is_open:
             return
@@ -241,10 +243,10 @@ class Connection(asyncio.BufferedProtocol):
         self._wake()
 
     def pause_writing(self) -> None:
-        self._is_held_back = True
+        self.is_held_back = True
 
     def resume_writing(self) -> None:
-        self._is_held_back = False
+        self.is_held_back = False
         self._write_soon()
         self._wake()
 

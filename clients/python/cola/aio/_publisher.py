@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Callable, List, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from .. import _requests as requests
 from .._confirms import Confirms, PublishReport
@@ -75,31 +75,29 @@ class Publisher(Confirms):
         def encode(tag: int) -> bytes:
             return requests.pub(name, data, tag, exchange, key, headers, mandatory, said)
 
-        number = await self._send(encode)
-        if self._has_many_refusals:
-            self._raise_refused()
-        return number
-
-    async def _send(self, encode: Callable[[int], bytes]) -> int:
-        noted: List[int] = []
-
-        def numbered(tag: int) -> bytes:
-            line = encode(tag)
-            noted.append(self._number(encode))
-            return line
-
-        while True:
+        while not self._is_sent(encode):
             try:
-                while self._waiting >= self.window:
+                if self._waiting >= self.window:
                     # To half the window, so that writes and reads are few and large.
                     await self._wait_until_at_most(self.window // 2)
-                await self._connection.drain(deadline_of(self.timeout))
-                if self._waiting < self.window:  # another task may have been quicker
-                    self._connection.publish(numbered, self)
-                    return noted[0]
+                else:
+                    await self._connection.drain(deadline_of(self.timeout))
             except ConnectionLost:
                 if not await self._is_resumed():
                     raise
+        number = self._sent - 1
+        if self._refused and self._has_many_refusals:
+            self._raise_refused()
+        return number
+
+    def _is_sent(self, encode: Callable[[int], bytes]) -> bool:
+        """False: there is no room, or no connection, and nothing was sent."""
+        connection = self._connection
+        if self._sent - self._answered >= self.window or connection.is_held_back or not connection.is_open:
+            return False
+        connection.publish(encode, self)
+        self._number(encode)
+        return True
 
     async def flush(self) -> PublishReport:
         """Waits until every message is answered.
