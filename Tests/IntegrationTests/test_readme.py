@@ -241,11 +241,15 @@ def test_the_python_of_the_page_runs(newcomer):
 
 def test_the_python_of_the_clients_page_runs(newcomer):
     shell, _, _ = newcomer
-    hello, fast, again = blocks(CLIENT_PAGE, "python")
+    hello, queue, fast, asynchronous, again = blocks(CLIENT_PAGE, "python")
     (shell.folder / "hello.py").write_text(hello)
     assert shell.run("'%s' hello.py" % sys.executable) == (0, "world {'lang': 'en'}\n")
+    (shell.folder / "squares.py").write_text(queue)
+    assert shell.run("'%s' squares.py" % sys.executable) == (0, "[1, 4, 9]\n")
     (shell.folder / "fast.py").write_text(fast)
     assert shell.run("'%s' fast.py" % sys.executable) == (0, "100000\n")
+    (shell.folder / "greetings.py").write_text(asynchronous)
+    assert shell.run("'%s' greetings.py" % sys.executable) == (0, "hello\n")
     (shell.folder / "again.py").write_text(again)
     assert shell.run("cola publish --queue hello 'for the loop'")[0] == 0
     assert shell.lines_of("'%s' -u again.py" % sys.executable, 1) == ["for the loop"]
