@@ -150,21 +150,23 @@ class Connection:
         has_read = False
         while True:
             self.flush(deadline)
-            with self._lock:
-                if done():
-                    return True
-                self._conversation.check_open()
-                left = _left(deadline)
-                if left == 0.0 and (has_read or self._reading):
-                    return False
-                if self._reading:
-                    self._changed.wait(left)
-                    continue
-                self._reading = has_read = True
+            is_reading = False
             try:
+                with self._lock:
+                    if done():
+                        return True
+                    self._conversation.check_open()
+                    left = _left(deadline)
+                    if left == 0.0 and (has_read or self._reading):
+                        return False
+                    if self._reading:
+                        self._changed.wait(left)
+                        continue
+                    self._reading = is_reading = has_read = True
                 self._receive(left)
             finally:
-                self._leave_reading()
+                if is_reading:
+                    self._leave_reading()
 
     def flush(self, deadline: Optional[float]) -> None:
         """Writes all that is outgoing; if another thread writes already, that one does, unless there is too much.
@@ -172,32 +174,34 @@ class Connection:
         - Raises NoAnswer: the server took nothing more before the deadline. ConnectionLost.
         """
         while True:
-            with self._lock:
-                if not self._conversation.has_outgoing:
-                    return
-                self._conversation.check_open()
-                if self._writing:
-                    if self._conversation.outgoing_bytes < _OUTGOING_MAX:
-                        return
-                    if _left(deadline) == 0.0:
-                        raise self._takes_nothing()
-                    self._changed.wait(_LOOK_AGAIN)
-                    continue
-                data = self._conversation.take_outgoing()
-                self._writing = True
-            sent = 0
+            data, sent, is_writing = b"", 0, False
             try:
+                with self._lock:
+                    if not self._conversation.has_outgoing:
+                        return
+                    self._conversation.check_open()
+                    if self._writing:
+                        if self._conversation.outgoing_bytes < _OUTGOING_MAX:
+                            return
+                        if _left(deadline) == 0.0:
+                            raise self._takes_nothing()
+                        self._changed.wait(_LOOK_AGAIN)
+                        continue
+                    self._writing = is_writing = True
+                    data = self._conversation.take_outgoing()
                 sent = self._write(data, deadline)
             except BaseException:
                 # Ctrl-C: how much of it was sent is not known, so nothing can follow.
-                self._lose("the program was interrupted while it wrote")
+                if is_writing:
+                    self._lose("the program was interrupted while it wrote")
                 raise
             finally:
-                with self._lock:
-                    if sent < len(data):
-                        self._conversation.put_back(data[sent:])
-                    self._writing = False
-                    self._changed.notify_all()
+                if is_writing:
+                    with self._lock:
+                        if sent < len(data):
+                            self._conversation.put_back(data[sent:])
+                        self._writing = False
+                        self._changed.notify_all()
             if sent < len(data):
                 with self._lock:
                     self._conversation.check_open()

@@ -57,15 +57,15 @@ class Link:
         if not self._work.is_set():
             self._work.set()
 
-    def put_confirmed(self, put: Put) -> None:
+    def put_confirmed(self, put: Put, timeout: Optional[float]) -> None:
         """Sends an object alone and waits until the server has it.
 
-        - Raises Full: the queue holds as much as it may.
+        - Raises Full: the queue holds as much as it may. NoAnswer: nothing was heard of it within ``timeout`` seconds.
         """
         self.connection.call(
             f"put {len(put.data)} bytes into the queue {self.queue!r}",
             lambda tag: encoded(self.queue, put, tag),
-            self.client.timeout,
+            timeout,
         )
 
     def counts(self) -> Dict[str, int]:
@@ -89,8 +89,7 @@ class Link:
             self._work.wait()
             self._work.clear()
             if self._is_abandoned:
-                self.finish()
-                return
+                break
             time.sleep(_GATHER)
             try:
                 self.connection.flush(time.monotonic())
@@ -99,6 +98,7 @@ class Link:
                 self._work.set()  # the server takes nothing just now
             except ColaError:
                 pass  # whoever uses the queue next is told
+        self.finish()
 
     def _give_back_if_idle(self) -> None:
         # While somebody waits for a message, all of this is in use.

@@ -51,7 +51,7 @@ class Queue:
       in order, after its children; it can be handed to other processes, by ``fork`` or pickled.
     - url: where the server is, as for ``connect``.
     - acknowledge: ``get``: what ``get`` has returned is gone from the queue, as in multiprocessing; an object that a
-      process had got when it died is lost. ``done``: an object is gone with ``task_done``; what a process had not
+      process had got when it died is lost, unless it died, or its connection did, within milliseconds. ``done``: an object is gone with ``task_done``; what a process had not
       done when it died or closed the queue, others get; ``join`` waits until all of it is done.
     - retry: what was put and not confirmed when the connection was lost is sent again; the queue is then declared
       with a deduplication window of ten minutes, so that nothing is in it twice. Otherwise the next ``put`` or the
@@ -127,9 +127,7 @@ class Queue:
                 f"the pickled object has {len(put.data)} bytes; the server allows at most {link.client.body_max} "
                 "(its setting body-max)"
             )
-        if not _acquired(link.puts, deadline):
-            raise Full
-        try:
+        with _held(link.puts, deadline, Full):
             if self._is_bounded:
                 self._put_bounded(link, put, deadline)
                 return
@@ -137,15 +135,14 @@ class Queue:
             if link.outbox.is_full:
                 self._wait_for_room(link, block, deadline)
             link.outbox.put(put)
-        finally:
-            link.puts.release()
         link.take_care()
 
     def _put_bounded(self, link: Link, put: Put, deadline: Optional[float]) -> None:
         # One at a time: were several on their way, a later one could find the room that an earlier one did not.
         for wait in _growing_waits():
             try:
-                link.put_confirmed(put)
+                # Without a deadline a server that holds publishers back is waited for.
+                link.put_confirmed(put, None if deadline is None else link.client.timeout)
                 return
             except errors.Full:
                 left = wait if deadline is None else deadline - time.monotonic()
@@ -195,12 +192,8 @@ class Queue:
         return self.get(False)
 
     def _get(self, link: Link, block: bool, deadline: Optional[float]) -> Any:
-        if not _acquired(link.gets, deadline):
-            raise Empty
-        try:
+        with _held(link.gets, deadline, Empty):
             message = link.inbox.take(deadline) if block else link.inbox.take_now()
-        finally:
-            link.gets.release()
         if message is None:
             raise Empty
         if not link.inbox.is_idle:
@@ -266,6 +259,7 @@ class Queue:
     def join(self) -> None:
         """Waits until the queue is empty and everything got from it is done, in all processes."""
         self._check_counts()
+        self._check_open()
         self.flush()
         for wait in _growing_waits():
             found = self._over_link(Link.counts, None, is_repeatable=True)
@@ -343,6 +337,8 @@ class Queue:
             try:
                 return use(link)
             except errors.ConnectionLost:
+                if self._is_closed:  # by another thread
+                    self._check_open()
                 with self._lock:
                     self._take_over(link)
                 if not is_repeatable and not self._retry:
@@ -375,8 +371,9 @@ class Queue:
     def _take_over(self, lost: Link) -> None:
         """What it could not get confirmed."""
         if self._link is lost:
-            self._link = None
+            # In this order: interrupted by Ctrl-C, it is done once more, and what is sent twice is stored once.
             self._unsure.extend(lost.outbox.pending)
+            self._link = None
             lost.abandon()
 
     def _open_again(self, deadline: Optional[float]) -> Link:
@@ -408,10 +405,11 @@ class Queue:
         # Garbage is collected anywhere, also where a lock is held, so the queue's end is only noted.
         link.on_collected = weakref.finalize(self, link.abandon)
         link.on_collected.atexit = False
-        self._link = link
         if self._retry:
-            pending, self._unsure = self._unsure, deque()
-            link.resume(pending)
+            link.resume(self._unsure)
+            self._link = link
+            self._unsure.clear()
+        self._link = link
         return link
 
     def _attach(self, client: Client, may_create: bool) -> None:
@@ -527,10 +525,22 @@ def _growing_waits() -> Iterator[float]:
     return Reconnect(first=_LOOK_AGAIN_FIRST, most=_LOOK_AGAIN_MOST).waits(random.random)
 
 
-def _acquired(lock: threading.Lock, deadline: Optional[float]) -> bool:
-    if deadline is None:
-        return lock.acquire()
-    return lock.acquire(timeout=max(_IN_PASSING, deadline - time.monotonic()))
+class _held:
+    """A lock for the length of a block, or the exception when it cannot be had in time."""
+
+    def __init__(self, lock: threading.Lock, deadline: Optional[float], otherwise: "type[Exception]") -> None:
+        self._lock = lock
+        self._deadline = deadline
+        self._otherwise = otherwise
+
+    def __enter__(self) -> None:
+        if self._deadline is None:
+            self._lock.acquire()
+        elif not self._lock.acquire(timeout=max(_IN_PASSING, self._deadline - time.monotonic())):
+            raise self._otherwise
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def _forget_in_child() -> None:

@@ -140,6 +140,43 @@ def test_after_close_it_is_a_value_error(new_queue: NewQueue) -> None:
             use()
 
 
+def test_a_get_that_waits_ends_when_its_queue_is_closed(new_queue: NewQueue) -> None:
+    tasks = new_queue()
+    problems: List[BaseException] = []
+
+    def take() -> None:
+        try:
+            tasks.get()
+        except ValueError as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    time.sleep(0.1)
+    tasks.close()
+    thread.join(LIMIT)
+    assert len(problems) == 1 and "is closed" in str(problems[0])
+
+
+def test_a_queue_that_is_forgotten_sends_what_was_put_and_ends(new_queue: NewQueue) -> None:
+    tasks = new_queue()
+    other = pickle.loads(pickle.dumps(tasks))
+    before = threading.active_count()
+    for number in range(500):
+        other.put(number)
+    del other
+    eventually(lambda: threading.active_count() < before + 1)
+    assert tasks.qsize() == 500
+
+
+def test_with_cancel_join_thread_nothing_is_waited_for(new_queue: NewQueue) -> None:
+    tasks = new_queue()
+    tasks.cancel_join_thread()
+    tasks.put(1)
+    tasks.close()
+    tasks.join_thread()
+
+
 def add_up(numbers: cola.Queue, results: cola.Queue) -> None:
     results.put(sum(iter(numbers.get, None)))
 
@@ -426,6 +463,26 @@ except KeyboardInterrupt:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=LIMIT)
     assert (process.returncode, output) == (0, "after\n")
+
+
+def test_ctrl_c_in_a_put_that_waits_for_room_leaves_it_usable() -> None:
+    process = script("""
+import cola
+q = cola.Queue(1)
+q.put("first")
+try:
+    print("waits", flush=True)
+    q.put("second")
+except KeyboardInterrupt:
+    print(q.get(timeout=10))
+    q.put("third")
+    print(q.get(timeout=10))
+""")
+    assert process.stdout is not None and process.stdout.readline() == "waits\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=LIMIT)
+    assert (process.returncode, output) == (0, "first\nthird\n")
 
 
 def test_what_is_no_pickle_is_said_and_does_not_come_again(new_queue: NewQueue) -> None:
