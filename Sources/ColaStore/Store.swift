@@ -23,6 +23,13 @@ package protocol Store: AnyObject, Sendable {
     /// Answers a question about what is committed. Returns at once; `completion` follows.
     func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void)
 
+    /// Copies all that is committed to another place, while everything goes on: what is there at the end is the state
+    /// after one of the commits before `completion`, which follows once. One copy at a time.
+    func backUp(_ order: BackupOrder, completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void)
+
+    /// Gives the copy up that is being made, if there is one; its completion says so.
+    func cancelBackup()
+
     /// Disk space is scarce: gives back some of what it does not use, soon. A store without a disk of its own does
     /// nothing.
     func giveBackSpace()
@@ -33,6 +40,12 @@ package protocol Store: AnyObject, Sendable {
 
 extension Store {
     package func giveBackSpace() {}
+
+    package func backUp(_ order: BackupOrder, completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void) {
+        completion(.failure(.unsuitable(path: order.path, reason: "this server keeps nothing on a disk")))
+    }
+
+    package func cancelBackup() {}
 }
 
 /// What a store tells its owner.

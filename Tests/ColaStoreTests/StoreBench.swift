@@ -184,13 +184,15 @@ struct OpenStore {
     }
 
     /// The records of a log that are neither settled nor below the floor.
-    func alive(_ log: LogID, from: Int64 = 0, below: Int64 = .max, bytesMax: Int = .max) throws -> [Int64] {
+    func alive(
+        _ log: LogID, from: Int64 = 0, below: Int64 = .max, bytesMax: Int = .max, bodyBytes: Int = 16
+    ) throws -> [Int64] {
         var alive: [Int64] = []
         var from = from
         for _ in 0..<100_000 {
             let result = try read(log, from: from, below: below, bytesMax: bytesMax)
             for chunk in result.chunks {
-                #expect(chunk.damage.isEmpty && chunk.segment.isIntact())
+                #expect(chunk.damage.isEmpty && chunk.segment.isIntact(bodyBytes: bodyBytes))
                 alive += chunk.segment.offsets.filter {
                     $0 >= from && !chunk.settled.contains(Int($0 - chunk.base.rawValue))
                 }

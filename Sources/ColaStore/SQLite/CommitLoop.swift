@@ -22,6 +22,8 @@ final class CommitLoop: @unchecked Sendable {
     private var isQuiet = false
     /// A visitor's transaction is in the way of tidying up.
     private var isObstructed = false
+    /// The last work was a visit: batches come first now.
+    private var wasVisited = false
 
     private static let retryMilliseconds = 250
     private static let retryMillisecondsMax = 1000
@@ -52,6 +54,7 @@ final class CommitLoop: @unchecked Sendable {
         case batches([Batch])
         case damaged([ScheduleID])
         case giveBack
+        case visit(@Sendable (Connection) -> Void)
         case nothing
         case stop(CommitQueue.Stop)
     }
@@ -67,6 +70,7 @@ final class CommitLoop: @unchecked Sendable {
                     try commit(batches)
                 case .damaged(let ids): try whenThereIsRoom { try committer.quarantine(ids) }
                 case .giveBack: try giveBack()
+                case .visit(let body): admit(body)
                 case .nothing: try tidyUp()
                 case .stop(.atOnce): return
                 case .stop(.inOrder):
@@ -82,8 +86,17 @@ final class CommitLoop: @unchecked Sendable {
 
     private func next() -> Work {
         let pause = pause()
+        let wasVisited = wasVisited
+        self.wasVisited = false
         let work = queue.wait(milliseconds: pause) { queue -> Work? in
-            if queue.stop == .atOnce { return .stop(.atOnce) }
+            if queue.stop == .atOnce, !queue.hasVisitor { return .stop(.atOnce) }
+            // Visitors and batches take turns: neither waits for more than one of the other.
+            if let visit = queue.visit, !wasVisited || queue.batches.isEmpty || queue.stop == .atOnce {
+                queue.visit = nil
+                queue.isVisited = true
+                return .visit(visit)
+            }
+            if queue.stop == .atOnce { return nil }
             if !queue.batches.isEmpty {
                 let batches = queue.batches
                 queue.batches = []
@@ -98,7 +111,7 @@ final class CommitLoop: @unchecked Sendable {
                 queue.wantsRoom = false
                 return .giveBack
             }
-            return queue.stop.map { .stop($0) }
+            return queue.hasVisitor ? nil : queue.stop.map { .stop($0) }
         }
         if work == nil, pause ?? 0 > 0 { isQuiet = true }
         return work ?? .nothing
@@ -111,6 +124,12 @@ final class CommitLoop: @unchecked Sendable {
         if committer.checkpointer.isDue(isIdle: true) { return isQuiet ? 0 : Self.breathMilliseconds }
         if committer.merger.hasWork { return isQuiet ? 0 : Self.quietMilliseconds }
         return wantsToShrink ? Self.quietMilliseconds : nil
+    }
+
+    private func admit(_ visit: @Sendable (Connection) -> Void) {
+        visit(committer.connection)
+        wasVisited = true
+        queue.change { $0.isVisited = false }
     }
 
     private func commit(_ batches: [Batch]) throws {

@@ -43,6 +43,7 @@ package final class SQLiteStore: Store {
     private let options: Options
     private let commits = Monitor(CommitQueue())
     private let reads = Monitor(ReadQueue())
+    private let backup = Monitor(BackupSlot())
     private let phase = PhaseBox()
 
     /// Open and close are called once each, by the store's owner.
@@ -103,6 +104,29 @@ package final class SQLiteStore: Store {
         commits.change { $0.wantsRoom = true }
     }
 
+    package func backUp(_ order: BackupOrder, completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void) {
+        guard case .open = phase.value else { return completion(.failure(.cancelled(path: order.path))) }
+        let job = BackupJob(order, commits: commits)
+        let (before, last) = backup.change { slot in
+            defer { if slot.job == nil { slot = BackupSlot(job: job, thread: nil) } }
+            return (slot.job, slot.thread)
+        }
+        if let before { return completion(.failure(.busy(path: before.order.path))) }
+        last?.join()
+        commits.change { $0.hasVisitor = true }
+        let thread = PermanentThread(name: "cola-backup") { [backup, commits] in
+            let result = job.run()
+            commits.change { $0.hasVisitor = false }
+            backup.change { $0.job = nil }
+            completion(result)
+        }
+        backup.change { $0.thread = thread }
+    }
+
+    package func cancelBackup() {
+        backup.read { $0.job }?.cancel()
+    }
+
     package func submit(_ batch: Batch) {
         commits.change { queue in
             // After a failure nothing may follow: what was under way is in doubt.
@@ -151,8 +175,10 @@ package final class SQLiteStore: Store {
         phase.value = .closed
         reads.change { $0.isStopping = true }
         running.readThread.join()
+        cancelBackup()
         commits.change { $0.stop = stop }
         running.commitThread.join()
+        backup.read { $0.thread }?.join()
         return running
     }
 }
