@@ -55,6 +55,7 @@ extension ClientRequest {
         case .why(let name, nil): words("why", name, to: &buffer)
         case .why(let name, let offset?): words("why", name, "\(offset)", to: &buffer)
         case .stat: buffer.writeStaticString("stat")
+        case .backup(let path, _, _): words("backup", path, to: &buffer)
         }
     }
 
@@ -115,6 +116,9 @@ extension ClientRequest {
             option("from", from, to: &buffer)
             option("count", count, to: &buffer)
             option("partition", partition, to: &buffer)
+        case .backup(_, let isFile, let replaces):
+            if isFile { option("as", "file", to: &buffer) }
+            option("replace", replaces, to: &buffer)
         default: break
         }
     }

@@ -59,6 +59,8 @@ package enum ClientRequest: Equatable, Sendable {
     case describeGroup(topic: String, group: String)
     case why(String, offset: Int64? = nil)
     case stat
+    /// `path` is absolute, and the server's.
+    case backup(path: String, isFile: Bool = false, replaces: Bool = false)
 
     /// An argument, or a header that a binding asks for.
     package struct Pair: Equatable, Sendable {

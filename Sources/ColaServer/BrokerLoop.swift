@@ -308,6 +308,8 @@ final class BrokerLoop {
                 current.handle(effect)
                 needsFlush(current)
             case .ask(let query): ask(query)
+            case .backUp(let order): backUp(order)
+            case .cancelBackup: store.cancelBackup()
             case .windowFull(let id): connections[id]?.reportWhenWritable()
             case .read(let request): read(request)
             case .blocked:
@@ -340,6 +342,27 @@ final class BrokerLoop {
         store.ask(query) { result in
             eventLoop.execute { loop.value.answered(query, result) }
         }
+    }
+
+    private func backUp(_ order: BackupOrder) {
+        logger.info("a backup begins", metadata: ["path": "\(order.path)"])
+        let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        store.backUp(order) { result in
+            eventLoop.execute { loop.value.backedUp(order, result) }
+        }
+    }
+
+    private func backedUp(_ order: BackupOrder, _ result: Result<Int, BackupFailure>) {
+        switch result {
+        case .success(let bytes):
+            logger.info("a backup was made", metadata: ["path": "\(order.path)", "bytes": "\(bytes)"])
+        case .failure(let failure): logger.warning("no backup was made", metadata: ["reason": "\(failure)"])
+        }
+        guard !isStopping else { return }
+        let now = now
+        broker.apply(.backedUp(result), at: now, into: &effects)
+        finishTurn(at: now)
     }
 
     private func commit(at now: Now) {

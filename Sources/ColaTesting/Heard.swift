@@ -15,6 +15,7 @@ package enum Heard: Equatable, Sendable {
         case declared(messages: Int)
         case removed(messages: Int)
         case message(Received)
+        case backedUp(bytes: Int)
         case empty
         case peeked([Received])
         case rows([Description])
@@ -64,6 +65,7 @@ extension Heard.Answer {
         case .removed(let messages): self = .removed(messages: messages)
         case .message(let delivery): self = .message(Heard.Received(delivery, consumer: 0))
         case .empty: self = .empty
+        case .backedUp(let bytes): self = .backedUp(bytes: bytes)
         case .peeked(let deliveries): self = .peeked(deliveries.map { Heard.Received($0, consumer: 0) })
         case .rows(let rows): self = .rows(rows)
         case .description(let description): self = .description(description)

@@ -33,6 +33,9 @@ import Testing
         .deleted(.queue, name: ""), .offsetOutOfRange(topic: "", offset: Offset(1), next: Offset(1)),
         .transactionTooLarge(bytes: 1, limit: 1), .overloaded(waiting: 1), .storage(""),
         .damaged(name: "", base: Offset(0)), .permanent(""),
+        .backup(.busy(path: "")), .backup(.exists(path: "")), .backup(.unsuitable(path: "", reason: "")),
+        .backup(.notPermitted(path: "", reason: "")), .backup(.noRoom(path: "", reason: "")),
+        .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")),
     ]
 
     private static func number(_ error: BrokerError) -> Int {
@@ -57,6 +60,13 @@ import Testing
         case .storage: 17
         case .damaged: 18
         case .permanent: 19
+        case .backup(.busy): 20
+        case .backup(.exists): 21
+        case .backup(.unsuitable): 22
+        case .backup(.notPermitted): 23
+        case .backup(.noRoom): 24
+        case .backup(.failed): 25
+        case .backup(.cancelled): 26
         }
     }
 

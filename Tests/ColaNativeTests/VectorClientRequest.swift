@@ -65,6 +65,8 @@ struct VectorClientRequest {
             return .describe(kind: text("kind") ?? "", name: name)
         case "why": return .why(name, offset: long("offset"))
         case "stat": return .stat
+        case "backup":
+            return .backup(path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace"))
         default: throw Vectors.Unknown(what: verb)
         }
     }

@@ -51,6 +51,10 @@ struct VectorRequest {
                 next: Offset(Vectors.number(fields["offset"]) ?? -1))
         case "list": .list(try #require(Listing(rawValue: text("of") ?? "")))
         case "describe": .describe(try subject())
+        case "backup":
+            .backUp(
+                BackupOrder(
+                    path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace") ?? false))
         case "why": .why(name: name, Vectors.number(fields["offset"]).map { Offset($0) })
         default: throw Vectors.Unknown(what: verb)
         }

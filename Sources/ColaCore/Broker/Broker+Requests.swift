@@ -28,6 +28,7 @@ extension Broker {
         peeking.removeAll { $0 === channel }
         stalled.removeAll { $0 === channel }
         redrives.removeAll { $0.channel === channel }
+        abandonBackup(of: channel)
         endLeases(of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, at: now)
         for queue in channel.owned where !queue.isDeleted { delete(queue, at: now) }
         channel.owned = []
@@ -67,7 +68,8 @@ extension Broker {
         case .refuse(let refusal): return respond(channel, id, .refusedBySession(refusal))
         case .declareVirtualHost(let name): return declareVirtualHost(name, id, for: channel)
         case .deleteVirtualHost(let name): return deleteVirtualHost(name, id, for: channel, at: now)
-        case .get, .peek, .list, .describe, .why, .statistics: return look(request, id, for: channel, at: now)
+        case .get, .peek, .list, .describe, .why, .statistics, .backUp:
+            return look(request, id, for: channel, at: now)
         default: break
         }
         guard let host = channel.host, !host.isDeleted else {
@@ -111,7 +113,7 @@ extension Broker {
         case .commitOffset(let topic, let partition, let group, let next):
             commitOffset(topic, partition, group, next, id, for: channel, in: host)
         case .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list, .describe, .why,
-            .statistics:
+            .statistics, .backUp:
             break
         }
     }
@@ -136,6 +138,7 @@ extension Broker {
         if case .statistics = request {
             return respond(channel, id, .description(statisticsRow(at: now)))
         }
+        if case .backUp(let order) = request { return backUp(order, id, for: channel) }
         guard let host = channel.host, !host.isDeleted else {
             return refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
         }

@@ -107,6 +107,8 @@ package final class Broker {
     /// Queues with more to move or drop than one turn does.
     var sweeping: [Queue] = []
     var redrives: [Redrive] = []
+    /// The copy that is being made.
+    var backup: Backup?
     /// Virtual hosts whose policies have changed.
     var refreshing: [VirtualHost] = []
     /// Partitions to compact; the first one's pass is under way.
@@ -154,6 +156,7 @@ package final class Broker {
         case .loadFailed(let request, let reason): loadFailed(request, reason: reason, at: now)
         case .answered(let query, let result): answered(query, result, at: now)
         case .queryFailed(let query, let reason): queryFailed(query, reason: reason, at: now)
+        case .backedUp(let result): backedUp(result, at: now)
         case .alarm(let alarm, let reason): change(alarm, reason, at: now)
         case .tick: break
         }

@@ -26,6 +26,7 @@ package enum BrokerError: Error, Equatable, Sendable {
     case overloaded(waiting: Int)
     case storage(String)
     case damaged(name: String, base: Offset)
+    case backup(BackupFailure)
 
     package enum Kind: String, Sendable {
         case queue
@@ -56,6 +57,7 @@ extension BrokerError {
         case .deleted: "cancelled"
         case .storage: "storage"
         case .damaged: "damaged"
+        case .backup(let failure): failure.code
         }
     }
 
@@ -67,6 +69,7 @@ extension BrokerError {
             .consumerInUse, .inUse, .locked, .badArgument, .permanent, .unknownDelivery, .limit, .transactionTooLarge,
             .deleted, .damaged:
             false
+        case .backup(let failure): failure.isRetryable
         }
     }
 }
@@ -118,6 +121,7 @@ extension BrokerError: CustomStringConvertible {
         case .damaged(let name, let base):
             "stored messages of '\(name)' from offset \(base) on failed their check and were put aside; see "
                 + "`cola check`"
+        case .backup(let failure): failure.description
         case .storage(let reason): "the store could not read: \(reason); try again"
         }
     }

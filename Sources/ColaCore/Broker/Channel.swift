@@ -62,6 +62,8 @@ final class Channel {
         case get
         /// A redrive is under way.
         case redrive
+        /// A copy of everything is being made.
+        case backup
         /// An answer with messages waits until the socket has taken what was sent before.
         case window
         case peek(Peek)

@@ -16,6 +16,8 @@ package enum Command: Sendable {
     /// What an ``Effect/ask(_:)`` asked for.
     case answered(Query, QueryResult)
     case queryFailed(Query, reason: String)
+    /// What became of an ``Effect/backUp(_:)``: the size of the copy in bytes, or why there is none.
+    case backedUp(Result<Int, BackupFailure>)
     /// Something is scarce (why), or is not any more (nil). Publishers wait as long as anything is.
     case alarm(Alarm, String?)
     /// Time has passed; nothing else happened.

@@ -14,6 +14,10 @@ package enum Effect: Sendable {
     case read(ReadRequest)
     /// Ask the store; the answer comes back as ``Command/answered(_:_:)``.
     case ask(Query)
+    /// Have the store make a copy; how it went comes back as ``Command/backedUp(_:)``. One at a time.
+    case backUp(BackupOrder)
+    /// Nobody wants the copy any more. How it ended comes back all the same.
+    case cancelBackup
     /// A member of a group reads these partitions from now on, and no others.
     case assigned(ChannelID, ConsumerTag, Assignment)
     /// A stored batch failed its check and was put aside. For the log.
@@ -29,6 +33,8 @@ package enum Reply: Sendable {
     case named(String)
     /// The message was taken before, and not again.
     case duplicate
+    /// A copy of everything was made, of so many bytes.
+    case backedUp(bytes: Int)
     /// So many messages went.
     case removed(messages: Int)
     case message(Delivery)

@@ -35,6 +35,7 @@ package enum Request: Sendable {
     /// Why the messages of a queue wait, or one of them.
     case why(name: String, Offset?)
     case statistics
+    case backUp(BackupOrder)
     /// Answered when everything before it is done.
     case barrier
     /// The client asked for something that the session itself refuses; here only so that it is answered in its turn.

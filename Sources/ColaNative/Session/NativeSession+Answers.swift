@@ -16,7 +16,7 @@ extension NativeSession {
             output.writeString("\n")
         case .blocked(let sentence): tell(blocked: sentence)
         case .assigned(_, let consumer, let assignment): write(assignment, to: consumer)
-        case .ask, .windowFull, .read, .damaged: break  // the loop's business
+        case .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup: break  // the loop's business
         }
     }
 
@@ -72,6 +72,7 @@ extension NativeSession {
         case .done: finish("ok", id, "")
         case .declared(let messages): finish("ok", id, " ready=\(messages)")
         case .removed(let messages): finish("ok", id, " messages=\(messages)")
+        case .backedUp(let bytes): finish("ok", id, " bytes=\(bytes)")
         case .empty: finish("ok", id, " empty=yes")
         case .message(let delivery):
             writeTagged("ok", id)

@@ -80,6 +80,7 @@ extension NativeSession {
         case .get, .peek: try look(verb, &reader)
         case .commit: try commit(&reader)
         case .list, .describe, .why, .stat: try inspect(verb, &reader)
+        case .backup: try backUp(&reader)
         }
         return body
     }

@@ -19,10 +19,12 @@ package struct NativeSession {
         static let lineBytesMaxBefore = 8_192
         static let lineBytesMax = 65_536
         static let batchMessagesMax = 10_000
+        static let pathBytesMax = 4_000
         /// What one is told who asks for something before that.
         static let helloFirst = "say who you are first: hello 1 user=NAME password=PASSWORD"
         static let features = [
-            "alter", "batch", "bind", "dead-letters", "dedup", "delay", "describe", "exclusive", "get", "groups",
+            "alter", "backup", "batch", "bind", "dead-letters", "dedup", "delay", "describe", "exclusive", "get",
+            "groups",
             "headers", "keys", "partitions", "peek", "policies", "prefetch", "priority", "redrive", "seek", "topics",
             "ttl", "vhosts", "why",
         ]

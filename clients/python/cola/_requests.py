@@ -359,3 +359,8 @@ def describe(words: Sequence[str], tag: Optional[int] = None) -> bytes:
 
 def why(name: str, tag: Optional[int] = None, offset: Optional[int] = None) -> bytes:
     return _line(b"why", (name,) if offset is None else (name, str(offset)), tag)
+
+
+def backup(path: str, tag: Optional[int] = None, as_file: bool = False, replace: bool = False) -> bytes:
+    options = ((b"as", "file" if as_file else None), (b"replace", "yes" if replace else None))
+    return _line(b"backup", (path,), tag, *options)

@@ -88,6 +88,8 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.describe([r["kind"], name, *([r["group"]] if "group" in r else [])], t)
     if verb == "why":
         return requests.why(name, t, r.get("offset"))
+    if verb == "backup":
+        return requests.backup(r["path"], t, r.get("as") == "file", r.get("replace", False))
     assert verb == "list", f"no encoder for the verb {verb}"
     return requests.list_of(r["of"], t)
 
@@ -101,7 +103,7 @@ def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
         "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
-        "cancel seek ack nack reject get peek commit list describe why stat".split()
+        "cancel seek ack nack reject get peek commit list describe why stat backup".split()
     )
 
 
