@@ -38,6 +38,12 @@ func fileKind(_ path: String) -> FileKind {
     return status.st_mode & S_IFMT == S_IFDIR ? .directory : .file
 }
 
+/// The size of a file; 0 if it cannot be seen.
+func fileBytes(_ path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
+}
+
 /// Whether a person sits at the other end of a standard stream: then a progress bar is welcome, and only then.
 enum Terminal {
     static var isStandardInput: Bool { isatty(0) == 1 }
