@@ -22,7 +22,7 @@ struct Check: AsyncParsableCommand {
     var directory: String
 
     func run() async throws {
-        try lookForData()
+        try DataDirectoryArgument.lookForData(in: directory)
         let report = try StoreCheck(directory: directory).run()
         try Output.print(json ? Self.json(report) : Self.text(report, directory))
         if !report.isSound {
@@ -30,23 +30,6 @@ struct Check: AsyncParsableCommand {
                 .badData,
                 "\(directory) is damaged; `cola serve` puts damaged batches aside and goes on, and if it refuses to "
                     + "start, --accept-damage makes it start with what can be read (a copy of the file is kept first)")
-        }
-    }
-
-    /// A wrong path is the likeliest mistake; what cannot be looked at for another reason is the check's own to say.
-    private func lookForData() throws {
-        switch fileKind(directory) {
-        case .missing:
-            throw Failure(.noInput, "there is no directory \(directory); name the one given to `cola serve --data-dir`")
-        case .file:
-            throw Failure(.noInput, "\(directory) is not a directory; name the one given to `cola serve --data-dir`")
-        case .directory, .unknown: break
-        }
-        guard fileKind("\(directory)/cola.db") != .missing else {
-            throw Failure(
-                .noInput,
-                "nothing is stored in \(directory): it has no cola.db; name the directory given to "
-                    + "`cola serve --data-dir`")
         }
     }
 

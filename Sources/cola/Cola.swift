@@ -26,7 +26,7 @@ import ColaServer
         version: Server.version,
         subcommands: [
             Serve.self, Health.self, Publish.self, Consume.self, Peek.self, Queues.self, Declare.self, Delete.self,
-            Bind.self, Unbind.self, Purge.self, Check.self, Backup.self, Bench.self,
+            Bind.self, Unbind.self, Purge.self, Check.self, Backup.self, SQL.self, Bench.self,
         ])
 
     static func main() async {

@@ -21,15 +21,18 @@ struct Table<Row: TableRow>: CustomStringConvertible {
     private let rows: [Row]
     init(_ rows: [Row]) { self.rows = rows }
 
-    var description: String {
-        let lines = [Row.columns.map(\.heading)] + rows.map { $0.cells.map(Output.printable) }
-        let widths = Row.columns.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-        return lines.map { cells in
-            let padded = Row.columns.indices.map { Row.columns[$0].pad(cells[$0], to: widths[$0]) }
-            var line = padded.joined(separator: "  ")
-            while line.last == " " { line.removeLast() }
-            return line
-        }
-        .joined(separator: "\n")
+    var description: String { tableText(Row.columns, rows.map { $0.cells.map(Output.printable) }) }
+}
+
+/// The same of columns that only a result has.
+func tableText(_ columns: [Column], _ rows: [[String]]) -> String {
+    let lines = [columns.map(\.heading)] + rows
+    let widths = columns.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+    return lines.map { cells in
+        let padded = columns.indices.map { columns[$0].pad(cells[$0], to: widths[$0]) }
+        var line = padded.joined(separator: "  ")
+        while line.last == " " { line.removeLast() }
+        return line
     }
+    .joined(separator: "\n")
 }

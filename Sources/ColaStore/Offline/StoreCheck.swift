@@ -59,11 +59,11 @@ package struct StoreCheck: Sendable {
         let lock = try DirectoryLock(withoutChanging: directory)
         defer { withExtendedLifetime(lock) {} }
         var report = Report()
-        report.totals.databaseBytes = Self.size(directory.database)
-        report.totals.logBytes = Self.size(directory.log)
+        report.totals.databaseBytes = OfflineConnection.fileBytes(directory.database)
+        report.totals.logBytes = OfflineConnection.fileBytes(directory.log)
         try checkLog(&report)
         do {
-            let connection = try open()
+            let connection = try OfflineConnection.open(directory)
             defer { connection.close() }
             try Migrations(path: directory.database).check(connection)
             try checkPages(connection, &report)
@@ -80,29 +80,10 @@ package struct StoreCheck: Sendable {
         return report
     }
 
-    /// Opens the database so that neither it nor its neighbours change.
-    private func open() throws -> Connection {
-        // Without a log the file is all there is, and SQLite may take it as something that nobody writes to.
-        guard Self.size(directory.log) > 0 else {
-            let path = "file:\(Self.escaped(directory.database))?immutable=1"
-            return try Connection(path: path, access: .readOnly, isURI: true)
-        }
-        // An exclusive connection keeps the log's index in memory instead of in a `-shm` file, and no lock is taken on
-        // the file itself: we hold the directory's.
-        let connection = try Connection(path: directory.database, access: .readOnly, fileSystem: "unix-none")
-        try connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-        return connection
-    }
-
-    /// A path as a URI has it.
-    private static func escaped(_ path: String) -> String {
-        path.replacing("%", with: "%25").replacing("?", with: "%3f").replacing("#", with: "%23")
-    }
-
     private func checkLog(_ report: inout Report) throws(StoreError) {
         guard let walk = try WriteAheadLog.walk(path: directory.log) else { return }
         if let damage = walk.damage { report.add(.damage, damage) }
-        if walk.commits > 0, Self.size(directory.database) == 0 {
+        if walk.commits > 0, OfflineConnection.fileBytes(directory.database) == 0 {
             report.add(.damage, "cola.db is empty, but its write-ahead log is not")
         }
         if walk.frames > 0 {
@@ -119,10 +100,5 @@ package struct StoreCheck: Sendable {
             let line = check.text(0)
             if line != "ok" { report.add(.damage, "SQLite: \(line)") }
         }
-    }
-
-    private static func size(_ path: String) -> Int {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
 }

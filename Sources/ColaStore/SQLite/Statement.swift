@@ -74,6 +74,24 @@ final class Statement {
         while try step() {}
     }
 
+    /// Whether running it changes nothing in a database, as far as SQLite can tell.
+    var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
+
+    var columnNames: [String] {
+        (0..<columnCount).map { index in sqlite3_column_name(handle, index).map { String(cString: $0) } ?? "" }
+    }
+
+    /// What is there, whatever it is.
+    func value(_ column: Int32) -> StoreQuery.Value {
+        switch sqlite3_column_type(handle, column) {
+        case SQLITE_NULL: .null
+        case SQLITE_INTEGER: .integer(integer(column))
+        case SQLITE_FLOAT: .real(sqlite3_column_double(handle, column))
+        case SQLITE_TEXT: .text(text(column))
+        default: .blob(blob(column))
+        }
+    }
+
     var columnCount: Int32 { sqlite3_column_count(handle) }
 
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
