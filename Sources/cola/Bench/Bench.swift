@@ -5,6 +5,12 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// `cola bench`
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,10 +25,15 @@ struct Bench: AsyncParsableCommand {
               cola bench --rate 1000 --seconds 30          # latency at a fixed rate
               cola bench --consumers 0 --count 1000000     # publishing alone
               cola bench --drain --count 1000000           # publish all, then consume all
+              cola bench --rate 10000 --consume-rate 2000  # a backlog grows, and is drained then
+              cola bench --producers 100 --consumers 100 --queues 100
+              cola bench --null                            # what the load generator and sockets alone can do
               cola bench --storage --size 16               # the store, without a broker
 
             confirm is the time from when a message was due to its confirm, delivery to its arrival at a consumer. CPU \
-            is user and system time of the whole process, shared out over the messages.
+            is user and system time of the whole process, shared out over the messages; with --null the server's is \
+            among the client's. backlog is the most messages that were confirmed and not consumed. elided, where the \
+            broker counts them, are records that were acknowledged before they had to be written.
             """)
 
     @Option(
@@ -55,6 +66,11 @@ struct Bench: AsyncParsableCommand {
 
     @Option(name: .long, help: "Publish so many messages a second in all, instead of as many as go.")
     var rate: Double?
+
+    @Option(
+        name: .long,
+        help: "Consume so many messages a second in all while messages are published; what is left then at full speed.")
+    var consumeRate: Double?
 
     @Option(name: .long, help: "Messages that a producer may have unconfirmed.")
     var window = 1000
@@ -89,7 +105,7 @@ struct Bench: AsyncParsableCommand {
         help: "With --storage: commit so many messages each by itself, --window at a time, and start on what is there.")
     var backlog: Int?
 
-    @Flag(name: .long, help: ArgumentHelp("Measure against a server that stores nothing.", visibility: .hidden))
+    @Flag(name: .long, help: "Measure against a server that parses and answers but stores nothing, in this process.")
     var null = false
 
     @Flag(name: .long, help: "One line of JSON.")
@@ -104,6 +120,12 @@ struct Bench: AsyncParsableCommand {
         if let count, count < 1 { throw ValidationError("--count is 1 or more") }
         guard seconds > 0, seconds <= 86_400 else { throw ValidationError("--seconds is over 0 and at most 86400") }
         if let rate, !(rate > 0 && rate <= 1e8) { throw ValidationError("--rate is over 0 and at most 100000000") }
+        if let consumeRate, !(consumeRate > 0 && consumeRate <= 1e8) {
+            throw ValidationError("--consume-rate is over 0 and at most 100000000")
+        }
+        if consumeRate != nil, producers == 0 || consumers == 0 || drain {
+            throw ValidationError("--consume-rate needs producers and consumers at the same time")
+        }
         guard (1...1_000_000).contains(window) else { throw ValidationError("--window is 1 to 1000000") }
         guard (1...65_535).contains(prefetch) else { throw ValidationError("--prefetch is 1 to 65535") }
         guard (1...prefetch).contains(ackBatch) else { throw ValidationError("--ack-batch is 1 to --prefetch") }
@@ -186,13 +208,15 @@ struct Bench: AsyncParsableCommand {
         let waiting = producers > 0 ? 0 : try await self.waiting(plan)
         let process = try broker ?? (null ? nil : ProcessUsage.peer(of: url))
         let run = BenchRun(plan: plan, broker: process, drainsAfterwards: drain, waiting: waiting)
-        let report: BenchReport
+        let elidedBefore = try await elided(plan)
+        var report: BenchReport
         do {
             report = try await run.run()
         } catch {
             for queue in plan.queues { try? control.ask(.delete(kind: "queue", name: queue)) }
             throw error
         }
+        if let elidedBefore, let after = try await elided(plan) { report.elided = after - elidedBefore }
         // What a later run with --producers 0 is to drain stays.
         if consumers > 0 { for queue in plan.queues { try control.ask(.delete(kind: "queue", name: queue)) } }
         try Output.print(json ? report.json : report.text)
@@ -208,17 +232,29 @@ struct Bench: AsyncParsableCommand {
         return BenchPlan(
             url: url, hello: hello, producers: producers, consumers: consumers,
             queues: (0..<queues).map { "bench-\($0)" }, bodyBytes: size, count: count, seconds: seconds, rate: rate,
-            window: window, prefetch: prefetch, ackBatch: ackBatch)
+            consumeRate: consumeRate, window: window, prefetch: prefetch, ackBatch: ackBatch)
     }
 
     /// How many messages lie in the queues: a declare says it.
     private func waiting(_ plan: BenchPlan) async throws -> Int {
-        var options = ClientOptions(user: plan.hello.user, password: plan.hello.password)
-        options.name = "cola bench"
-        return try await withClient(url: plan.url, options: options) { client in
+        try await withClient(url: plan.url, options: options(plan)) { client in
             var sum = 0
             for queue in plan.queues { sum += try await client.declareQueue(queue) }
             return sum
         }
+    }
+
+    /// How many records the broker did not have to write so far; nil if it does not say.
+    private func elided(_ plan: BenchPlan) async throws -> Int? {
+        struct Statistics: Decodable { var elided: Int? }
+        if null { return nil }
+        let text = try await withClient(url: plan.url, options: options(plan)) { try await $0.stat() }
+        return try? JSONDecoder().decode(Statistics.self, from: Data(text.utf8)).elided
+    }
+
+    private func options(_ plan: BenchPlan) -> ClientOptions {
+        var options = ClientOptions(user: plan.hello.user, password: plan.hello.password)
+        options.name = "cola bench"
+        return options
     }
 }

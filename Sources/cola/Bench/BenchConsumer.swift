@@ -3,6 +3,14 @@ import ColaNative
 import Histogram
 import NIOCore
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// One connection that takes messages from its queues, times them, and acknowledges them a range at a time.
 struct BenchConsumer: ~Copyable {
     let plan: BenchPlan
@@ -37,11 +45,26 @@ struct BenchConsumer: ~Copyable {
             ClientRequest.consume(consume).write(to: &socket.output)
         }
         var idleSince = monotonicNanoseconds()
+        let pace = BenchPace(perSecond: plan.consumeRate.map { $0 / Double(plan.consumers) }, at: idleSince)
         while !progress.isConsumed, !progress.shouldStop {
             try socket.send()
-            if try socket.receive() {
-                idleSince = monotonicNanoseconds()
-                try takeMessages(at: idleSince)
+            var now = monotonicNanoseconds()
+            // What is left when all is published is taken as fast as it goes, so that the run ends.
+            let limit = progress.isPublished ? Int.max : pace.allowance(taken: outcome.consumed, at: now)
+            guard limit > 0 else {
+                acknowledge()
+                try socket.send()
+                usleep(5_000)
+                idleSince = now
+                continue
+            }
+            let before = outcome.consumed
+            let isMore = try socket.receive()
+            now = monotonicNanoseconds()
+            // With a limit some may be here from before.
+            if isMore || plan.consumeRate != nil { try takeMessages(at: now, limit: limit) }
+            if isMore || outcome.consumed > before {
+                idleSince = now
             } else {
                 // Nothing more is there: what is left of a batch need not wait for it to fill.
                 acknowledge()
@@ -59,11 +82,13 @@ struct BenchConsumer: ~Copyable {
         return outcome
     }
 
-    private mutating func takeMessages(at now: Int64) throws {
+    private mutating func takeMessages(at now: Int64, limit: Int) throws {
         let bytes = socket.readable
         var position = 0
         let before = outcome.consumed
-        while case .found(let end, let next) = LineScanner.findLine(in: bytes, from: position, limit: 1 << 17) {
+        while outcome.consumed - before < limit,
+            case .found(let end, let next) = LineScanner.findLine(in: bytes, from: position, limit: 1 << 17)
+        {
             if position == end {
                 position = next
                 continue

@@ -14,6 +14,8 @@ struct BenchPlan: Sendable {
     var seconds: Double
     /// Messages a second in all; nil is as many as go.
     var rate: Double?
+    /// Messages a second that the consumers take in all while messages are published; nil is as many as come.
+    var consumeRate: Double?
     var window: Int
     var prefetch: Int
     var ackBatch: Int

@@ -11,6 +11,8 @@ final class BenchProgress: Sendable {
     var consumed: Int { consumedCount.load(ordering: .relaxed) }
     /// One thread failed: the others need not go on.
     var shouldStop: Bool { isStopped.load(ordering: .relaxed) }
+    /// Whether everything was published.
+    var isPublished: Bool { expectedCount.load(ordering: .relaxed) != .max }
     /// Whether everything that is to come has come.
     var isConsumed: Bool { consumed >= expectedCount.load(ordering: .relaxed) }
 

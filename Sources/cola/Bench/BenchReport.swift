@@ -14,6 +14,14 @@ struct BenchReport {
     /// Nil where the broker is not a process of this machine.
     var brokerCPUSeconds: Double?
     var brokerResidentBytesMax: Int?
+    /// The most that was no file's, as seen now and then.
+    var brokerAnonymousBytesMax: Int?
+    /// What the broker had written, log and checkpoints included.
+    var brokerWrittenBytes: Int?
+    /// Records that were settled before they had to be written; nil where the broker does not count them.
+    var elided: Int?
+    /// The most messages that were confirmed and not consumed.
+    var backlogMax = 0
 
     /// What costs are shared out over: each message once, however far it went.
     private var messages: Int { max(published, consumed) }
@@ -23,12 +31,18 @@ struct BenchReport {
         if plan.producers > 0 { lines.append("published  \(rate(published, publishSeconds))") }
         if plan.consumers > 0 { lines.append("consumed   \(rate(consumed, consumeSeconds))") }
         if redelivered > 0 { lines.append("           \(redelivered) of them redelivered") }
+        if plan.consumers > 0, plan.producers > 0 { lines.append("backlog    \(backlogMax) messages at most") }
         if confirm.totalCount > 0 { lines.append("confirm    \(percentiles(confirm))") }
         if delivery.totalCount > 0 { lines.append("delivery   \(percentiles(delivery))") }
         if let cpu = brokerCPUSeconds {
             lines.append(
-                "broker     \(decimal(perMessage(cpu), 2)) µs CPU a message, \(megabytes) MiB resident at most")
+                "broker     \(decimal(perMessage(cpu), 2)) µs CPU a message, \(megabytes(brokerResidentBytesMax)) MiB resident "
+                    + "at most, \(megabytes(brokerAnonymousBytesMax)) of it its own")
         }
+        if let written = brokerWrittenBytes {
+            lines.append("disk       \(decimal(Double(written) / Double(max(1, messages)), 0)) bytes written a message")
+        }
+        if let elided { lines.append("elided     \(elided) records were settled before they had to be written") }
         lines.append("client     \(decimal(perMessage(clientCPUSeconds), 2)) µs CPU a message")
         return lines.joined(separator: "\n")
     }
@@ -43,16 +57,22 @@ struct BenchReport {
             "\"publish_per_second\":\(perSecond(published, publishSeconds))",
             "\"consumed\":\(consumed)", "\"consume_seconds\":\(decimal(consumeSeconds, 4))",
             "\"consume_per_second\":\(perSecond(consumed, consumeSeconds))", "\"redelivered\":\(redelivered)",
+            "\"consume_rate\":\(plan.consumeRate.map { decimal($0, 1) } ?? "null")",
         ]
         members.append("\"confirm_ms\":\(percentilesJSON(confirm))")
         members.append("\"delivery_ms\":\(percentilesJSON(delivery))")
         members.append("\"broker_cpu_us\":\(brokerCPUSeconds.map { decimal(perMessage($0), 3) } ?? "null")")
         members.append("\"broker_rss_max\":\(brokerResidentBytesMax.map(String.init) ?? "null")")
+        members.append("\"broker_anon_max\":\(Self.number(brokerAnonymousBytesMax))")
+        members.append("\"broker_written_bytes\":\(Self.number(brokerWrittenBytes))")
+        members.append("\"elided\":\(Self.number(elided)),\"backlog_max\":\(backlogMax)")
         members.append("\"client_cpu_us\":\(decimal(perMessage(clientCPUSeconds), 3))")
         return "{" + members.joined(separator: ",") + "}"
     }
 
-    private var megabytes: String { decimal(Double(brokerResidentBytesMax ?? 0) / 1_048_576, 1) }
+    private static func number(_ value: Int?) -> String { value.map { "\($0)" } ?? "null" }
+
+    private func megabytes(_ bytes: Int?) -> String { decimal(Double(bytes ?? 0) / 1_048_576, 1) }
 
     private func perMessage(_ seconds: Double) -> Double { seconds * 1e6 / Double(max(1, messages)) }
 

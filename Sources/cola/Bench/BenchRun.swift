@@ -18,6 +18,9 @@ struct BenchRun {
         defer { pool.shutdownGracefully { _ in } }
         let progress = BenchProgress()
         var report = BenchReport(plan: plan)
+        let watch = BenchWatch(progress, broker: broker)
+        let watching = Task { await watch.run() }
+        defer { watching.cancel() }
         let clientBefore = ProcessUsage.ownCPUSeconds
         let brokerBefore = broker.flatMap { ProcessUsage(process: $0) }
 
@@ -33,10 +36,15 @@ struct BenchRun {
             add(try await consumed, since: started, &report)
         }
 
+        watching.cancel()
+        await watching.value
+        report.backlogMax = watch.peaks.backlog
+        report.brokerAnonymousBytesMax = watch.peaks.anonymousBytes
         report.clientCPUSeconds = ProcessUsage.ownCPUSeconds - clientBefore
         if let before = brokerBefore, let after = broker.flatMap({ ProcessUsage(process: $0) }) {
             report.brokerCPUSeconds = after.cpuSeconds - before.cpuSeconds
             report.brokerResidentBytesMax = after.residentBytesMax
+            if let from = before.writtenBytes, let to = after.writtenBytes { report.brokerWrittenBytes = to - from }
         }
         return report
     }

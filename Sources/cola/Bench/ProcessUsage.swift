@@ -10,12 +10,16 @@ import ColaClient
 
 /// What a process has used so far, as the kernel counts it.
 ///
-/// Source: proc(5), `stat` fields 14 and 15 (in ticks, usually of 10 ms), `status` VmHWM
+/// Source: proc(5), `stat` fields 14 and 15 (in ticks, usually of 10 ms), `status` VmHWM and RssAnon, `io` write_bytes
 struct ProcessUsage {
     /// User and system, all threads, those that ended too.
     var cpuSeconds: Double
     /// The most memory it ever had resident.
     var residentBytesMax: Int
+    /// Memory that it has now and that is no file's.
+    var anonymousBytes: Int
+    /// What it had the file systems write, log and checkpoints included; nil where that may not be seen.
+    var writtenBytes: Int?
 
     /// - Returns: nil if there is no such process or no /proc.
     init?(process: pid_t) {
@@ -25,8 +29,9 @@ struct ProcessUsage {
         guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
         cpuSeconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
         let status = Self.contents("/proc/\(process)/status") ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
-        residentBytesMax = (Int(line.filter(\.isNumber)) ?? 0) * 1024
+        residentBytesMax = (Self.number("VmHWM:", in: status) ?? 0) * 1024
+        anonymousBytes = (Self.number("RssAnon:", in: status) ?? 0) * 1024
+        writtenBytes = Self.contents("/proc/\(process)/io").flatMap { Self.number("write_bytes:", in: $0) }
     }
 
     /// The process at the other end of a Unix socket; nil where it is not known.
@@ -49,6 +54,12 @@ struct ProcessUsage {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    private static func number(_ name: String, in text: String) -> Int? {
+        text.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap {
+            Int($0.dropFirst(name.count).filter(\.isNumber))
+        }
     }
 
     private static func contents(_ path: String) -> String? {
