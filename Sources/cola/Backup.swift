@@ -16,8 +16,11 @@ struct Backup: AsyncParsableCommand {
             it is on the disk when the command ends. A path that ends in .db becomes a file, any other a directory \
             that a broker starts on.
 
-              cola backup /backup/2026-11-22
-              cola serve --data-dir /backup/2026-11-22     # the restored broker; or look first, with cola check
+              cola backup monday
+              cola backup --force latest.db
+
+            To restore, start `cola serve --data-dir` on a directory, or on one of your own with the file in it as \
+            cola.db; `cola check` looks through it first.
 
             Messages that were with consumers at that moment are delivered again, with r=. Only the broker's own user \
             (and root) may do this, over its Unix socket. One that is interrupted or fails leaves nothing behind.

@@ -12,8 +12,8 @@ struct SQL: AsyncParsableCommand {
             can only grow while somebody reads.
 
               cola sql --schema
-              cola sql 'SELECT name, ready, bytes FROM queue JOIN logstate USING (log) ORDER BY ready DESC LIMIT 10'
-              cola sql --data-dir /backup/2026-11-22 --json 'SELECT * FROM meta'
+              cola sql 'SELECT name, ready FROM queue JOIN logstate USING (log)'
+              cola sql --data-dir copy --json 'SELECT * FROM meta'
 
             Blobs are shown by their size, with --hex by their bytes. The tables belong to this version of cola; the \
             next one may have others.

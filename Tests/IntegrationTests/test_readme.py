@@ -284,6 +284,7 @@ cola bind news orders
 cola publish --queue hello 1 2 3 4 5 6 7 8 9 10
 cola publish --queue orders 1 2 3
 cola publish --queue events 1 2 3
+cola backup --force copy
 touch app.log picture.png a.txt
 echo text > b.txt
 """.strip().replace("\n", " && ").replace("do &&", "do").replace("; done &&", "; done &&")
@@ -311,7 +312,7 @@ def sandbox(shared_broker) -> Iterator[Tuple[Shell, Dict[str, str]]]:
 
 @pytest.mark.parametrize("command", [
     "", "health", "publish", "consume", "peek", "queues", "declare", "delete", "bind", "unbind", "purge", "check",
-    "bench",
+    "backup", "sql", "bench",
 ])
 def test_each_example_of_the_help_runs(sandbox, command):
     shell, replacements = sandbox
