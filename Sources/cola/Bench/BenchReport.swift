@@ -36,8 +36,9 @@ struct BenchReport {
         if delivery.totalCount > 0 { lines.append("delivery   \(percentiles(delivery))") }
         if let cpu = brokerCPUSeconds {
             lines.append(
-                "broker     \(decimal(perMessage(cpu), 2)) µs CPU a message, \(megabytes(brokerResidentBytesMax)) MiB resident "
-                    + "at most, \(megabytes(brokerAnonymousBytesMax)) of it its own")
+                "broker     \(decimal(perMessage(cpu), 2)) µs CPU a message, "
+                    + "\(megabytes(brokerResidentBytesMax)) MiB resident at most, "
+                    + "\(megabytes(brokerAnonymousBytesMax)) of it its own")
         }
         if let written = brokerWrittenBytes {
             lines.append("disk       \(decimal(Double(written) / Double(max(1, messages)), 0)) bytes written a message")
