@@ -61,7 +61,9 @@ extension BackupFailure: CustomStringConvertible {
             "there is no room for the backup at \(path): \(reason); free some space there, or choose another path"
         case .failed(let path, let reason):
             "the backup to \(path) failed: \(reason); nothing of it was kept, and what is stored is as it was"
-        case .cancelled(let path): "the backup to \(path) was given up, as the server stops; nothing of it was kept"
+        case .cancelled(let path):
+            "the backup to \(path) was given up: whoever asked for it has left, or the server stops; nothing of it was "
+                + "kept"
         }
     }
 }
