@@ -17,16 +17,40 @@ import ColaServer
               cola publish --queue hello 'first message' 'second message'
               cola consume --queue hello
 
-            Commands reach the broker at --url or COLA_URL, else through ./cola-data/cola.sock.
+            Commands reach the broker at --url or COLA_URL, else through ./cola-data/cola.sock. Completion of commands \
+            and options for bash, zsh and fish:
+
+              cola --generate-completion-script bash > cola.bash
+
 
             Exit codes: 0 done, 1 refused by the broker, 64 wrong usage, 65 damaged or newer data, 66 no such input, \
             69 no broker reached, 70 a bug or a failed disk, 74 no room, or the output took no more, \
             75 in use, or may succeed if tried again, 77 not permitted.
             """,
         version: Server.version,
-        subcommands: [
-            Serve.self, Health.self, Publish.self, Consume.self, Peek.self, Queues.self, Declare.self, Delete.self,
-            Bind.self, Unbind.self, Purge.self, Check.self, Backup.self, SQL.self, Bench.self,
+        subcommands: [Serve.self, Health.self],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Messages",
+                subcommands: [
+                    Publish.self, Consume.self, Get.self, Peek.self, Tail.self, Export.self, Import.self,
+                ]),
+            CommandGroup(
+                name: "Queues, topics, exchanges",
+                subcommands: [
+                    Declare.self, SetCommand.self, Delete.self, Purge.self, Bind.self, Unbind.self, Dead.self,
+                    Offsets.self,
+                ]),
+            CommandGroup(
+                name: "Looking inside",
+                subcommands: [
+                    Top.self, Why.self, Describe.self, ListingCommand<QueueListing>.self,
+                    ListingCommand<TopicListing>.self, ListingCommand<ExchangeListing>.self,
+                    ListingCommand<BindingListing>.self, ListingCommand<GroupListing>.self,
+                    ListingCommand<ConsumerListing>.self, ListingCommand<ConnectionListing>.self,
+                    ListingCommand<VirtualHostListing>.self, ListingCommand<PolicyListing>.self,
+                ]),
+            CommandGroup(name: "Operation", subcommands: [Check.self, Backup.self, SQL.self, Bench.self]),
         ])
 
     static func main() async {
@@ -36,7 +60,7 @@ import ColaServer
             let arguments = CommandLine.arguments.dropFirst()
             // Its options are not declared, so the parser has no help for it.
             if arguments.elementsEqual(["help", "serve"]) { return try Output.print(Setting.help) }
-            try checkCommand(arguments.first ?? "")
+            try checkCommand(arguments)
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -48,10 +72,24 @@ import ColaServer
         }
     }
     /// The parser takes a misspelt command for an argument too many.
-    private static func checkCommand(_ word: String) throws {
-        let names = configuration.subcommands.map { "\($0)".lowercased() } + ["help"]
-        guard !word.hasPrefix("-"), !word.isEmpty, !names.contains(word) else { return }
-        let near = Spelling.nearest(to: word, among: names).map { "; did you mean `cola \($0)`?" } ?? ""
-        throw Failure(.usage, "there is no command '\(word)'\(near.isEmpty ? ";" : near) see `cola --help`")
+    private static func checkCommand(_ words: ArraySlice<String>) throws {
+        var words = words
+        var parent: any ParsableCommand.Type = Cola.self
+        var path = "cola"
+        while !parent.configuration.subcommands.isEmpty, let word = words.popFirst() {
+            let known = parent.configuration.subcommands
+            let names = known.map(name) + ["help"]
+            guard !word.hasPrefix("-"), !word.isEmpty, word != "help" else { return }
+            guard let found = known.first(where: { name($0) == word }) else {
+                let near = Spelling.nearest(to: word, among: names).map { "; did you mean `\(path) \($0)`?" } ?? ";"
+                throw Failure(.usage, "there is no command '\(word)'\(near) see `\(path) --help`")
+            }
+            parent = found
+            path += " " + word
+        }
+    }
+
+    private static func name(_ command: any ParsableCommand.Type) -> String {
+        command.configuration.commandName ?? "\(command)".lowercased()
     }
 }

@@ -20,6 +20,11 @@ struct ConnectionOptions: ParsableArguments {
         help: "Password for --user. Others can see it in the list of processes: COLA_PASSWORD is better.")
     var password: String?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The virtual host to work in. (default: COLA_VHOST, else /)", valueName: "name"))
+    var vhost: String?
+
     func resolvedURL() throws -> ColaURL {
         guard let text = url ?? environment("COLA_URL") else { return .default }
         return try ColaURL(text)
@@ -39,6 +44,7 @@ struct ConnectionOptions: ParsableArguments {
         } else if options.user == nil {
             options.password = nil
         }
+        options.virtualHost = vhost ?? environment("COLA_VHOST")
         options.notice = { Output.note($0) }
         return try await withClient(url: url, options: options, body)
     }

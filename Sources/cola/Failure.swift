@@ -59,7 +59,10 @@ struct Failure: Error {
             let usage = Cola.fullMessage(for: error).split(separator: "\n").last { $0.contains("--help' for more") }
             let command = usage?.split(separator: "'", omittingEmptySubsequences: false).dropFirst().first
             let hint = command.map { "; see `\($0)`" } ?? ""
-            end(Failure(.usage, Cola.message(for: error) + hint))
+            let message = Cola.message(for: error).split(separator: "\n").map { line in
+                line.drop { $0 == " " }
+            }
+            end(Failure(.usage, message.joined(separator: " ") + hint))
         }
         if error is CleanExit || error is ExitCode || Cola.exitCode(for: error) == .success {
             Cola.exit(withError: error)

@@ -46,7 +46,7 @@ struct SQLOutput {
             let isRight = isNumeric && !answer.rows.isEmpty
             return Column(heading: Output.printable(answer.columns[index]), alignment: isRight ? .right : .left)
         }
-        return tableText(columns, cells)
+        return Table(columns: columns, rows: cells).description
     }
 
     var json: String {

@@ -44,12 +44,6 @@ func fileBytes(_ path: String) -> Int {
     return stat(path, &status) == 0 ? Int(status.st_size) : 0
 }
 
-/// Whether a person sits at the other end of a standard stream: then a progress bar is welcome, and only then.
-enum Terminal {
-    static var isStandardInput: Bool { isatty(0) == 1 }
-    static var isStandardError: Bool { isatty(2) == 1 }
-}
-
 /// Monotonic nanoseconds since an arbitrary start, the same for every process of the machine.
 func monotonicNanoseconds() -> Int64 {
     var time = timespec()

@@ -72,8 +72,8 @@ def test_bind_and_unbind_lead_messages(url):
     assert cola("consume", "-q", "def-b1", url=url).succeeds().lines() == ["both", "one"]
     assert cola("consume", "-q", "def-b2", url=url).succeeds().lines() == ["both"]
     cola("bind", "amq.direct", "def-b1", "--key", "k 1", url=url).succeeds()
-    cola("publish", "--exchange", "amq.direct", "--key", "k 1", "keyed", url=url).succeeds()
-    cola("publish", "--exchange", "amq.direct", "--key", "k", "lost", url=url).fails(REFUSED, "k")
+    cola("publish", "--exchange", "amq.direct", "--routing-key", "k 1", "keyed", url=url).succeeds()
+    cola("publish", "--exchange", "amq.direct", "--routing-key", "k", "lost", url=url).fails(REFUSED, "k")
     assert cola("consume", "-q", "def-b1", url=url).succeeds().lines() == ["keyed"]
     cola("bind", "def-nothing", "def-b1", url=url).fails(REFUSED, "def-nothing")
 

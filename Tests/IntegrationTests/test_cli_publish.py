@@ -121,7 +121,7 @@ def test_a_large_message_passes_and_a_too_large_one_is_refused_before_it_is_sent
 @pytest.mark.parametrize("arguments, words", [
     (["x"], ["--queue"]),
     (["--queue", "q", "--exchange", "e", "x"], ["--queue"]),
-    (["--queue", "q", "--key", "k", "x"], ["--key", "--exchange"]),
+    (["--queue", "q", "--routing-key", "k", "x"], ["--routing-key", "--exchange"]),
     (["--exchange", "e", "--declare", "x"], ["--declare"]),
     (["--queue", "q", "--each-line", "--paragraphs"], ["--each-line", "--paragraphs"]),
     (["--queue", "q", "--each-line", "x"], ["--each-line"]),

@@ -1,4 +1,4 @@
-"""What README.md, the Python client's page and every `--help` show is run as it stands, so that it stays true.
+"""What README.md, the Python client's page and `cola serve --help` show is run as it stands, so that it stays true.
 
 A person runs them one after the other in one folder; so do the tests. Only what belongs to a machine is replaced:
 ports, folders outside of the test's own, times of day, and how long a load runs.
@@ -274,20 +274,7 @@ def test_the_examples_run(newcomer):
         assert code == 1 and "python3 examples/" in output and "Traceback" not in output, output
 
 
-# Every example of every --help
-
-SETUP = """
-for queue in hello log texts orders bench-0; do cola declare queue $queue; done
-cola declare topic events
-cola declare exchange news --type fanout
-cola bind news orders
-cola publish --queue hello 1 2 3 4 5 6 7 8 9 10
-cola publish --queue orders 1 2 3
-cola publish --queue events 1 2 3
-cola backup --force copy
-touch app.log picture.png a.txt
-echo text > b.txt
-""".strip().replace("\n", " && ").replace("do &&", "do").replace("; done &&", "; done &&")
+# Every example of `cola serve --help`; those of the other commands are in test_cli_help.py
 
 
 def examples(command: str) -> List[str]:
@@ -298,39 +285,6 @@ def examples(command: str) -> List[str]:
     found = [line for line in found if line != "cola serve &"]
     assert found, "no example in `cola %s --help`" % command
     return found
-
-
-@pytest.fixture(scope="module")
-def sandbox(shared_broker) -> Iterator[Tuple[Shell, Dict[str, str]]]:
-    """A folder that has what the examples name, with a broker at COLA_URL and the data of a stopped one beside."""
-    with short_folder() as folder:
-        shell = Shell(folder, shared_broker.unix)
-        with serving(shell, "cola serve"):
-            pass
-        yield shell, {"tcp://localhost:7672": shared_broker.tcp}
-
-
-@pytest.mark.parametrize("command", [
-    "", "health", "publish", "consume", "peek", "queues", "declare", "delete", "bind", "unbind", "purge", "check",
-    "backup", "sql", "bench",
-])
-def test_each_example_of_the_help_runs(sandbox, command):
-    shell, replacements = sandbox
-    for example in examples(command):
-        if "jq" in example and not shutil.which("jq"):
-            continue
-        assert shell.run(SETUP)[0] == 0
-        line = example
-        for shown, real in replacements.items():
-            line = line.replace(shown, real)
-        if command == "bench":  # as the page has it, but shorter
-            line = line.partition(" #")[0].rstrip() + (" --count 500" if "--count" in line else " --seconds 0.2")
-        if "tail -f" in line or "--follow" in line:
-            runs, output = shell.run_for(line, 1.5)
-            assert runs and "cola: " not in output, "%s: %s" % (example, output)
-        else:
-            code, output = shell.run(line)
-            assert code == 0, "%s: exit code %d: %s" % (example, code, output)
 
 
 def test_each_example_of_serve_starts_a_server():

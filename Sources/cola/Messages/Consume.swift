@@ -12,15 +12,17 @@ struct Consume: AsyncParsableCommand {
               cola consume --queue hello
               cola consume -q hello --follow | while read -r m; do echo "got $m"; done
               cola consume --queue hello --count 10 --idle-timeout 30 --json
-              cola consume --queue events --from first
+              cola consume --topic events --from first
 
             A topic counts as drained when nothing has come for half a second. Look at messages without taking them \
-            with `cola peek`.
+            with `cola peek`, take a single one with `cola get`, and see the last ones of a topic with `cola tail`.
             """)
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Option(name: .shortAndLong, help: "The queue or topic.")
+    @Option(
+        name: [.customShort("q"), .customLong("queue"), .customLong("topic")],
+        help: "The queue or topic.", completion: .names)
     var queue: String
 
     @Option(name: .shortAndLong, help: "Stop after so many messages.")

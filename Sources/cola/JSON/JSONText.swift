@@ -51,6 +51,35 @@ enum JSONText {
         return encoded
     }
 
+    /// What the text stands for; nil if it is not base64 with its padding.
+    static func bytes(base64 text: String) -> [UInt8]? {
+        let characters = Array(text.utf8)
+        guard characters.count.isMultiple(of: 4) else { return nil }
+        let padding = characters.suffix(2).filter { $0 == UInt8(ascii: "=") }.count
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(characters.count / 4 * 3)
+        var group: UInt32 = 0
+        for (index, character) in characters.dropLast(padding).enumerated() {
+            let value = base64Values[Int(character)]
+            guard value < 64 else { return nil }
+            group = group << 6 | UInt32(value)
+            if index % 4 == 3 {
+                bytes += [UInt8(group >> 16 & 255), UInt8(group >> 8 & 255), UInt8(group & 255)]
+                group = 0
+            }
+        }
+        if padding == 1 { bytes += [UInt8(group >> 10 & 255), UInt8(group >> 2 & 255)] }
+        if padding == 2 { bytes.append(UInt8(group >> 4 & 255)) }
+        return bytes
+    }
+
+    /// The value of each digit of base64, 64 for every other byte.
+    private static let base64Values: [UInt8] = {
+        var values = [UInt8](repeating: 64, count: 256)
+        for (value, digit) in base64Digits.enumerated() { values[Int(digit)] = UInt8(value) }
+        return values
+    }()
+
     private static let hexDigits = Array("0123456789abcdef".utf8)
     private static let base64Digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 }

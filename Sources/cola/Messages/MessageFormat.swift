@@ -17,6 +17,7 @@ enum MessageFormat {
     /// Members may be added, never renamed. A key or body that is not UTF-8 stands under its name with `_base64`.
     private func appendJSON(_ message: StoredMessage, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: "{\"offset\":\(message.offset),\"redelivered\":\(message.isRedelivered)".utf8)
+        if message.partition > 0 { bytes.append(contentsOf: ",\"partition\":\(message.partition)".utf8) }
         if let failed = message.failedDeliveries {
             bytes.append(contentsOf: ",\"failed_deliveries\":\(failed)".utf8)
         }
@@ -37,6 +38,7 @@ enum MessageFormat {
             }
             bytes.append(UInt8(ascii: "}"))
         }
+        if message.isNull { return bytes.append(contentsOf: ",\"body\":null}".utf8) }
         bytes.append(UInt8(ascii: ","))
         JSONText.appendMember("body", Array(message.body.readableBytesView), to: &bytes)
         bytes.append(UInt8(ascii: "}"))

@@ -14,7 +14,9 @@ struct Publish: AsyncParsableCommand {
               cola publish --queue hello --declare < picture.png
               tail -f app.log | cola publish --queue log --each-line
               cola publish --queue texts --paragraphs --file a.txt --file b.txt
-              cola publish --exchange news --key sport --header lang=en 'goal!'
+              cola publish --exchange news --routing-key sport --header lang=en goal
+              cola publish --topic events --key ana login
+              cola publish --queue orders --priority 5 --expiration 60000 urgent
 
             With --each-line or --paragraphs the input is cut into messages: each line without its line feed, or each \
             run of lines between blank lines. Bodies that begin with - go behind --, as in `-- -1 -2`.
@@ -22,17 +24,18 @@ struct Publish: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Option(name: .shortAndLong, help: "Publish to the queue or topic of this name.")
+    @Option(
+        name: [.customShort("q"), .customLong("queue"), .customLong("topic")],
+        help: "Publish to the queue or topic of this name.")
     var queue: String?
 
     @Option(name: .long, help: "Publish to this exchange instead.")
     var exchange: String?
 
-    @Option(name: .long, help: "The routing key for --exchange.")
-    var key: String?
+    @Option(name: .long, help: ArgumentHelp("The routing key for --exchange.", valueName: "key"))
+    var routingKey: String?
 
-    @Option(name: .long, help: ArgumentHelp("A header for every message; may be repeated.", valueName: "name=value"))
-    var header: [String] = []
+    @OptionGroup(title: "Properties of each message") var properties: PropertyOptions
 
     @Option(name: .long, help: ArgumentHelp("Read this file, - is standard input; may be repeated.", valueName: "path"))
     var file: [String] = []
@@ -56,8 +59,8 @@ struct Publish: AsyncParsableCommand {
         guard (queue == nil) != (exchange == nil) else {
             throw ValidationError("say where to: --queue NAME or --exchange NAME, one of them")
         }
-        if key != nil, exchange == nil {
-            throw ValidationError("--key goes with --exchange; a queue has no routing key")
+        if routingKey != nil, exchange == nil {
+            throw ValidationError("--routing-key goes with --exchange; for --queue and --topic the name is one")
         }
         if declare, queue == nil { throw ValidationError("--declare goes with --queue") }
         if eachLine, paragraphs { throw ValidationError("--each-line and --paragraphs exclude each other") }
@@ -65,7 +68,6 @@ struct Publish: AsyncParsableCommand {
             throw ValidationError("messages as arguments exclude --file, --each-line and --paragraphs")
         }
         guard (1...1_000_000).contains(window) else { throw ValidationError("--window is 1 to 1000000") }
-        _ = try headers()
         if body.isEmpty, file.isEmpty, Terminal.isStandardInput {
             throw ValidationError("nothing to publish: give messages as arguments, --file, or a pipe")
         }
@@ -73,22 +75,22 @@ struct Publish: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let destination = queue.map { Destination.queue($0) } ?? .exchange(exchange ?? "", routingKey: key ?? "")
-        let headers = try headers()
+        let destination =
+            queue.map { Destination.queue($0) } ?? .exchange(exchange ?? "", routingKey: routingKey ?? "")
+        let template = try properties.template(for: destination)
         let count = try await connection.withBroker { client in
             if declare, let queue { try await client.declareQueue(queue) }
-            return try await client.withPublisher(to: destination, window: window, headers: headers) { publisher in
-                do {
-                    try await publishAll(with: publisher, bodyBytesMax: client.server.bodyBytesMax ?? 16 << 20)
-                } catch let error as ColaError {
-                    throw explained(error, confirmed: publisher.confirmedCount)
-                } catch let failure as Failure {
-                    // The input is at fault and the broker goes on: what came before is stored.
-                    try? await publisher.confirmAll()
-                    throw explained(failure, published: publisher.confirmedCount)
-                }
-                return publisher.confirmedCount
+            let publisher = client.publisher(to: destination, window: window, template: template)
+            do {
+                try await publishAll(with: publisher, bodyBytesMax: client.server.bodyBytesMax ?? 16 << 20)
+            } catch let error as ColaError {
+                throw explained(error, confirmed: publisher.confirmedCount)
+            } catch let failure as Failure {
+                // The input is at fault and the broker goes on: what came before is stored.
+                try? await publisher.confirmAll()
+                throw explained(failure, published: publisher.confirmedCount)
             }
+            return publisher.confirmedCount
         }
         try Output.print("published \(count)")
     }
@@ -119,15 +121,6 @@ struct Publish: AsyncParsableCommand {
         }
         drawing.cancel()
         await drawing.value
-    }
-
-    private func headers() throws -> [Header] {
-        try header.map { text in
-            guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-                throw ValidationError("'\(text)' is not a header; write --header NAME=VALUE")
-            }
-            return Header(String(text[..<equals]), String(text[text.index(after: equals)...]))
-        }
     }
 
     /// A script that tries again wants to know what is there already.

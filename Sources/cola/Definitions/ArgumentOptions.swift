@@ -1,0 +1,84 @@
+import ArgumentParser
+import ColaClient
+
+/// The settings of queues and topics, each as an option of its name in the protocol.
+///
+/// Source: `protocol/native.md` section 3.2, the table of arguments
+struct ArgumentOptions: ParsableArguments {
+    enum Overflow: String, ExpressibleByArgument, CaseIterable, Sendable {
+        case dropHead = "drop-head"
+        case rejectPublish = "reject-publish"
+        case rejectPublishDeadLetter = "reject-publish-dlx"
+    }
+
+    enum Cleanup: String, ExpressibleByArgument, CaseIterable, Sendable {
+        case delete, compact
+        case both = "compact,delete"
+    }
+
+    enum Answer: String, ExpressibleByArgument, CaseIterable, Sendable { case yes, no }
+
+    @Option(name: .customLong("message-ttl"), help: Self.help("A message that waited so long expires.", "ms"))
+    var messageTimeToLive: Int64?
+
+    @Option(name: .long, help: Self.help("The queue goes when nobody has used it for so long.", "ms"))
+    var expires: Int64?
+
+    @Option(name: .long, help: Self.help("Messages that may wait in a queue.", "count"))
+    var maxLength: Int64?
+
+    @Option(name: .long, help: Self.help("Bytes of messages that may wait in a queue.", "bytes"))
+    var maxLengthBytes: Int64?
+
+    @Option(name: .long, help: "What happens beyond: the oldest goes, or a publish is refused or a dead letter.")
+    var overflow: Overflow?
+
+    @Option(name: .long, help: Self.help("Deliveries that may fail before a message is a dead letter.", "count"))
+    var deliveryLimit: Int64?
+
+    @Option(name: .long, help: Self.help("Where dead letters go; '' leads to the queue of the key's name.", "exchange"))
+    var deadLetterExchange: String?
+
+    @Option(name: .long, help: Self.help("The routing key of dead letters, if not their own.", "key"))
+    var deadLetterRoutingKey: String?
+
+    @Option(name: .long, help: "One consumer of a queue at a time gets messages: yes or no.")
+    var singleActiveConsumer: Answer?
+
+    @Option(name: .long, help: Self.help("The highest priority that a queue tells apart, 0 to 255.", "priority"))
+    var maxPriority: Int64?
+
+    @Option(name: .long, help: Self.help("A message id that was taken so recently is not taken again.", "ms"))
+    var deduplicationWindow: Int64?
+
+    @Option(name: .long, help: Self.help("How long the records of a topic stay.", "ms"))
+    var retentionMs: Int64?
+
+    @Option(name: .long, help: Self.help("Bytes of records that stay in each partition of a topic.", "bytes"))
+    var retentionBytes: Int64?
+
+    @Option(name: .long, help: "What happens to old records of a topic; compact keeps the last of each key.")
+    var cleanupPolicy: Cleanup?
+
+    @Option(name: .long, help: Self.help("How long compaction keeps a record without a value.", "ms"))
+    var deleteRetentionMs: Int64?
+
+    /// Those that were given, in the order of the specification.
+    var given: [Client.Argument] {
+        let all: [(String, String?)] = [
+            ("message-ttl", messageTimeToLive.map(String.init)), ("expires", expires.map(String.init)),
+            ("max-length", maxLength.map(String.init)), ("max-length-bytes", maxLengthBytes.map(String.init)),
+            ("overflow", overflow?.rawValue), ("delivery-limit", deliveryLimit.map(String.init)),
+            ("dead-letter-exchange", deadLetterExchange), ("dead-letter-routing-key", deadLetterRoutingKey),
+            ("single-active-consumer", singleActiveConsumer?.rawValue), ("max-priority", maxPriority.map(String.init)),
+            ("deduplication-window", deduplicationWindow.map(String.init)),
+            ("retention-ms", retentionMs.map(String.init)), ("retention-bytes", retentionBytes.map(String.init)),
+            ("cleanup-policy", cleanupPolicy?.rawValue), ("delete-retention-ms", deleteRetentionMs.map(String.init)),
+        ]
+        return all.compactMap { name, value in value.map { Client.Argument(name, $0) } }
+    }
+
+    private static func help(_ text: String, _ value: String) -> ArgumentHelp {
+        ArgumentHelp("\(text)", valueName: value)
+    }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import ColaClient
+
+/// `cola declare`
+struct Declare: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make a queue, a topic, an exchange or a virtual host, if there is none of the name.",
+        discussion: """
+              cola declare queue orders
+              cola declare queue bounded --max-length 1000 --overflow reject-publish
+              cola declare queue tasks --delivery-limit 5 --dead-letter-exchange news
+              cola declare topic clicks --partitions 4 --retention-ms 86400000
+              cola declare exchange sport --type topic
+              cola declare vhost test
+
+            Doing it again changes nothing; with other settings it is refused, and `cola set` changes them. Then \
+            `cola bind sport orders --key goal.#` leads messages from the exchange to the queue.
+            """)
+
+    enum Kind: String, ExpressibleByArgument, CaseIterable, Sendable { case queue, topic, exchange, vhost }
+    enum ExchangeType: String, ExpressibleByArgument, CaseIterable, Sendable { case direct, fanout, topic, headers }
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Argument(help: "queue, topic, exchange or vhost.")
+    var kind: Kind
+
+    @Argument(help: "Its name, 1 to 255 bytes.")
+    var name: String
+
+    @Option(
+        name: .long,
+        help: "For an exchange: direct (by routing key), fanout (to all), topic (by pattern) or headers.")
+    var type: ExchangeType?
+
+    @Option(
+        name: .long, help: ArgumentHelp("For an exchange: what no binding takes goes there.", valueName: "exchange"))
+    var alternate: String?
+
+    @Option(name: .long, help: ArgumentHelp("For a topic, 1 to 1000. (default: 1)", valueName: "count"))
+    var partitions: Int?
+
+    @Flag(name: .long, help: "A queue that does not outlive the server, nor do its messages.")
+    var transient = false
+
+    @Flag(name: .long, help: "A queue that goes when the last of its consumers has gone.")
+    var autoDelete = false
+
+    @OptionGroup(title: "Settings of queues and topics") var arguments: ArgumentOptions
+
+    func validate() throws {
+        if kind == .exchange, type == nil {
+            throw ValidationError("an exchange has a type: add --type direct, fanout, topic or headers")
+        }
+        if kind != .exchange, type != nil { throw ValidationError("--type is for exchanges; a \(kind) has none") }
+        if kind != .exchange, alternate != nil { throw ValidationError("--alternate is for exchanges, not a \(kind)") }
+        if kind != .topic, partitions != nil { throw ValidationError("--partitions is for topics, not a \(kind)") }
+        if let partitions, !(1...1000).contains(partitions) { throw ValidationError("--partitions is 1 to 1000") }
+        if kind != .queue, transient || autoDelete {
+            throw ValidationError("--transient and --auto-delete are for queues, not a \(kind)")
+        }
+        if kind == .exchange || kind == .vhost, let first = arguments.given.first {
+            throw ValidationError("--\(first.name) is for queues or topics, not a \(kind)")
+        }
+    }
+
+    func run() async throws {
+        try await connection.withBroker { client in
+            switch kind {
+            case .queue:
+                var options = Client.QueueOptions()
+                options.isDurable = !transient
+                options.isAutoDelete = autoDelete
+                options.arguments = arguments.given
+                try await client.declareQueue(name, options: options)
+            case .topic: try await client.declareTopic(name, partitions: partitions, arguments: arguments.given)
+            case .exchange:
+                try await client.declareExchange(name, type: (type ?? .direct).rawValue, alternate: alternate)
+            case .vhost: try await client.declareVirtualHost(name)
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import ArgumentParser
+import ColaClient
+
+/// `cola offsets`
+struct Offsets: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show or reset where a consumer group of a topic reads on.",
+        discussion: """
+              cola offsets show events audit
+              cola offsets reset events audit --to first --yes
+            """,
+        subcommands: [OffsetsShow.self, OffsetsReset.self])
+}
+
+/// `cola offsets show`
+struct OffsetsShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show a group's position in each partition.",
+        discussion: """
+              cola offsets show events audit
+              cola offsets show events audit --json
+
+            COMMITTED is the offset that the group reads next, NEXT the one that the next record gets, and LAG how \
+            many records are between them. A dash: the group has committed nothing there.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Argument(help: "The topic.")
+    var topic: String
+
+    @Argument(help: "The group.")
+    var group: String
+
+    @OptionGroup var display: DisplayOptions
+
+    func run() async throws {
+        try await connection.withBroker { client in
+            try await display.show {
+                let text = try await client.describe(.group(topic: topic, name: group))
+                let offsets = try JSONValue(answer: text)["offsets"]
+                let shape = TopicShape(try JSONValue(answer: try await client.describe(.topic(topic))))
+                if display.json { return .json(offsets.json) }
+                return .lines(table(offsets.list, shape).lines)
+            }
+        }
+    }
+
+    private func table(_ offsets: [JSONValue], _ shape: TopicShape) -> Table {
+        let columns = ["PARTITION", "COMMITTED", "FIRST", "NEXT", "LAG"].map { Column(heading: $0, alignment: .right) }
+        let rows = shape.partitions.map { partition in
+            let committed = offsets.first { $0["partition"].integer == Int64(partition.number) } ?? .null
+            return [
+                "\(partition.number)", committed["committed"].cell, "\(partition.first)", "\(partition.next)",
+                committed["lag"].cell,
+            ]
+        }
+        return Table(columns: columns, rows: rows)
+    }
+}
+
+/// `cola offsets reset`
+struct OffsetsReset: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reset",
+        abstract: "Set where a group reads on.",
+        discussion: """
+              cola offsets reset events audit --to first --yes
+              cola offsets reset events audit --to next --yes
+              cola offsets reset events audit --to 2 --partition 0 --yes
+
+            The group may have no members meanwhile: they would go on where they are and commit over it. A position \
+            outside of what is there is moved to the nearest record.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Argument(help: "The topic.")
+    var topic: String
+
+    @Argument(help: "The group.")
+    var group: String
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "first (all there is), next (only what comes from now on) or an offset.", valueName: "position"))
+    var to: String
+
+    @Option(name: .long, help: "Only in this partition.")
+    var partition: Int?
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
+    func validate() throws {
+        guard ["first", "next"].contains(to) || Int64(to).map({ $0 >= 0 }) ?? false else {
+            throw ValidationError("--to is first, next or an offset, not '\(to)'")
+        }
+    }
+
+    func run() async throws {
+        try await connection.withBroker { client in
+            let shape = TopicShape(try JSONValue(answer: try await client.describe(.topic(topic))))
+            let described = try JSONValue(answer: try await client.describe(.group(topic: topic, name: group)))
+            if let members = described["members"].integer, members > 0 {
+                throw Failure(
+                    .refused,
+                    "the group '\(group)' of '\(topic)' has \(members) members, which would commit over it; end them "
+                        + "first (see `cola consumers '\(topic)'`)")
+            }
+            let partitions = shape.partitions.filter { partition == nil || $0.number == partition }
+            guard !partitions.isEmpty else {
+                throw Failure(
+                    .refused,
+                    "'\(topic)' has no partition \(partition ?? 0); it has \(shape.partitions.count), from 0 on")
+            }
+            try Confirmation.ask("set \(partitions.count) positions of group '\(group)' to \(to)?", yes: yes)
+            for partition in partitions {
+                let offset = offset(in: partition)
+                try await client.commit(offset, topic: topic, group: group, partition: partition.number)
+                try Output.print("partition \(partition.number) at \(offset)")
+            }
+        }
+    }
+
+    private func offset(in partition: TopicShape.Partition) -> Int64 {
+        switch to {
+        case "first": partition.first
+        case "next": partition.next
+        default: min(max(Int64(to) ?? 0, partition.first), partition.next)
+        }
+    }
+}

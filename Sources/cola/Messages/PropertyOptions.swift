@@ -1,0 +1,58 @@
+import ArgumentParser
+import ColaClient
+import ColaNative
+
+/// What every message of one `cola publish` carries beside its body.
+struct PropertyOptions: ParsableArguments {
+    @Option(name: .long, help: "The record's key: in a topic, one key is always in one partition.")
+    var key: String?
+
+    @Option(name: .long, help: ArgumentHelp("A header; may be repeated.", valueName: "name=value"))
+    var header: [String] = []
+
+    @Option(name: .long, help: "In a queue with --max-priority the higher goes first, 0 to 255.")
+    var priority: Int?
+
+    @Option(name: .long, help: ArgumentHelp("It expires when it has waited so long.", valueName: "ms"))
+    var expiration: Int64?
+
+    @Option(name: .long, help: ArgumentHelp("It is put into its queue when so much time has passed.", valueName: "ms"))
+    var delay: Int64?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("By which a queue with a deduplication window knows it again.", valueName: "id"))
+    var messageId: String?
+
+    @Option(name: .long, help: ArgumentHelp("The queue that an answer is expected in.", valueName: "queue"))
+    var replyTo: String?
+
+    @Option(name: .long, help: ArgumentHelp("What an answer is to carry.", valueName: "id"))
+    var correlationId: String?
+
+    @Option(name: .long, help: "The partition of a topic, where the key is not to decide.")
+    var partition: Int?
+
+    func validate() throws {
+        if let priority, !(0...255).contains(priority) { throw ValidationError("--priority is 0 to 255") }
+        if let expiration, expiration < 0 { throw ValidationError("--expiration is 0 or more milliseconds") }
+        if let delay, delay < 0 { throw ValidationError("--delay is 0 or more milliseconds") }
+        if let partition, !(0...999).contains(partition) { throw ValidationError("--partition is 0 to 999") }
+        if partition != nil, delay != nil { throw ValidationError("--partition and --delay exclude each other") }
+        _ = try HeaderArguments.parse(header)
+    }
+
+    func template(for destination: Destination) throws -> PublishTemplate {
+        var properties = PublishProperties()
+        properties.priority = priority.flatMap { UInt8(exactly: $0) }
+        properties.timeToLive = expiration
+        properties.delay = delay
+        properties.id = messageId
+        properties.replyTo = replyTo
+        properties.correlationID = correlationId
+        properties.partition = partition
+        return PublishTemplate(
+            routingKey: destination.routingKey, exchange: destination.exchange, key: key.map { Array($0.utf8) },
+            headers: try HeaderArguments.parse(header).map { ($0.name, Array($0.value.utf8)) }, properties: properties)
+    }
+}

@@ -1,0 +1,135 @@
+"""Every example of every `--help` is run as it stands; no command is without one; completion knows them all.
+
+Each example has a virtual host of its own with what the examples name, so that none depends on another.
+"""
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from typing import Dict, Iterator, List, Tuple
+
+import pytest
+
+from cli import cola
+import native
+from test_readme import Shell, examples, serving, short_folder
+
+MODEL = """
+declare queue hello
+declare queue log
+declare queue texts
+declare queue orders
+declare queue bench-0
+declare queue tasks.dead
+declare queue tasks dead-letter-exchange= dead-letter-routing-key=tasks.dead
+declare topic events partitions=2
+declare exchange news type=topic
+bind news orders key=#
+policy short pattern=^none expires=1000
+commit events audit 1 partition=0
+""".strip().splitlines()
+
+hosts = itertools.count(1)
+
+
+def commands() -> List[str]:
+    """Every command that there is, from the program's own description of itself."""
+    root = json.loads(cola("--experimental-dump-help").succeeds().out)["command"]
+
+    def names(command: dict, path: str) -> Iterator[str]:
+        yield path
+        for child in command.get("subcommands", []):
+            if child["commandName"] != "help":
+                yield from names(child, (path + " " + child["commandName"]).strip())
+
+    return [name for name in names(root, "") if name != "serve"]
+
+
+@pytest.fixture(scope="module")
+def sandbox(shared_broker) -> Iterator[Tuple[Shell, Dict[str, str]]]:
+    """A folder that has what the examples name, with a broker at COLA_URL and the data of a stopped one beside."""
+    with short_folder() as folder:
+        shell = Shell(folder, shared_broker.unix)
+        with serving(shell, "cola serve"):
+            pass
+        for name in ("app.log", "picture.png", "a.txt"):
+            (folder / name).touch()
+        (folder / "b.txt").write_text("text\n")
+        (folder / "orders.jsonl").write_text('{"body":"x"}\n')
+        yield shell, {"tcp://localhost:7672": shared_broker.tcp}
+
+
+def prepare(url: str) -> str:
+    """A new virtual host in which everything is that the examples name."""
+    host = "help-%d" % next(hosts)
+    with native.Connection(url) as administrator:
+        administrator.ok("declare vhost " + host)
+    with native.Connection(url, hello="hello 1 vhost=" + host) as connection:
+        for line in MODEL:
+            connection.ok(line)
+        for number in range(10):
+            connection.ok("pub hello 1", b"%d" % number)
+        for queue in ("orders", "events", "tasks"):
+            for number in range(3):
+                connection.ok("pub %s 1" % queue, b"%d" % number)
+        connection.ok("consume tasks c=1")
+        for delivery in connection.collect(2):
+            connection.send("reject %d" % delivery.number)
+        connection.ok("ping")
+    return host
+
+
+@pytest.mark.parametrize("command", commands())
+def test_each_example_of_the_help_runs(sandbox, shared_broker, command):
+    shell, replacements = sandbox
+    for example in examples(command):
+        if "jq" in example and not shutil.which("jq"):
+            continue
+        shell.environment["COLA_VHOST"] = prepare(shared_broker.unix)
+        line = example
+        for shown, real in replacements.items():
+            line = line.replace(shown, real)
+        if command == "bench":  # as the page has it, but shorter
+            line = line.partition(" #")[0].rstrip() + (" --count 500" if "--count" in line else " --seconds 0.2")
+        if re.search(r"tail -f|--follow|--watch", line):
+            runs, output = shell.run_for(line, 1.5)
+            assert runs and "cola: " not in output.replace("cola: there are no", ""), "%s: %s" % (example, output)
+        else:
+            code, output = shell.run(line)
+            assert code == 0, "%s: exit code %d: %s" % (example, code, output)
+
+
+@pytest.mark.parametrize("command", commands() + ["serve"])
+def test_help_goes_to_standard_output_and_fits_its_lines(command):
+    result = cola(*command.split(), "--help").succeeds()
+    assert len(result.out) > 100 and result.err == ""
+    if command != "serve":
+        assert all(len(line) <= 80 for line in result.lines()), [line for line in result.lines() if len(line) > 80]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_know_every_command(shell, tmp_path):
+    script = cola("--generate-completion-script", shell).succeeds().out
+    for command in commands() + ["serve"]:
+        for word in command.split():
+            assert re.search(rb"\b%s\b" % word.encode(), script), "%s does not complete `cola %s`" % (shell, command)
+    if shell == "bash":
+        path = tmp_path / "cola.bash"
+        path.write_bytes(script)
+        subprocess.run(["bash", "-n", str(path)], check=True, timeout=30)
+        # As the shell does it when TAB is pressed behind `cola de`.
+        typed = (
+            "source %s; COMP_WORDS=(cola de); COMP_CWORD=1; COMP_LINE='cola de'; COMP_POINT=7; "
+            "_cola cola de cola; printf '%%s\\n' \"${COMPREPLY[@]}\"" % path)
+        done = subprocess.run(["bash", "-c", typed], stdout=subprocess.PIPE, timeout=30)
+        assert set(done.stdout.split()) >= {b"declare", b"delete", b"describe", b"dead"}
+
+
+def test_a_misspelt_subcommand_or_option_suggests_the_nearest():
+    cola("dead", "redriv").fails(64, "'redriv'", "did you mean `cola dead redrive`?")
+    cola("offsets", "rest").fails(64, "`cola offsets reset`")
+    cola("consume", "-q", "x", "--cuont", "1").fails(64, "--cuont", "--count")
+    cola("declare", "exchange", "e", "--typ", "fanout").fails(64, "--type")
