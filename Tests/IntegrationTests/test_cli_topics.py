@@ -58,6 +58,19 @@ def test_tail_follows_without_a_gap_and_without_repeating(url):
         process.communicate(timeout=10)
 
 
+def test_peek_looks_into_one_partition_and_shows_a_record_without_a_value(url):
+    cola("declare", "topic", "tail-p", "--partitions", "2", url=url).succeeds()
+    cola("publish", "--topic", "tail-p", "--partition", "1", "--key", "k", "x", url=url).succeeds()
+    cola("publish", "--topic", "tail-p", "--partition", "1", "--key", "k", "--null", url=url).succeeds()
+    rows = cola("peek", "tail-p", "--partition", "1", "--count", "9", "--json", url=url).succeeds().lines()
+    assert [(json.loads(r)["body"], json.loads(r)["partition"], json.loads(r)["key"]) for r in rows] == [
+        ("x", 1, "k"), (None, 1, "k")]
+    result = cola("peek", "tail-p", url=url).succeeds()
+    assert result.out == b"" and "no message of 'tail-p'" in result.err
+    cola("peek", "tail-p", "--partition", "2", url=url).fails(REFUSED, "2")
+    cola("publish", "--topic", "tail-p", "--null", "x", url=url).fails(USAGE, "--null")
+
+
 def test_offsets_are_shown_and_reset(url):
     fill(url, "off-a", 6, partitions=2)
     with native.Connection(url) as connection:
@@ -82,7 +95,7 @@ def test_offsets_of_a_group_with_members_are_not_reset(url):
     with native.Connection(url) as member:
         member.ok("consume off-b c=1 group=off-busy join=range")
         arguments = ["offsets", "reset", "off-b", "off-busy", "--to", "first", "--yes"]
-        cola(*arguments, url=url).fails(REFUSED, "1 members", "off-busy")
+        cola(*arguments, url=url).fails(REFUSED, "members (1)", "off-busy")
 
 
 @pytest.mark.parametrize("arguments, code, words", [

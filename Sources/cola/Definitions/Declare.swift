@@ -8,7 +8,7 @@ struct Declare: AsyncParsableCommand {
         discussion: """
               cola declare queue orders
               cola declare queue bounded --max-length 1000 --overflow reject-publish
-              cola declare queue tasks --delivery-limit 5 --dead-letter-exchange news
+              cola declare queue invoices --delivery-limit 5 --dead-letter-exchange news
               cola declare topic clicks --partitions 4 --retention-ms 86400000
               cola declare exchange sport --type topic
               cola declare vhost test

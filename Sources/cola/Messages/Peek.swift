@@ -8,7 +8,8 @@ struct Peek: AsyncParsableCommand {
         discussion: """
               cola peek orders
               cola peek orders --count 10 --json
-              cola peek orders --from 4711
+              cola peek orders --from 2
+              cola peek events --partition 1 --json
 
             In their order, whether they are handed out or not; nothing about them changes.
             """)
@@ -21,6 +22,9 @@ struct Peek: AsyncParsableCommand {
     @Option(name: .long, help: "The first offset to look at.")
     var from: Int64 = 0
 
+    @Option(name: .long, help: "The partition of a topic.")
+    var partition = 0
+
     @Option(name: .long, help: "How many messages.")
     var count = 1
 
@@ -29,6 +33,7 @@ struct Peek: AsyncParsableCommand {
 
     func validate() throws {
         guard from >= 0 else { throw ValidationError("--from is an offset, 0 or more") }
+        guard (0...999).contains(partition) else { throw ValidationError("--partition is 0 to 999") }
         guard count >= 1 else { throw ValidationError("--count is 1 or more") }
     }
 
@@ -38,7 +43,8 @@ struct Peek: AsyncParsableCommand {
             var (next, left) = (from, count)
             // The server sends at most 1,000 messages and 16 MiB at a time.
             while left > 0 {
-                let messages = try await client.peek(name, from: next, count: min(left, 1000))
+                let messages = try await client.peek(
+                    name, partition: partition, from: next, count: min(left, 1000))
                 guard let last = messages.last else { break }
                 for message in messages {
                     output.append { (json ? MessageFormat.json : .body).append(message, to: &$0) }
@@ -48,6 +54,7 @@ struct Peek: AsyncParsableCommand {
                 guard last.offset < .max else { break }
                 next = last.offset + 1
             }
+            if left == count { Output.note("no message of '\(name)' is at offset \(from) or above") }
         }
     }
 }

@@ -33,6 +33,9 @@ struct PropertyOptions: ParsableArguments {
     @Option(name: .long, help: "The partition of a topic, where the key is not to decide.")
     var partition: Int?
 
+    @Flag(name: .long, help: "One record without a value: in a compacted topic it takes its key away.")
+    var null = false
+
     func validate() throws {
         if let priority, !(0...255).contains(priority) { throw ValidationError("--priority is 0 to 255") }
         if let expiration, expiration < 0 { throw ValidationError("--expiration is 0 or more milliseconds") }
@@ -51,6 +54,7 @@ struct PropertyOptions: ParsableArguments {
         properties.replyTo = replyTo
         properties.correlationID = correlationId
         properties.partition = partition
+        properties.isNull = null
         return PublishTemplate(
             routingKey: destination.routingKey, exchange: destination.exchange, key: key.map { Array($0.utf8) },
             headers: try HeaderArguments.parse(header).map { ($0.name, Array($0.value.utf8)) }, properties: properties)

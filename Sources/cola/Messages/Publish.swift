@@ -68,7 +68,10 @@ struct Publish: AsyncParsableCommand {
             throw ValidationError("messages as arguments exclude --file, --each-line and --paragraphs")
         }
         guard (1...1_000_000).contains(window) else { throw ValidationError("--window is 1 to 1000000") }
-        if body.isEmpty, file.isEmpty, Terminal.isStandardInput {
+        if properties.null, !body.isEmpty || !file.isEmpty || eachLine || paragraphs {
+            throw ValidationError("--null has no value, so it excludes messages and --file")
+        }
+        if body.isEmpty, file.isEmpty, !properties.null, Terminal.isStandardInput {
             throw ValidationError("nothing to publish: give messages as arguments, --file, or a pipe")
         }
         _ = try? connection.resolvedURL()
@@ -96,6 +99,10 @@ struct Publish: AsyncParsableCommand {
     }
 
     private func publishAll(with publisher: Publisher, bodyBytesMax: Int) async throws {
+        if properties.null {
+            try await publisher.publish(ByteBuffer())
+            return try await publisher.confirmAll()
+        }
         let paths = file.isEmpty ? ["-"] : file
         if body.isEmpty { try MessageSource.checkFiles(paths) }
         var source = MessageSource(
