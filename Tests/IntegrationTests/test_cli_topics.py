@@ -71,6 +71,14 @@ def test_peek_looks_into_one_partition_and_shows_a_record_without_a_value(url):
     cola("publish", "--topic", "tail-p", "--null", "x", url=url).fails(USAGE, "--null")
 
 
+def test_a_topic_is_read_from_a_point_in_time(url):
+    fill(url, "tail-t", 1)
+    later = json.loads(cola("peek", "tail-t", "--json", url=url).succeeds().out)["timestamp"] + 1
+    assert cola("consume", "--topic", "tail-t", "--from", "@%d" % later, url=url).succeeds().out == b""
+    assert cola("consume", "--topic", "tail-t", "--from", "@1", url=url).succeeds().lines() == ["r0"]
+    cola("consume", "--topic", "tail-t", "--from", "@soon", url=url).fails(USAGE, "@soon")
+
+
 def test_offsets_are_shown_and_reset(url):
     fill(url, "off-a", 6, partitions=2)
     with native.Connection(url) as connection:

@@ -43,15 +43,19 @@ struct Consume: AsyncParsableCommand {
     @Flag(name: .long, help: "Acknowledge nothing: all of it goes back to the queue at the end, marked as redelivered.")
     var noAck = false
 
-    @Option(name: .long, help: "Where to begin in a topic: first, last, next or an offset.")
+    @Option(
+        name: .long, help: "Where to begin in a topic: first, last, next, an offset, or @ and milliseconds since 1970.")
     var from: String?
 
     func validate() throws {
         if let count, count < 1 { throw ValidationError("--count is 1 or more") }
         if let idleTimeout, !(0...1e9 ~= idleTimeout) { throw ValidationError("--idle-timeout is 0 or more seconds") }
         guard (1...65_535).contains(prefetch) else { throw ValidationError("--prefetch is 1 to 65535") }
-        if let from, !["first", "last", "next"].contains(from), Int64(from).map({ $0 < 0 }) ?? true {
-            throw ValidationError("--from is first, last, next or an offset, not '\(from)'")
+        if let from, !["first", "last", "next"].contains(from) {
+            let digits = from.hasPrefix("@") ? from.dropFirst() : from[...]
+            guard let number = Int64(digits), number >= 0 else {
+                throw ValidationError("--from is first, last, next, an offset or @MILLISECONDS, not '\(from)'")
+            }
         }
         if noAck, let count, count > 65_535 { throw ValidationError("--no-ack holds at most 65535 messages") }
     }
