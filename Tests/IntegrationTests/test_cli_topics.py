@@ -98,6 +98,18 @@ def test_offsets_are_shown_and_reset(url):
     assert json.loads(cola("groups", "off-g", "--json", url=url).out)[0]["lag"] == 0
 
 
+def test_offsets_are_reset_to_a_point_in_time(url):
+    fill(url, "off-t", 4)
+    rows = [json.loads(line) for line in cola("peek", "off-t", "--count", "9", "--json", url=url).succeeds().lines()]
+    with native.Connection(url) as connection:
+        connection.ok("commit off-t off-g 4")
+    times = [row["timestamp"] for row in rows]
+    for time in [1, times[2], times[3], times[3] + 1]:
+        expected = next((row["offset"] for row in rows if row["timestamp"] >= time), 4)
+        reset = cola("offsets", "reset", "off-t", "off-g", "--to", "@%d" % time, "--yes", url=url).succeeds()
+        assert reset.lines() == ["partition 0 at %d" % expected]
+
+
 def test_offsets_of_a_group_with_members_are_not_reset(url):
     fill(url, "off-b", 1)
     with native.Connection(url) as member:

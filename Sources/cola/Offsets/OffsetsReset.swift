@@ -26,7 +26,8 @@ struct OffsetsReset: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "first (all there is), next (only what comes from now on) or an offset.", valueName: "position"))
+            "first (all there is), next (what comes from now on), an offset, or @ and milliseconds since 1970.",
+            valueName: "position"))
     var to: String
 
     @Option(name: .long, help: "Only in this partition.")
@@ -36,8 +37,9 @@ struct OffsetsReset: AsyncParsableCommand {
     var yes = false
 
     func validate() throws {
-        guard ["first", "next"].contains(to) || Int64(to).map({ $0 >= 0 }) ?? false else {
-            throw ValidationError("--to is first, next or an offset, not '\(to)'")
+        let digits = to.hasPrefix("@") ? to.dropFirst() : to[...]
+        guard ["first", "next"].contains(to) || Int64(digits).map({ $0 >= 0 }) ?? false else {
+            throw ValidationError("--to is first, next, an offset or @MILLISECONDS, not '\(to)'")
         }
     }
 
@@ -59,18 +61,39 @@ struct OffsetsReset: AsyncParsableCommand {
             }
             try Confirmation.ask("set \(partitions.count) positions of group '\(group)' to \(to)?", yes: yes)
             for partition in partitions {
-                let offset = offset(in: partition)
+                let offset = try await offset(in: partition, client)
                 try await client.commit(offset, topic: topic, group: group, partition: partition.number)
                 try Output.print("partition \(partition.number) at \(offset)")
             }
         }
     }
 
-    private func offset(in partition: TopicShape.Partition) -> Int64 {
+    private func offset(in partition: TopicShape.Partition, _ client: Client) async throws -> Int64 {
         switch to {
-        case "first": partition.first
-        case "next": partition.next
-        default: min(max(Int64(to) ?? 0, partition.first), partition.next)
+        case "first": return partition.first
+        case "next": return partition.next
+        default: break
         }
+        if to.hasPrefix("@"), let milliseconds = Int64(to.dropFirst()) {
+            return try await offset(atOrAfter: milliseconds, in: partition, client)
+        }
+        return min(max(Int64(to) ?? 0, partition.first), partition.next)
+    }
+
+    /// The first record that the broker took in at that time or later, found by halving: times grow with the offsets.
+    private func offset(
+        atOrAfter milliseconds: Int64, in partition: TopicShape.Partition, _ client: Client
+    ) async throws -> Int64 {
+        var (low, high) = (partition.first, partition.next)
+        while low < high {
+            let middle = low + (high - low) / 2
+            let found = try await client.peek(topic, partition: partition.number, from: middle, count: 1).first
+            if let found, let time = found.timestampMilliseconds, time < milliseconds {
+                low = found.offset + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
     }
 }
