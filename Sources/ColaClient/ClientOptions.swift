@@ -4,8 +4,6 @@ public struct ClientOptions: Sendable {
     public var user: String?
     /// Goes over the connection as it is, and is kept to connect again.
     public var password: String?
-    /// The virtual host that everything is about; nil is `/`.
-    public var virtualHost: String?
     /// What this program calls itself; shown in the server's list of connections.
     public var name: String?
     /// Seconds between signs of life, 1 to 3600; 0 is none. A peer that is silent for twice as long is given up.
