@@ -51,8 +51,9 @@ class Queue:
       in order, after its children; it can be handed to other processes, by ``fork`` or pickled.
     - url: where the server is, as for ``connect``.
     - acknowledge: ``get``: what ``get`` has returned is gone from the queue, as in multiprocessing; an object that a
-      process had got when it died is lost, unless it died, or its connection did, within milliseconds. ``done``: an object is gone with ``task_done``; what a process had not
-      done when it died or closed the queue, others get; ``join`` waits until all of it is done.
+      process had got when it died is lost, unless it or its connection died within milliseconds. ``done``: an object
+      is gone with ``task_done``; what a process had not done when it died, others get; ``join`` waits until all of it
+      is done.
     - retry: what was put and not confirmed when the connection was lost is sent again; the queue is then declared
       with a deduplication window of ten minutes, so that nothing is in it twice. Otherwise the next ``put`` or the
       ``close`` raises ConnectionLost and says how many objects are in doubt.
