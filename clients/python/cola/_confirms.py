@@ -7,7 +7,6 @@ from typing import Callable, Deque, Dict, List, NamedTuple, Optional
 
 from ._answers import Ok
 from ._errors import ColaError, TooLarge
-from ._text import Text
 
 # So many refusals are collected before they are raised at once.
 _REFUSED_MAX = 1_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import time
 import threading
+import time
 from typing import Callable, Optional, Tuple, TypeVar
 
 from . import _verbs as verbs
