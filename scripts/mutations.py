@@ -32,8 +32,8 @@ MUTATIONS = [
         [
             (
                 BROKER + "Broker.swift",
-                "guard channel.lastBatch > durable || channel.heldCount > 0 else {",
-                "guard channel.heldCount > 1_000_000 else {",
+                "guard channel.lastBatch > durable || !channel.held.isEmpty else {",
+                "guard channel.held.count > 1_000_000 else {",
             )
         ],
     ),
@@ -174,6 +174,39 @@ MUTATIONS = [
                 BROKER + "Broker+Consume.swift",
                 "        if isChange { didChange(channel) }\n        if isChange ||",
                 "        if isChange ||",
+            )
+        ],
+    ),
+    (
+        "early-answer-for-a-part",
+        "G1: a batch is confirmed when the first of its messages was acknowledged before it was written",
+        [
+            (
+                BROKER + "Broker+Early.swift",
+                "tickets[index].unsettled -= 1",
+                "tickets[index].unsettled = 0",
+            )
+        ],
+    ),
+    (
+        "early-answer-before-acks",
+        "G6: the answer of a publish that need not be written overtakes acknowledgements before it",
+        [
+            (
+                BROKER + "Broker+Early.swift",
+                "unsettled: count, needs: channel.lastBatch)",
+                "unsettled: count, needs: BatchNumber(0))",
+            )
+        ],
+    ),
+    (
+        "elided-is-written",
+        "G6: what was acknowledged before it was written is written all the same",
+        [
+            (
+                BROKER + "Broker+Commit.swift",
+                "{ $0 >= lane.cursor.fresh || !lane.cursor.isSettled($0) }",
+                "{ _ in true }",
             )
         ],
     ),

@@ -54,6 +54,7 @@ def sandbox(shared_broker) -> Iterator[Tuple[Shell, Dict[str, str]]]:
         shell = Shell(folder, shared_broker.unix)
         with serving(shell, "cola serve"):
             pass
+        shutil.copytree(str(folder / "cola-data"), str(folder / "copy"))
         for name in ("app.log", "picture.png", "a.txt"):
             (folder / name).touch()
         (folder / "b.txt").write_text("text\n")

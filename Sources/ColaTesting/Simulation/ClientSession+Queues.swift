@@ -68,7 +68,11 @@ extension ClientSession {
 
     func publishMany() {
         guard world.tally.published < Self.messagesMost, let route = world.pick(Route.all) else { return }
-        let sizes = (0..<world.draw(1...5)).map { _ in size() }
+        publish(route, sizes: (0..<world.draw(1...5)).map { _ in size() })
+    }
+
+    /// Publishes a batch, in one request.
+    func publish(_ route: Route, sizes: [Int]) {
         var terms = terms(on: route)
         // Each message has an id of its own.
         terms.id = nil
@@ -195,7 +199,11 @@ extension ClientSession {
     }
 
     /// Settles what it holds at these indices.
-    func settle(_ indices: ClosedRange<Int>, _ settlement: ClientRequest.Acknowledgement) {
+    ///
+    /// - Parameter isAsked: whether an answer is wanted; nil: now and then.
+    func settle(
+        _ indices: ClosedRange<Int>, _ settlement: ClientRequest.Acknowledgement, isAsked: Bool? = nil
+    ) {
         let deliveries = held[indices.lowerBound].delivery...held[indices.upperBound].delivery
         let request = ClientRequest.acknowledge(settlement, deliveries)
         let name = "\(settlement) \(deliveries.lowerBound)-\(deliveries.upperBound)"
@@ -207,7 +215,8 @@ extension ClientSession {
             world.tally.acknowledged += 1
         }
         // Only one that carries a tag is answered.
-        if usesTags, world.isOne(in: 3) { ask(name, request, expectOK(name)) } else { tell(name, request) }
+        let isAsked = isAsked ?? (usesTags && world.isOne(in: 3))
+        if isAsked { ask(name, request, expectOK(name)) } else { tell(name, request) }
     }
 
     // MARK: Looking

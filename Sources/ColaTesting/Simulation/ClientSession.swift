@@ -286,7 +286,8 @@ final class ClientSession {
         guard ledger.receive(arrival.body, reception, of: place) else { return }
         if !isAutoAck {
             held.append((arrival.delivery, reception))
-            if world.phase == .draining { settle(held.count - 1...held.count - 1, .ack) }
+            let isAtOnce = client.isPrompt && world.phase == .open && !world.isOne(in: 5)
+            if world.phase == .draining || isAtOnce { settle(held.count - 1...held.count - 1, .ack) }
         }
     }
 

@@ -24,6 +24,8 @@ struct Plan {
     var latencyMost: Int64
     var window: Int
     var highWaterMark: Int
+    /// Whether some clients acknowledge at once what they get.
+    var hasPromptClients = true
 
     /// What the server may have written to one connection that did not take it (G10): what a socket takes before it
     /// says that it is full, a window of deliveries, one peek, one message beyond either, and the answers to what one

@@ -1,4 +1,5 @@
 internal import ColaCore
+internal import ColaNative
 internal import ColaServer
 
 /// What a seed once found, as a story of its own: it stays when the seeds lead elsewhere.
@@ -11,6 +12,11 @@ package enum Scenario: String, CaseIterable, Sendable {
     /// A consumer takes next to nothing while much waits for it. What is written for it ends with its window; a seed
     /// has too few messages to see that.
     case windowOfASlowConsumer
+    /// Of a batch one message is acknowledged before it was written, and the server dies: the batch was not confirmed.
+    case partOfABatchSettledEarly
+    /// Who acknowledges and then publishes what another one acknowledges at once has no answer before the first of
+    /// these is on the disk.
+    case answerBehindAnAcknowledgement
 
     /// - Returns: what broke.
     package func run() -> [String] {
@@ -20,8 +26,10 @@ package enum Scenario: String, CaseIterable, Sendable {
             plan.readFaults = 0
             plan.commitMost = 1_000_000
             plan.readMost = 5_000_000
+            plan.hasPromptClients = false
             plan.highWaterMark = 1_000
             plan.options.limits.peekBytesMax = 100
+            plan.options.limits.isDeliveryEarly = true
             if self == .windowOfASlowConsumer { plan.options.limits.windowBytes = 2_000 }
             if self == .heldBehindARead {
                 plan.options.limits.heldAnswersMax = 2
@@ -35,6 +43,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .heldBehindARead: Self.heldBehindARead(world)
         case .quitWithASlowLink: Self.quitWithASlowLink(world)
         case .windowOfASlowConsumer: Self.windowOfASlowConsumer(world)
+        case .partOfABatchSettledEarly: Self.partOfABatchSettledEarly(world)
+        case .answerBehindAnAcknowledgement: Self.answerBehindAnAcknowledgement(world)
         }
         world.heal()
         world.drain()
@@ -90,5 +100,42 @@ package enum Scenario: String, CaseIterable, Sendable {
         if !world.run(until: { slow.session?.held.count == 80 }, within: 20_000_000_000) {
             world.complain("\(slow.session?.held.count ?? 0) of 80 messages came")
         }
+    }
+
+    /// Less than a batch waits for consumers.
+    private static let moment: Int64 = 300_000
+
+    private static func partOfABatchSettledEarly(_ world: World) {
+        guard let publisher = connect(world, number: 1), let consumer = connect(world, number: 2) else { return }
+        consumer.consume(world.places[0], prefetch: 2)
+        world.run(until: { publisher.isIdle && consumer.isIdle }, within: 1_000_000_000)
+        publisher.publish(Route.all[0], sizes: [0, 0])
+        if !world.run(until: { consumer.held.count == 2 }, within: moment) { world.complain("nothing came early") }
+        guard consumer.held.count == 2 else { return }
+        consumer.settle(0...0, .ack, isAsked: false)
+        world.run(until: { publisher.isIdle }, within: moment)
+        die(world)
+    }
+
+    private static func answerBehindAnAcknowledgement(_ world: World) {
+        guard let first = connect(world, number: 1), let second = connect(world, number: 2) else { return }
+        first.publish(Route.all[0], size: 0)
+        second.consume(world.places[1], prefetch: 1)
+        world.run(until: { first.isIdle && second.isIdle }, within: 1_000_000_000)
+        first.consume(world.places[0], prefetch: 1)
+        world.run(until: { first.isIdle && first.held.count == 1 }, within: 1_000_000_000)
+        guard first.held.count == 1 else { return world.complain("nothing came") }
+        first.settle(0...0, .ack, isAsked: false)
+        first.publish(Route.all[1], size: 0)
+        if !world.run(until: { second.held.count == 1 }, within: moment) { world.complain("nothing came early") }
+        guard second.held.count == 1 else { return }
+        second.settle(0...0, .ack, isAsked: false)
+        world.run(until: { first.isIdle }, within: moment)
+        die(world)
+    }
+
+    private static func die(_ world: World) {
+        world.kill("as the story goes")
+        world.run(until: { world.process != nil }, within: 1_000_000_000)
     }
 }

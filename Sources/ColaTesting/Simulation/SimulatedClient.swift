@@ -11,6 +11,8 @@ final class SimulatedClient {
     /// How often it does each of the things that can be done: every client has its own habits.
     private let habits: [(action: Action, weight: Int)]
     private let weights: Int
+    /// Whether it acknowledges most of what it gets as soon as it gets it, as somebody does who has little to do.
+    let isPrompt: Bool
     private var isGone = false
     /// What it knows of the position of its group in each topic, by the topic's place.
     var groups: [Int: GroupPosition] = [:]
@@ -19,6 +21,7 @@ final class SimulatedClient {
         self.number = number
         self.world = world
         habits = Action.all.map { ($0, $0.weight * world.draw(0...3)) }
+        isPrompt = world.isOne(in: 2) && world.plan.hasPromptClients
         weights = habits.reduce(1) { $0 + $1.weight }
     }
 

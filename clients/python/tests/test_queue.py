@@ -300,6 +300,8 @@ def test_a_name_outlives_the_processes() -> None:
 
 def script(text: str, **more: Any) -> "subprocess.Popen[str]":
     environment = dict(os.environ, COLA_URL=URL or "")
+    # Whoever runs the tests in the background has a shell that lets them ignore SIGINT, and this process inherits it.
+    text = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n" + text
     return subprocess.Popen([sys.executable, "-c", text], env=environment, stdout=subprocess.PIPE, text=True, **more)
 
 
