@@ -28,10 +28,10 @@ struct Plan {
     var hasPromptClients = true
 
     /// What the server may have written to one connection that did not take it (G10): what a socket takes before it
-    /// says that it is full, a window of deliveries, one peek, one message beyond either, and the answers to what one
-    /// burst of reads asked for. Bytes.
+    /// says that it is full, a window of deliveries, one peek, one message of 3,000 bytes beyond either, and the answers
+    /// to what one burst of reads asked for. Bytes.
     var outputBytesMost: Int {
-        highWaterMark + options.limits.windowBytes + options.limits.peekBytesMax + 5_000
+        highWaterMark + options.limits.windowBytes + options.limits.peekBytesMax + 2 * 3_000 + 2_000
     }
 
     /// What of records the server may keep in memory (G10): its cache, the batch that gathers, and the bursts that were

@@ -99,7 +99,7 @@ struct QueueLedger {
         if copies[message]?.isReplaced ?? false {
             return "message \(message) of \(place.name) is back, and its offset was another's meanwhile"
         }
-        copies[message]?.crashesSeen = crashes
+        copies[message]?.crashesSeen = isPast ? crashes - 1 : crashes
         offsets[message] = offset
         messages[offset] = message
         return nil
