@@ -28,8 +28,8 @@ struct Plan {
     var hasPromptClients = true
 
     /// What the server may have written to one connection that did not take it (G10): what a socket takes before it
-    /// says that it is full, a window of deliveries, one peek, one message of 3,000 bytes beyond either, and the answers
-    /// to what one burst of reads asked for. Bytes.
+    /// says that it is full, a window of deliveries, one peek, one message of 3,000 bytes beyond either, and the
+    /// answers to what one burst of reads asked for. Bytes.
     var outputBytesMost: Int {
         highWaterMark + options.limits.windowBytes + options.limits.peekBytesMax + 2 * 3_000 + 2_000
     }
