@@ -108,7 +108,10 @@ extension Broker {
         }
         durable = max(durable, number)
         for channel in holders { releaseHeld(of: channel) }
-        holders.removeAll { $0.held.isEmpty }
+        holders.removeAll { channel in
+            channel.isHolder = !channel.held.isEmpty
+            return channel.held.isEmpty
+        }
         if schedule.storedCount > 0, timers.deadline(of: .schedule) == nil { armSchedule(at: now) }
         goOnCompacting(at: now)
         guard !stalled.isEmpty else { return }

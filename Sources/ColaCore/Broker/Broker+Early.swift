@@ -86,9 +86,9 @@ extension Broker {
         let position = held - publisher.heldBefore
         guard position >= 0, position < publisher.held.count else { return }
         publisher.held[position].unsettled = 0
-        guard position == 0 else { return }
-        releaseHeld(of: publisher)
-        if publisher.held.isEmpty { holders.removeAll { $0 === publisher } }
+        // Only what it acknowledged before is in the way, and an answer waits for that now.
+        if publisher.held[position].needs == gathering { isCommitWanted = true }
+        if position == 0 { releaseHeld(of: publisher) }
     }
 
     /// Publishes that gather and are not settled, and those behind them.

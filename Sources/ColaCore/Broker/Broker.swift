@@ -70,7 +70,7 @@ package final class Broker {
     }
     var flights: Deque<Flight> = []
     var durable = BatchNumber(0)
-    /// Channels with answers that wait.
+    /// Channels with answers that wait, and those of which the last was sent since the last commit.
     var holders: [Channel] = []
     /// Channels whose next request waits for a commit.
     var stalled: [Channel] = []
@@ -239,11 +239,14 @@ package final class Broker {
     }
 
     func hold(_ reply: HeldReply, of channel: Channel) {
-        if channel.held.isEmpty { holders.append(channel) }
+        if !channel.isHolder {
+            channel.isHolder = true
+            holders.append(channel)
+        }
         channel.held.append(reply)
     }
 
-    /// Sends what need not wait any more. The caller takes the channel out of `holders` if nothing is left.
+    /// Sends what need not wait any more.
     func releaseHeld(of channel: Channel) {
         while let first = channel.held.first,
             first.batch <= durable || first.unsettled == 0 && first.needs <= durable

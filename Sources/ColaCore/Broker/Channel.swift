@@ -40,6 +40,8 @@ final class Channel {
     var lastBatch = BatchNumber(0)
     /// Answers that wait, in the order in which they are sent.
     var held: Deque<HeldReply> = []
+    /// Whether it stands in the broker's list of channels with answers that wait.
+    var isHolder = false
     /// How many have left `held`.
     var heldBefore = 0
     /// The last batch with a message that this channel published and that must become durable.

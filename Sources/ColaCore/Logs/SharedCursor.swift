@@ -294,7 +294,7 @@ package struct SharedCursor {
     /// What changed since the last call.
     ///
     /// - Parameter unwritten: where the records begin of which the store knows nothing: what of them is settled needs
-    ///   no word to it. ``didWrite(_:from:)`` says what became of them.
+    ///   no word to it. ``didWrite(_:released:from:)`` says what became of them.
     package mutating func cut(unwritten: Offset = Offset(.max)) -> Changes {
         floor = currentFloor
         var changes = Changes(floor: floor)

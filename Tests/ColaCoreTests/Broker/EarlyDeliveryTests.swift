@@ -114,6 +114,26 @@ import Testing
         #expect(scene.answered(consumer).contains(result))
     }
 
+    @Test func anAnswerThatStandsBehindAnAcknowledgementOnlyIsCommittedAtOnce() {
+        scene.publish("stored", to: "other", from: consumer)
+        scene.broker.commit()
+        scene.consume("other", from: publisher)
+        scene.consume("q", from: consumer)
+        // Nobody waits for the answer of this one, so by itself it is not committed at once.
+        scene.broker.apply(
+            .request(
+                publisher, .silent,
+                .settle(first: DeliveryTag(1), last: DeliveryTag(1), Settlement.acknowledge)))
+        _ = scene.answered(publisher)
+        let publish = scene.publish("a", to: "q", from: publisher)
+        #expect(!scene.broker.broker.isCommitDue(at: scene.broker.now))
+        scene.settle(1, from: consumer)
+        #expect(scene.answered(publisher).isEmpty)
+        #expect(scene.broker.broker.isCommitDue(at: scene.broker.now))
+        scene.broker.commit()
+        #expect(scene.answered(publisher) == [publish])
+    }
+
     @Test func whatSeveralQueuesGetWaitsForTheDisk() {
         scene.broker.send(
             .declareExchange(name: "x", kind: .fanout, alternate: nil), from: publisher)
