@@ -4,6 +4,9 @@ package import NIOCore
 ///
 /// Source: `protocol/native.md` section 2
 package enum Decimal {
+    /// What the longest one takes. Bytes.
+    @inlinable package static var digitsMax: Int { 19 }
+
     /// The number that the bytes are, or nil if they are anything else.
     @inlinable package static func parse(_ bytes: UnsafeRawBufferPointer) -> Int64? {
         guard let first = bytes.first, bytes.count <= 19, first != 0x30 || bytes.count == 1 else { return nil }
@@ -32,7 +35,7 @@ package enum Decimal {
 
     /// Writes a number that is not negative.
     @inlinable package static func write(_ number: Int64, to buffer: inout ByteBuffer) {
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 19) { bytes in write(number, to: bytes) }
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: digitsMax) { bytes in write(number, to: bytes) }
     }
 
     /// Writes a number that is not negative to the front of memory that has room for 19 digits.

@@ -40,7 +40,7 @@ final class BrokerLoop {
     private var timerDeadline: Instant?
     private var isStopping = false
     private var isFinishing = false
-    private var isTurnExtended = false
+    private var isTurnPending = false
     /// Why publishers are held back; nil if they are not.
     var blocked: String? { broker.blocked }
 
@@ -94,7 +94,7 @@ final class BrokerLoop {
         releaseInbox(inbox.remove(connection.id))
         let now = now
         broker.apply(.detach(connection.id), at: now, into: &effects)
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     func remove(_ connection: any Connection) {
@@ -110,7 +110,7 @@ final class BrokerLoop {
             connection.hold()
             held.append(connection.id)
         }
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     /// What a connection may keep of the memory that a burst was read into. Bytes.
@@ -160,7 +160,7 @@ final class BrokerLoop {
         let now = now
         broker.apply(.windowOpened(id), at: now, into: &effects)
         releaseHeld()
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     /// The connection has something to write that no effect asked for.
@@ -185,7 +185,7 @@ final class BrokerLoop {
         let now = now
         broker.apply(.committed(number), at: now, into: &effects)
         releaseHeld()
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     /// Reads again from those that need not wait any more. What they waited for may have been a commit, but also a read
@@ -214,7 +214,7 @@ final class BrokerLoop {
             broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)
         }
         releaseHeld()
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     func answered(_ query: Query, _ result: Result<QueryResult, StoreError>) {
@@ -226,7 +226,7 @@ final class BrokerLoop {
             logger.error("a query failed", metadata: ["query": "\(query)", "reason": "\(error)"])
             broker.apply(.queryFailed(query, reason: error.description), at: now, into: &effects)
         }
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     func storageBlocked(_ reason: String?) {
@@ -237,28 +237,33 @@ final class BrokerLoop {
         let sentence = "the disk is full: publishers wait until messages are consumed or disk space is freed"
         raise(.storage, reason.map { _ in sentence }, at: now)
         if reason == nil { committed(committed) }
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     // MARK: The rest of a turn
 
-    private func finishTurn(at now: Now) {
-        // A write that fails ends its connection, which is a turn of its own: it becomes part of this one, for a
-        // thousand peers that died together must not be a thousand turns inside each other.
-        guard !isFinishing else {
-            isTurnExtended = true
-            return
+    /// The rest comes once for all that one round of the event loop brings: what many connections sent together is
+    /// handed out, committed and written together, with one write to each that gets something.
+    private func finishTurnLater() {
+        guard !isTurnPending else { return }
+        isTurnPending = true
+        eventLoop.assumeIsolated().execute { [self] in
+            if isTurnPending { finishTurn() }
         }
+    }
+
+    /// Does what a turn does after its commands. A write that fails ends its connection, which is a turn of its own.
+    func finishTurn() {
+        guard !isFinishing, !isStopping else { return }
         isFinishing = true
         defer { isFinishing = false }
+        isTurnPending = false
+        let now = now
         lookAround(at: now)
-        repeat {
-            isTurnExtended = false
-            broker.endBurst(at: now, into: &effects)
-            release()
-            commit(at: now)
-            flushAll()
-        } while isTurnExtended
+        broker.endBurst(at: now, into: &effects)
+        release()
+        commit(at: now)
+        flushAll()
         schedule(at: now)
     }
 
@@ -280,7 +285,7 @@ final class BrokerLoop {
         watchTimer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(2 * Self.lookNanoseconds)) { [self] in
             watchTimer = nil
             guard !isStopping else { return }
-            finishTurn(at: self.now)
+            finishTurnLater()
         }
     }
 
@@ -362,7 +367,7 @@ final class BrokerLoop {
         guard !isStopping else { return }
         let now = now
         broker.apply(.backedUp(result), at: now, into: &effects)
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     private func commit(at now: Now) {
@@ -390,7 +395,7 @@ final class BrokerLoop {
             guard !isStopping else { return }
             let now = self.now
             broker.apply(.tick, at: now, into: &effects)
-            finishTurn(at: now)
+            finishTurnLater()
         }
     }
 
@@ -398,6 +403,7 @@ final class BrokerLoop {
 
     /// Says good-bye to everyone and gives the last batch to the store, which the caller then closes.
     func stop() {
+        if isTurnPending { finishTurn() }
         isStopping = true
         timer?.cancel()
         watchTimer?.cancel()

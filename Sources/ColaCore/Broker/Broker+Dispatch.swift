@@ -54,12 +54,12 @@ extension Broker {
         for lane in queue.lanes where lane.nextExpiry != nil { watchExpiry(of: lane, at: now) }
     }
 
-    /// A message that can be handed out now: where it stands in its log's window.
+    /// A message that can be handed out now.
     struct Found {
-        var lane: Lane
-        var chunk: Int
-        var entry: Int
-        var isReleased: Bool
+        let lane: Lane
+        let chunk: Log.Chunk
+        let entry: RecordSegment.Entry
+        let isReleased: Bool
     }
 
     enum Next {
@@ -86,9 +86,9 @@ extension Broker {
     func next(of lane: Lane, at now: Now) -> Next {
         while true {
             let next = first(of: lane)
-            guard lane.nextExpiry != nil, case .found(let found) = next,
-                lane.log.window[found.chunk].segment.entries[found.entry].expires <= now.wall
-            else { return next }
+            guard lane.nextExpiry != nil, case .found(let found) = next, found.entry.expires <= now.wall else {
+                return next
+            }
             guard spend(lane.queue, isDrop: lane.queue.arguments.deadLetterExchange == nil) else { return .waiting }
             discard(found, .expired, at: now)
             if lane.queue.isDurable { commitSoon(at: now) }
@@ -100,10 +100,9 @@ extension Broker {
         if lane.reading != nil { return .waiting }
         while let release = lane.cursor.released.first {
             switch lane.log.place(atOrAfter: release.offset) {
-            case .cached(let chunk):
-                let entry = lane.log.window[chunk].segment.index(atOrAfter: release.offset)
-                let entries = lane.log.window[chunk].segment.entries
-                if entry < entries.count, entries[entry].offset == release.offset {
+            case .cached(let index):
+                let chunk = lane.log.window[index]
+                if let entry = chunk.segment.entry(at: release.offset) {
                     return .found(Found(lane: lane, chunk: chunk, entry: entry, isReleased: true))
                 }
                 dropReleased(lane)
@@ -119,20 +118,20 @@ extension Broker {
             case .stored(let below):
                 read(from: lane.cursor.fresh, below: below, for: lane)
                 return .waiting
-            case .cached(let chunk):
-                enter(chunk, of: lane)
+            case .cached(let index):
+                let chunk = enter(index, of: lane)
                 guard let entry = freshEntry(of: lane, in: chunk) else { continue }
-                guard lane.log.window[chunk].segment.entries[entry].offset < lane.log.readableEnd else { return .none }
+                guard entry.offset < lane.log.readableEnd else { return .none }
                 return .found(Found(lane: lane, chunk: chunk, entry: entry, isReleased: false))
             }
         }
     }
 
-    private func enter(_ index: Int, of lane: Lane) {
+    private func enter(_ index: Int, of lane: Lane) -> Log.Chunk {
         let fresh = lane.cursor.fresh
-        guard fresh <= lane.log.window[index].base || !lane.cursor.hasEntered(fresh) else { return }
-        if !lane.log.isDurable { lane.log.seal(index) }
         let chunk = lane.log.window[index]
+        guard fresh <= chunk.base || !lane.cursor.hasEntered(fresh) else { return chunk }
+        if !lane.log.isDurable { lane.log.seal(index) }
         let known = lane.cursor.doomed.count
         lane.cursor.enter(
             base: chunk.base, last: chunk.last, segment: chunk.segment, settled: chunk.settled, released: chunk.released
@@ -143,19 +142,19 @@ extension Broker {
         if lane.cursor.doomed.count > known { dispatchLater(lane.queue) }
         // Entering a chunk of which nothing is left makes it removable; someone has to write that down.
         if lane.cursor.hasFinishedChunks { touch(lane) }
+        return chunk
     }
 
     /// The first record of the chunk at or above `fresh` that is not settled; the cursor moves on past the chunk if
     /// there is none.
-    private func freshEntry(of lane: Lane, in chunk: Int) -> Int? {
-        let fresh = lane.cursor.fresh
-        var entry = lane.log.window[chunk].segment.index(atOrAfter: fresh)
-        let count = lane.log.window[chunk].segment.entries.count
-        while entry < count {
-            if !lane.cursor.isTaken(lane.log.window[chunk].segment.entries[entry].offset) { return entry }
-            entry += 1
+    private func freshEntry(of lane: Lane, in chunk: Log.Chunk) -> RecordSegment.Entry? {
+        var index = chunk.segment.index(atOrAfter: lane.cursor.fresh)
+        while index < chunk.segment.entries.count {
+            let entry = chunk.segment.entries[index]
+            if !lane.cursor.isTaken(entry.offset) { return entry }
+            index += 1
         }
-        lane.cursor.skip(to: lane.log.window[chunk].last.next)
+        lane.cursor.skip(to: chunk.last.next)
         return nil
     }
 
@@ -167,12 +166,10 @@ extension Broker {
 
     private func hand(_ found: Found, of queue: Queue, to consumer: Consumer, at now: Now) {
         guard let channel = consumer.channel else { return }
-        let lane = found.lane
-        let entry = lane.log.window[found.chunk].segment.entries[found.entry]
+        let (lane, entry) = (found.lane, found.entry)
         let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
         if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
         lane.log.didHandOut(entry.offset)
-        let data = lane.log.window[found.chunk].segment.data
         let bytes = entry.byteCount
         var tag = DeliveryTag(0)
         consumer.credit -= 1
@@ -193,7 +190,9 @@ extension Broker {
             statistics.redelivered += 1
             queue.counts.redelivered += 1
         }
-        deliver(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data), to: consumer, channel)
+        deliver(
+            Delivery(tag: tag, redelivered: redelivered, entry: entry, data: found.chunk.segment.data), to: consumer,
+            channel)
     }
 
     /// The message counts as acknowledged as soon as it is sent.
@@ -269,9 +268,7 @@ extension Broker {
     private func hand(
         _ found: Found, of queue: Queue, answering id: RequestID, isAutoAck: Bool, to channel: Channel, at now: Now
     ) {
-        let lane = found.lane
-        let entry = lane.log.window[found.chunk].segment.entries[found.entry]
-        let data = lane.log.window[found.chunk].segment.data
+        let (lane, entry) = (found.lane, found.entry)
         let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
         if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
         lane.log.didHandOut(entry.offset)
@@ -293,6 +290,7 @@ extension Broker {
             queue.counts.redelivered += 1
         }
         statistics.delivered += 1
+        let data = found.chunk.segment.data
         respond(channel, id, .message(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data)))
         charge(channel, entry.byteCount)
         if isAutoAck {

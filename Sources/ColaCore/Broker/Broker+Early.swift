@@ -96,10 +96,9 @@ extension Broker {
 
     /// Those whose records are all settled, from the oldest on.
     private func dropTickets() {
-        while let first = tickets.first, first.unsettled == 0 {
-            tickets.removeFirst()
+        while !tickets.isEmpty, tickets[0].unsettled == 0 {
             firstTicket += 1
-            first.lane.tickets.removeFirst()
+            tickets.removeFirst().lane.tickets.removeFirst()
         }
     }
 

@@ -68,9 +68,7 @@ extension Broker {
 
     /// The message whose turn it is goes where dead letters go; its place is settled.
     func discard(_ found: Found, _ reason: DeathReason, at now: Now) {
-        let lane = found.lane
-        let chunk = lane.log.window[found.chunk]
-        let entry = chunk.segment.entries[found.entry]
+        let (lane, entry) = (found.lane, found.entry)
         var failures = lane.cursor.failures(entry.offset)
         if found.isReleased {
             failures = lane.cursor.takeReleased().deliveries
@@ -81,7 +79,7 @@ extension Broker {
         count(reason, of: lane.queue)
         guard lane.queue.arguments.deadLetterExchange != nil else { return }
         let origin = Origin(epoch: epoch, log: lane.log.id, offset: entry.offset, failures: failures)
-        deadLetter(message(of: entry, in: chunk.segment.data), from: lane.queue, reason, origin: origin, at: now)
+        deadLetter(message(of: entry, in: found.chunk.segment.data), from: lane.queue, reason, origin: origin, at: now)
     }
 
     private func count(_ reason: DeathReason, of queue: Queue) {

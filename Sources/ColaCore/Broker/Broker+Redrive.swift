@@ -66,12 +66,10 @@ extension Broker {
     }
 
     private func move(_ found: Found, for redrive: Redrive, at now: Now) {
-        let lane = found.lane
-        let chunk = lane.log.window[found.chunk]
-        let entry = chunk.segment.entries[found.entry]
+        let (lane, entry) = (found.lane, found.entry)
         if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
         settle(entry.offset, bytes: entry.byteCount, of: lane)
-        let message = message(of: entry, in: chunk.segment.data)
+        let message = message(of: entry, in: found.chunk.segment.data)
         if redrive.queue.isDurable { redrive.lastBatch = gathering }
         let name = redrive.target ?? DeathHistory(message.headers).lastQueue
         guard let name, name != redrive.queue.name, let target = lane.queue.host.router.destinations[name] else {

@@ -48,9 +48,8 @@ extension Broker {
             if lane.log.messages == 0 { lane.nextExpiry = nil }
             timers.cancel(.expiry(lane.log.id))
         case .found(let found):
-            let expires = lane.log.window[found.chunk].segment.entries[found.entry].expires
-            lane.watched = (lane.cursor.head, expires)
-            arm(expires, of: lane, at: now)
+            lane.watched = (lane.cursor.head, found.entry.expires)
+            arm(found.entry.expires, of: lane, at: now)
         }
     }
 

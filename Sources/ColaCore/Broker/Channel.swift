@@ -129,13 +129,12 @@ final class Channel {
     func endLeases(_ first: DeliveryTag, _ last: DeliveryTag, _ body: (Lease) -> Void) -> Int {
         var ended = 0
         for index in indices(from: first, through: last) {
-            guard let lease = leases[index].lease else { continue }
-            leases[index].lease = nil
+            guard let lease = leases[index].lease.take() else { continue }
             ended += 1
             body(lease)
         }
         leaseCount -= ended
-        while let front = leases.first, front.lease == nil { leases.removeFirst() }
+        while !leases.isEmpty, leases[0].lease == nil { leases.removeFirst() }
         if leases.count > 2 * leaseCount + 256 { leases.removeAll { $0.lease == nil } }
         return ended
     }

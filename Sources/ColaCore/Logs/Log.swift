@@ -8,7 +8,9 @@ internal import DequeModule
 /// Source: ARCHITECTURE.md, section 1
 final class Log {
     /// A run of records that is (or is about to be) one row of the store.
-    struct Chunk {
+    ///
+    /// An object, for it is looked at with each message, and a copy of all its parts would be one of many references.
+    final class Chunk {
         var base: Offset
         var last: Offset
         var segment: RecordSegment
@@ -18,22 +20,33 @@ final class Log {
         var released: [Release]
         var isCommitted: Bool
         /// Whether no other copy of it exists: it is in no store, or on its way there.
-        var isPinned = false
+        var isPinned: Bool
         /// How many of its records were settled before they were cut.
         var elided = 0
         /// Whether nobody needs it any more, though it is on its way to the store.
         var isFinished = false
 
-        /// The part of it between two offsets; the bytes are shared.
+        init(
+            base: Offset, last: Offset, segment: RecordSegment, settled: SettledSet = SettledSet(),
+            released: [Release] = [], isCommitted: Bool = false, isPinned: Bool = false
+        ) {
+            self.base = base
+            self.last = last
+            self.segment = segment
+            self.settled = settled
+            self.released = released
+            self.isCommitted = isCommitted
+            self.isPinned = isPinned
+        }
+
+        /// The part between two offsets of one that the store has; the bytes are shared.
         func part(_ range: ClosedRange<Offset>) -> Chunk {
-            var part = self
-            part.base = range.lowerBound
-            part.last = range.upperBound
-            part.segment = RecordSegment(
-                data: segment.data, entries: segment.entries.filter { range.contains($0.offset) })
-            part.settled = settled.shifted(by: range.lowerBound.distance(from: base))
-            part.released = released.filter { range.contains($0.offset) }
-            return part
+            Chunk(
+                base: range.lowerBound, last: range.upperBound,
+                segment: RecordSegment(
+                    data: segment.data, entries: segment.entries.filter { range.contains($0.offset) }),
+                settled: settled.shifted(by: range.lowerBound.distance(from: base)),
+                released: released.filter { range.contains($0.offset) }, isCommitted: isCommitted)
         }
     }
 
@@ -119,10 +132,7 @@ final class Log {
         gatheringReleases = []
         cutEnd = next
         guard let base = segment.entries.first?.offset, let last = segment.entries.last?.offset else { return nil }
-        window.append(
-            Chunk(
-                base: base, last: last, segment: segment, settled: SettledSet(), released: released,
-                isCommitted: false))
+        window.append(Chunk(base: base, last: last, segment: segment, released: released))
         return (segment, released)
     }
 
@@ -148,18 +158,18 @@ final class Log {
     /// Somebody is about to be given one of the records that gather: from here on their extent is fixed.
     private func sealGathering() {
         guard let base = gathering.entries.first?.offset, let last = gathering.entries.last?.offset else { return }
-        window.append(
-            Chunk(
-                base: base, last: last, segment: gathering, settled: SettledSet(), released: [], isCommitted: false))
+        window.append(Chunk(base: base, last: last, segment: gathering))
         gathering = RecordSegment()
     }
 
     /// A record that was handed out is settled before it was cut: it need never be written.
     func elide(_ offset: Offset) {
         let index = windowIndex(endingAtOrAfter: offset)
-        guard index < window.count, window[index].base <= offset else { return }
-        window[index].elided += 1
-        if window[index].elided == window[index].segment.entries.count { window.remove(at: index) }
+        guard index < window.count else { return }
+        let chunk = window[index]
+        guard chunk.base <= offset else { return }
+        chunk.elided += 1
+        if chunk.elided == chunk.segment.entries.count { window.remove(at: index) }
     }
 
     /// Forgets what was gathered: the log was purged before it was cut.
@@ -307,9 +317,7 @@ final class Log {
         let isNew = !isOpen
         if isNew {
             window.append(
-                Chunk(
-                    base: next, last: next, segment: RecordSegment(), settled: SettledSet(), released: [],
-                    isCommitted: true, isPinned: true))
+                Chunk(base: next, last: next, segment: RecordSegment(), isCommitted: true, isPinned: true))
             isOpen = true
         }
         let index = window.count - 1

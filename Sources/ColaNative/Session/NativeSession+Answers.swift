@@ -146,51 +146,74 @@ extension NativeSession {
     // MARK: Deliveries
 
     private mutating func write(_ delivery: Delivery, to consumer: ConsumerTag) {
-        output.writeStaticString("msg ")
-        Decimal.write(Int64(consumer.rawValue), to: &output)
-        output.writeStaticString(" ")
-        Decimal.write(Int64(delivery.tag.rawValue), to: &output)
-        output.writeStaticString(" ")
-        Decimal.write(delivery.entry.offset.rawValue, to: &output)
-        output.writeStaticString(" ")
-        Decimal.write(delivery.entry.value.range.count, to: &output)
+        output.writeWithUnsafeMutableBytes(minimumWritableBytes: 4 * Decimal.digitsMax + 8) { room in
+            var line = LineWriter(room)
+            line.write("msg ")
+            line.write(Int64(consumer.rawValue))
+            line.write(" ")
+            line.write(Int64(delivery.tag.rawValue))
+            line.write(" ")
+            line.write(delivery.entry.offset.rawValue)
+            line.write(" ")
+            line.write(Int64(delivery.entry.value.range.count))
+            return line.count
+        }
         writeRest(of: delivery)
     }
 
     /// The options of a message, and its body.
     private mutating func writeRest(of delivery: Delivery) {
-        if delivery.partition != 0 {
-            output.writeStaticString(" p=")
-            Decimal.write(delivery.partition, to: &output)
-        }
-        if let redelivered = delivery.redelivered {
-            output.writeStaticString(" r=")
-            Decimal.write(redelivered, to: &output)
-        }
-        writeTimestamp(delivery.entry.timestamp)
+        let entry = delivery.entry
+        let isPlain = entry.key.isNull && !entry.value.isNull && entry.headerCount == 0
+        let timestamp = text(of: entry.timestamp)
         delivery.data.withUnsafeBytes { data in
-            if !delivery.entry.key.isNull {
-                output.writeStaticString(" key=")
-                let key = UnsafeRawBufferPointer(rebasing: data[delivery.entry.key.range])
-                Escape.write(key, to: &output, as: .optionValue)
+            let body = UnsafeRawBufferPointer(rebasing: data[entry.value.range])
+            let size = 2 * (4 + Decimal.digitsMax) + timestamp.count + (isPlain ? body.count + 2 : 0)
+            output.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { room in
+                var line = LineWriter(room)
+                if delivery.partition != 0 {
+                    line.write(" p=")
+                    line.write(Int64(delivery.partition))
+                }
+                if let redelivered = delivery.redelivered {
+                    line.write(" r=")
+                    line.write(Int64(redelivered))
+                }
+                timestamp.withUnsafeBytes { line.write($0) }
+                guard isPlain else { return line.count }
+                line.write("\n")
+                line.write(body)
+                line.write("\n")
+                return line.count
             }
-            if delivery.entry.value.isNull { output.writeStaticString(" null=yes") }
-            if delivery.entry.headerCount > 0 {
-                writeHeaders(UnsafeRawBufferPointer(rebasing: data[delivery.entry.headers.range]))
-            }
-            output.writeStaticString("\n")
-            output.writeBytes(UnsafeRawBufferPointer(rebasing: data[delivery.entry.value.range]))
+            if !isPlain { writeRest(of: entry, data, body) }
         }
+    }
+
+    /// Key, null and headers, and the body.
+    private mutating func writeRest(
+        of entry: RecordSegment.Entry, _ data: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
+    ) {
+        if !entry.key.isNull {
+            output.writeStaticString(" key=")
+            Escape.write(UnsafeRawBufferPointer(rebasing: data[entry.key.range]), to: &output, as: .optionValue)
+        }
+        if entry.value.isNull { output.writeStaticString(" null=yes") }
+        if entry.headerCount > 0 { writeHeaders(UnsafeRawBufferPointer(rebasing: data[entry.headers.range])) }
+        output.writeStaticString("\n")
+        output.writeBytes(body)
         output.writeStaticString("\n")
     }
 
-    private mutating func writeTimestamp(_ timestamp: Timestamp) {
-        guard timestamp.rawValue >= 0 else { return }  // before 1970: the protocol has no negative numbers
+    /// The option that says when a message came; nothing if that was before 1970, for the protocol has no negative
+    /// numbers. Many messages come in the same millisecond.
+    private mutating func text(of timestamp: Timestamp) -> [UInt8] {
+        guard timestamp.rawValue >= 0 else { return [] }
         if timestamp != lastTimestamp {
             lastTimestamp = timestamp
             lastTimestampText = Array(" ts=\(timestamp.rawValue)".utf8)
         }
-        output.writeBytes(lastTimestampText)
+        return lastTimestampText
     }
 
     private mutating func writeHeaders(_ encoded: UnsafeRawBufferPointer) {

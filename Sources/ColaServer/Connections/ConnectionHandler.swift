@@ -99,6 +99,8 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
             swap(&commands, &session.commands)
             loop.submit(commands, from: self, at: now)
         }
+        // Its last words come after all answers that are due.
+        if session.isClosed { loop.finishTurn() }
         if session.output.readableBytes > 0 || session.isClosed { flush() }
         schedule()
     }
