@@ -46,7 +46,7 @@ extension Broker {
     }
 
     /// Takes a request in its turn: one that came before may still wait.
-    func take(_ request: Request, _ id: RequestID, from channel: Channel, at now: Now) {
+    func take(_ request: consuming Request, _ id: RequestID, from channel: Channel, at now: Now) {
         if channel.stall != nil || !channel.deferred.isEmpty {
             channel.deferred.append((id, request))
         } else {
@@ -62,7 +62,26 @@ extension Broker {
         }
     }
 
-    func perform(_ request: Request, _ id: RequestID, for channel: Channel, at now: Now) {
+    /// Messages pass through here with no copy of what they refer to: the request is handed on, not shared.
+    func perform(_ request: consuming Request, _ id: RequestID, for channel: Channel, at now: Now) {
+        switch consume request {
+        case .publish(let publish):
+            guard let host = host(of: channel, answering: id) else { return }
+            self.publish(publish, id, from: channel, in: host, at: now)
+        case .settle(let first, let last, let settlement):
+            guard host(of: channel, answering: id) != nil else { return }
+            settle(first: first, last: last, settlement, id, for: channel, at: now)
+        case let request: performSeldom(request, id, for: channel, at: now)
+        }
+    }
+
+    private func host(of channel: Channel, answering id: RequestID) -> VirtualHost? {
+        if let host = channel.host, !host.isDeleted { return host }
+        refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
+        return nil
+    }
+
+    private func performSeldom(_ request: Request, _ id: RequestID, for channel: Channel, at now: Now) {
         switch request {
         case .barrier: return respond(channel, id, .done)
         case .refuse(let refusal): return respond(channel, id, .refusedBySession(refusal))
@@ -72,13 +91,8 @@ extension Broker {
             return look(request, id, for: channel, at: now)
         default: break
         }
-        guard let host = channel.host, !host.isDeleted else {
-            return refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
-        }
+        guard let host = host(of: channel, answering: id) else { return }
         switch request {
-        case .publish(let publish): self.publish(publish, id, from: channel, in: host, at: now)
-        case .settle(let first, let last, let settlement):
-            settle(first: first, last: last, settlement, id, for: channel, at: now)
         case .grant(let tag, let count): grant(tag, count, id, for: channel)
         case .consume(let consume): begin(consume, id, for: channel, in: host, at: now)
         case .cancel(let tag): cancel(tag, id, for: channel, at: now)
@@ -112,8 +126,8 @@ extension Broker {
             redrive(name, to: target, count, id, for: channel, in: host, at: now)
         case .commitOffset(let topic, let partition, let group, let next):
             commitOffset(topic, partition, group, next, id, for: channel, in: host)
-        case .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list, .describe, .why,
-            .statistics, .backUp:
+        case .publish, .settle, .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list,
+            .describe, .why, .statistics, .backUp:
             break
         }
     }

@@ -138,14 +138,14 @@ package final class Broker {
     }
 
     /// Applies one command, and adds what is to be done now to `effects`.
-    package func apply(_ command: Command, at now: Now, into effects: inout [Effect]) {
+    package func apply(_ command: consuming Command, at now: Now, into effects: inout [Effect]) {
         // The caller's array is moved in and out, not copied.
         swap(&self.effects, &effects)
         defer { swap(&self.effects, &effects) }
         let now = steady(now)
         if began == nil { begin(at: now) }
         sweepBudget = limits.sweepMax
-        switch command {
+        switch consume command {
         case .attach(let id, let info): attach(id, info)
         case .detach(let id): detach(id, at: now)
         case .request(let id, let request, let body):
