@@ -5,13 +5,24 @@ public import NIOCore
 public struct Header: Hashable, Sendable {
     /// At least one byte. Names that begin with `cola-` are the server's.
     public var name: String
-    /// Of a header that is not UTF-8, each byte that is wrong stands here as U+FFFD.
-    public var value: String
+    /// Any bytes.
+    public var bytes: [UInt8]
+
+    /// A header whose value is text.
+    public init(_ name: String, _ value: String) {
+        self.init(name, bytes: Array(value.utf8))
+    }
 
     /// A header.
-    public init(_ name: String, _ value: String) {
+    public init(_ name: String, bytes: [UInt8]) {
         self.name = name
-        self.value = value
+        self.bytes = bytes
+    }
+
+    /// The value as text; each byte that is not UTF-8 stands here as U+FFFD, so ``bytes`` is what to hand on.
+    public var value: String {
+        get { String(decoding: bytes, as: UTF8.self) }
+        set { bytes = Array(newValue.utf8) }
     }
 }
 
@@ -43,7 +54,7 @@ public struct StoredMessage: Hashable, Sendable {
         failedDeliveries = arrival.failedDeliveries.map { Int($0) }
         timestampMilliseconds = arrival.timestamp
         key = arrival.key
-        headers = arrival.headers.map { Header($0.name, String(decoding: $0.value, as: UTF8.self)) }
+        headers = arrival.headers.map { Header($0.name, bytes: $0.value) }
         body = arrival.body
         isNull = arrival.isNull
     }

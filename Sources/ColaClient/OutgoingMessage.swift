@@ -52,7 +52,7 @@ public struct OutgoingMessage: Hashable, Sendable {
     func template(to destination: Destination) -> PublishTemplate {
         PublishTemplate(
             routingKey: destination.routingKey, exchange: destination.exchange, key: key,
-            headers: headers.map { ($0.name, Array($0.value.utf8)) }, isMandatory: isMandatory, properties: properties)
+            headers: headers.map { ($0.name, $0.bytes) }, isMandatory: isMandatory, properties: properties)
     }
 
     /// What can be said of a batch as well.
@@ -86,7 +86,7 @@ public struct OutgoingMessage: Hashable, Sendable {
         if isNull, body.readableBytes > 0 {
             throw Self.wrong("a message without a value has no body, and this one has \(body.readableBytes) bytes")
         }
-        let bytes = headers.reduce(key?.count ?? 0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        let bytes = headers.reduce(key?.count ?? 0) { $0 + $1.name.utf8.count + $1.bytes.count }
         guard bytes < 65_000 else {
             throw ColaError(
                 code: .tooLarge,

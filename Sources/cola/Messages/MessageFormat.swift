@@ -14,10 +14,12 @@ enum MessageFormat {
         bytes.append(UInt8(ascii: "\n"))
     }
 
-    /// Members may be added, never renamed. A key or body that is not UTF-8 stands under its name with `_base64`.
+    /// Members may be added, never renamed. A key or body that is not UTF-8 stands under its name with `_base64`;
+    /// headers are as ``HeaderRecord`` has them.
     private func appendJSON(_ message: StoredMessage, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: "{\"offset\":\(message.offset),\"redelivered\":\(message.isRedelivered)".utf8)
         if message.partition > 0 { bytes.append(contentsOf: ",\"partition\":\(message.partition)".utf8) }
+        if message.priority > 0 { bytes.append(contentsOf: ",\"priority\":\(message.priority)".utf8) }
         if let failed = message.failedDeliveries {
             bytes.append(contentsOf: ",\"failed_deliveries\":\(failed)".utf8)
         }
@@ -29,14 +31,8 @@ enum MessageFormat {
             JSONText.appendMember("key", key, to: &bytes)
         }
         if !message.headers.isEmpty {
-            bytes.append(contentsOf: ",\"headers\":{".utf8)
-            for (index, header) in message.headers.enumerated() {
-                if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                JSONText.append(header.name.utf8, to: &bytes)
-                bytes.append(UInt8(ascii: ":"))
-                JSONText.append(header.value.utf8, to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "}"))
+            bytes.append(contentsOf: ",\"headers\":".utf8)
+            HeaderRecord.append(message.headers, to: &bytes)
         }
         if message.isNull { return bytes.append(contentsOf: ",\"body\":null}".utf8) }
         bytes.append(UInt8(ascii: ","))

@@ -7,7 +7,7 @@ import NIOCore
 /// Shape:  `{"offset":0,"partition":1,"timestamp":MS,"key":"…","priority":5,"expiration":MS,"message_id":"…",
 ///         "reply_to":"…","correlation_id":"…","exchange":"…","routing_key":"…","headers":{"name":"value"},
 ///         "body":"…"}`; what a message does not have is not there. `key` and `body` that are not UTF-8 stand under
-///         the name with `_base64`; `"body":null` has no value; a header that repeats has an array of its values.
+///         the name with `_base64`; `"body":null` has no value; `headers` are as ``HeaderRecord`` has them.
 ///         Members may be added, never renamed.
 enum MessageRecord {
     /// What is wrong with a line, as the end of a sentence.
@@ -47,7 +47,7 @@ enum MessageRecord {
         for (header, name) in texts { if let text = first(header, of: message) { add(name, .text(text)) } }
         let mapped = Set(texts.map(\.0) + ["cola-priority", "cola-expires"])
         let headers = message.headers.filter { !mapped.contains($0.name) }
-        if !headers.isEmpty { add("headers", .object(grouped(headers))) }
+        if !headers.isEmpty { add("headers", HeaderRecord.object(of: headers)) }
         members.append(message.isNull ? .init(name: "body", value: .null) : member("body", Array(buffer: message.body)))
         JSONValue.object(members).append(to: &bytes)
         bytes.append(UInt8(ascii: "\n"))
@@ -60,21 +60,6 @@ enum MessageRecord {
     private static func member(_ name: String, _ bytes: [UInt8]) -> JSONValue.Member {
         if let text = String(validating: bytes, as: UTF8.self) { return .init(name: name, value: .text(text)) }
         return .init(name: name + "_base64", value: .text(String(decoding: JSONText.base64(bytes), as: UTF8.self)))
-    }
-
-    private static func grouped(_ headers: [Header]) -> [JSONValue.Member] {
-        var members: [JSONValue.Member] = []
-        for header in headers {
-            guard let index = members.firstIndex(where: { $0.name == header.name }) else {
-                members.append(.init(name: header.name, value: .text(header.value)))
-                continue
-            }
-            switch members[index].value {
-            case .list(let values): members[index].value = .list(values + [.text(header.value)])
-            case let value: members[index].value = .list([value, .text(header.value)])
-            }
-        }
-        return members
     }
 
     // MARK: In
@@ -112,7 +97,7 @@ enum MessageRecord {
         }
         var published = Published(
             body: ByteBuffer(bytes: body ?? []), key: try bytes("key", of: value), properties: properties)
-        published.headers = try headers(value["headers"])
+        published.headers = try HeaderRecord.parse(value["headers"])
         return published
     }
 
@@ -141,23 +126,5 @@ enum MessageRecord {
             throw Malformed(sentence: "has '\(name)_base64', which is not base64")
         }
         return bytes
-    }
-
-    private static func headers(_ value: JSONValue) throws(Malformed) -> [(name: String, value: [UInt8])] {
-        switch value {
-        case .null, .object: break
-        default: throw Malformed(sentence: "has 'headers', which are no object of names and values")
-        }
-        var headers: [(name: String, value: [UInt8])] = []
-        for member in value.members where !member.name.hasPrefix("cola-") {
-            let values: [JSONValue] = if case .list(let values) = member.value { values } else { [member.value] }
-            for value in values {
-                guard let text = value.text, !member.name.isEmpty else {
-                    throw Malformed(sentence: "has a header '\(member.name)' whose value is no text")
-                }
-                headers.append((member.name, Array(text.utf8)))
-            }
-        }
-        return headers
     }
 }

@@ -57,6 +57,6 @@ struct PropertyOptions: ParsableArguments {
         properties.isNull = null
         return PublishTemplate(
             routingKey: destination.routingKey, exchange: destination.exchange, key: key.map { Array($0.utf8) },
-            headers: try HeaderArguments.parse(header).map { ($0.name, Array($0.value.utf8)) }, properties: properties)
+            headers: try HeaderArguments.parse(header).map { ($0.name, $0.bytes) }, properties: properties)
     }
 }
