@@ -191,6 +191,19 @@ extension Client {
         return try await ask(request, "peek of '\(name)'").peeked
     }
 
+    /// A page of messages without taking them, whether handed out or not, in the order in which they are delivered:
+    /// of a queue with priorities the higher first. At most 1,000 messages, and 16 MiB of bodies.
+    /// - Parameters:
+    ///   - position: where it begins; nil: at the beginning.
+    ///   - partition: of a topic.
+    public func browse(
+        _ name: String, from position: BrowsePosition? = nil, count: Int = 1000, partition: Int? = nil
+    ) async throws -> BrowsedPage {
+        let request = ClientRequest.peek(
+            name, from: position?.offset, count: count, partition: partition, priority: position?.priority)
+        return BrowsedPage(try await ask(request, "peek of '\(name)'"))
+    }
+
     /// A publisher whose messages have everything in common that the template says.
     package func publisher(
         to destination: Destination, window: Int, template: PublishTemplate
@@ -214,8 +227,9 @@ extension Client {
     }
 
     /// One JSON object that says why the messages of a queue wait, or the one at the offset.
-    public func why(_ queue: String, offset: Int64? = nil) async throws -> String {
-        try await object(.why(queue, offset: offset), "why of '\(queue)'")
+    /// - Parameter priority: with an offset, that of its message, 0 to 255; each counts its own offsets. Nil: 0.
+    public func why(_ queue: String, offset: Int64? = nil, priority: Int? = nil) async throws -> String {
+        try await object(.why(queue, offset: offset, priority: priority), "why of '\(queue)'")
     }
 
     private func description(_ kind: String, _ name: String) async throws -> String {

@@ -47,13 +47,13 @@ extension ClientRequest {
         case .seek(let consumer, let position, _): words("seek", "\(consumer)", position, to: &buffer)
         case .acknowledge(let what, let deliveries, _): Self.writeAcknowledgement(what, deliveries, to: &buffer)
         case .get(let name, _): words("get", name, to: &buffer)
-        case .peek(let name, _, _, _): words("peek", name, to: &buffer)
+        case .peek(let name, _, _, _, _): words("peek", name, to: &buffer)
         case .commit(let topic, let group, let offset, _): words("commit", topic, group, "\(offset)", to: &buffer)
         case .list(let what): words("list", what, to: &buffer)
         case .describe(let kind, let name): words("describe", kind, name, to: &buffer)
         case .describeGroup(let topic, let group): words("describe group", topic, group, to: &buffer)
-        case .why(let name, nil): words("why", name, to: &buffer)
-        case .why(let name, let offset?): words("why", name, "\(offset)", to: &buffer)
+        case .why(let name, nil, _): words("why", name, to: &buffer)
+        case .why(let name, let offset?, _): words("why", name, "\(offset)", to: &buffer)
         case .stat: buffer.writeStaticString("stat")
         case .backup(let path, _, _): words("backup", path, to: &buffer)
         }
@@ -112,10 +112,12 @@ extension ClientRequest {
             option("partition", partition, to: &buffer)
         case .acknowledge(_, _, let delay): option("delay", delay, to: &buffer)
         case .get(_, let ack): option("ack", ack, to: &buffer)
-        case .peek(_, let from, let count, let partition):
+        case .why(_, _, let priority): option("priority", priority, to: &buffer)
+        case .peek(_, let from, let count, let partition, let priority):
             option("from", from, to: &buffer)
             option("count", count, to: &buffer)
             option("partition", partition, to: &buffer)
+            option("priority", priority, to: &buffer)
         case .backup(_, let isFile, let replaces):
             if isFile { option("as", "file", to: &buffer) }
             option("replace", replaces, to: &buffer)

@@ -49,7 +49,7 @@ package enum ClientRequest: Equatable, Sendable {
     case acknowledge(Acknowledgement, ClosedRange<Int64>, delay: Int64? = nil)
     /// `ack` is `auto` or `manual`; nil leaves it to the server, which takes `auto`.
     case get(String, ack: String?)
-    case peek(String, from: Int64?, count: Int?, partition: Int? = nil)
+    case peek(String, from: Int64?, count: Int?, partition: Int? = nil, priority: Int? = nil)
     case commit(topic: String, group: String, offset: Int64, partition: Int? = nil)
     /// `what` is `queues`, `topics`, `exchanges`, `bindings`, `consumers`, `connections`, `groups`, `policies` or
     /// `vhosts`.
@@ -57,7 +57,7 @@ package enum ClientRequest: Equatable, Sendable {
     /// `kind` is `queue`, `topic`, `exchange`, `policy` or `vhost`.
     case describe(kind: String, name: String)
     case describeGroup(topic: String, group: String)
-    case why(String, offset: Int64? = nil)
+    case why(String, offset: Int64? = nil, priority: Int? = nil)
     case stat
     /// `path` is absolute, and the server's.
     case backup(path: String, isFile: Bool = false, replaces: Bool = false)

@@ -66,7 +66,7 @@ extension Heard.Answer {
         case .message(let delivery): self = .message(Heard.Received(delivery, consumer: 0))
         case .empty: self = .empty
         case .backedUp(let bytes): self = .backedUp(bytes: bytes)
-        case .peeked(let deliveries): self = .peeked(deliveries.map { Heard.Received($0, consumer: 0) })
+        case .peeked(let deliveries, _): self = .peeked(deliveries.map { Heard.Received($0, consumer: 0) })
         case .rows(let rows): self = .rows(rows)
         case .description(let description): self = .description(description)
         case .named(let name): self = .named(name)

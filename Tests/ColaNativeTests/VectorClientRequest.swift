@@ -55,7 +55,8 @@ struct VectorClientRequest {
         case "get": return .get(name, ack: text("ack"))
         case "peek":
             return .peek(
-                name, from: text("from").flatMap { Int64($0) }, count: number("count"), partition: number("partition"))
+                name, from: text("from").flatMap { Int64($0) }, count: number("count"), partition: number("partition"),
+                priority: number("priority"))
         case "commit":
             return .commit(
                 topic: name, group: text("group") ?? "", offset: long("offset") ?? 0, partition: number("partition"))
@@ -63,7 +64,7 @@ struct VectorClientRequest {
         case "describe":
             if text("kind") == "group" { return .describeGroup(topic: name, group: text("group") ?? "") }
             return .describe(kind: text("kind") ?? "", name: name)
-        case "why": return .why(name, offset: long("offset"))
+        case "why": return .why(name, offset: long("offset"), priority: number("priority"))
         case "stat": return .stat
         case "backup":
             return .backup(path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace"))

@@ -43,7 +43,7 @@ struct VectorRequest {
         case "get": .get(name: name, isAutoAck: text("ack") != "manual")
         case "peek":
             .peek(
-                name: name, partition: number("partition") ?? 0,
+                name: name, partition: number("partition") ?? 0, priority: number("priority").map { UInt8($0) },
                 from: Offset(text("from").flatMap { Int64($0) } ?? 0), count: number("count") ?? 1)
         case "commit":
             .commitOffset(
@@ -55,7 +55,10 @@ struct VectorRequest {
             .backUp(
                 BackupOrder(
                     path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace") ?? false))
-        case "why": .why(name: name, Vectors.number(fields["offset"]).map { Offset($0) })
+        case "why":
+            .why(
+                name: name, Vectors.number(fields["offset"]).map { Offset($0) },
+                priority: UInt8(number("priority") ?? 0))
         default: throw Vectors.Unknown(what: verb)
         }
     }

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cli import OK, REFUSED, cola
+from cli import OK, REFUSED, USAGE, cola
 
 
 @pytest.fixture
@@ -117,3 +117,28 @@ def test_peek_goes_on_beyond_what_the_broker_sends_at_a_time(url):
     cola("publish", "-q", "def-peekmany", "--declare", "--each-line", url=url, input=lines).succeeds()
     assert cola("peek", "def-peekmany", "--count", "2400", url=url).succeeds().lines() == [
         str(number) for number in range(2400)]
+
+
+def test_peek_and_why_see_every_priority(url):
+    cola("declare", "queue", "def-prio", "--max-priority", "9", url=url).succeeds()
+    for priority, count in (("0", 1200), ("9", 1300), ("4", 2)):
+        lines = "".join("%s-%d\n" % (priority, number) for number in range(count))
+        cola("publish", "-q", "def-prio", "--each-line", "--priority", priority, url=url, input=lines).succeeds()
+    everything = ["9-%d" % n for n in range(1300)] + ["4-0", "4-1"] + ["0-%d" % n for n in range(1200)]
+    for count in (1, 1000, 1299, 1300, 1303, 5000):
+        assert cola("peek", "def-prio", "--count", str(count), url=url).succeeds().lines() == everything[:count]
+    place = ("--from", "1299", "--priority", "9", "--count", "4")
+    assert cola("peek", "def-prio", *place, url=url).succeeds().lines() == ["9-1299", "4-0", "4-1", "0-0"]
+    assert cola("peek", "def-prio", "--from", "1199", "--count", "4", url=url).succeeds().lines() == ["0-1199"]
+    shown = json.loads(cola("peek", "def-prio", *place, "--json", url=url).succeeds().lines()[1])
+    assert (shown["priority"], shown["offset"]) == (4, 0)
+    cola("peek", "def-prio", "--priority", "256", url=url).fails(USAGE, "--priority")
+    why = cola("why", "def-prio", "1299", "--priority", "9", url=url).succeeds().out.decode()
+    assert why.startswith("message 1299 of priority 9 of 'def-prio' is ready: ")
+    why = cola("why", "def-prio", "1299", url=url).succeeds().out.decode()
+    assert why.startswith("message 1299 of 'def-prio' is unknown: ") and "1200" in why
+    assert json.loads(cola("why", "def-prio", "1", "--priority", "4", "--json", url=url).out)["priority"] == 4
+    cola("why", "def-prio", "--priority", "4", url=url).fails(USAGE, "why def-prio OFFSET --priority")
+    cola("declare", "topic", "def-log", url=url).succeeds()
+    cola("peek", "def-log", "--priority", "1", url=url).fails(REFUSED, "def-log", "priorities")
+    cola("why", "def-log", url=url).fails(REFUSED, "def-log", "topic", "groups", "consumers")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cli import BAD_DATA, NO_INPUT, REFUSED, USAGE, cola
+from native import Connection
 
 
 @pytest.fixture
@@ -128,10 +129,50 @@ def test_other_wrong_input(url, tmp_path):
     assert result.code == 75 and "exp-full" in result.err and "1 before it were imported" in result.err
 
 
-def test_a_queue_with_priorities_that_cannot_be_paged_is_refused(url):
-    cola("declare", "queue", "exp-prio", "--max-priority", "3", url=url).succeeds()
-    lines = "".join("%d\n" % number for number in range(1200))
-    cola("publish", "-q", "exp-prio", "--each-line", "--priority", "2", url=url, input=lines).succeeds()
-    cola("publish", "-q", "exp-prio", "low", url=url).succeeds()
-    cola("export", "exp-prio", url=url).fails(REFUSED, "exp-prio", "priorities")
-    assert len(export(url, "exp-prio", "--count", "1000")) == 1000
+def test_a_queue_with_priorities_of_any_size_goes_out_and_in(url):
+    """Three pages and more, each with messages of several priorities, in the order of delivery."""
+    for name in ("exp-prio", "exp-prio2"):
+        cola("declare", "queue", name, "--max-priority", "9", url=url).succeeds()
+    rows = [{"body": "%d-%d" % (number % 3, number), "headers": {"n": str(number)}, "priority": 4 * (number % 3)}
+            for number in range(3600)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    assert cola("import", "exp-prio", url=url, input=lines).succeeds().lines() == ["imported 3600"]
+    out = cola("export", "exp-prio", url=url).succeeds().out
+    assert cola("import", "exp-prio2", url=url, input=out).succeeds().lines() == ["imported 3600"]
+    first, second = export(url, "exp-prio"), export(url, "exp-prio2")
+    for row in first + second:
+        del row["timestamp"]
+    assert first == second
+    expected = sorted(rows, key=lambda row: -row["priority"])
+    assert [row["body"] for row in first] == [row["body"] for row in expected]
+    assert [row["headers"] for row in first] == [row["headers"] for row in expected]
+    assert [row.get("priority", 0) for row in first] == [row["priority"] for row in expected]
+    taken = cola("consume", "-q", "exp-prio2", url=url).succeeds().lines()
+    assert taken == [row["body"] for row in first], "export has the order of delivery"
+
+
+def test_header_values_that_are_no_text_go_out_and_in(url):
+    for name in ("exp-raw", "exp-raw2"):
+        cola("declare", "queue", name, url=url).succeeds()
+    with Connection(url) as connection:
+        connection.send_bytes(b"pub exp-raw 1 h.a=\xff%00\xfe h.a=text h.b_base64=x h.c=\n.\n")
+        assert connection.answer().ok
+    (row,) = export(url, "exp-raw")
+    assert row["headers"] == {"a": [{"base64": "/wD+"}, "text"], "b_base64": "x", "c": ""}
+    peeked = json.loads(cola("peek", "exp-raw", "--json", url=url).succeeds().out)
+    assert peeked["headers"] == row["headers"], "everything that prints headers prints them alike"
+    out = cola("export", "exp-raw", url=url).succeeds().out
+    cola("import", "exp-raw2", url=url, input=out).succeeds()
+    assert [row["headers"] for row in export(url, "exp-raw2")] == [row["headers"]]
+    with Connection(url) as connection:
+        assert connection.ok("peek exp-raw2").ok
+        headers = connection.deliveries.popleft().headers
+    assert headers == [("a", "\udcff\x00\udcfe"), ("a", "text"), ("b_base64", "x"), ("c", "")]
+
+
+@pytest.mark.parametrize(
+    "value", ['{"base64":"a"}', '{"base64":1}', '{"base64":"","more":1}', "{}", "null", "[[]]"])
+def test_a_header_that_is_neither_text_nor_base64_is_named(url, value):
+    cola("declare", "queue", "exp-raw3", url=url).succeeds()
+    line = '{"body":"x","headers":{"odd":%s}}\n' % value
+    cola("import", "exp-raw3", url=url, input=line).fails(BAD_DATA, "line 1", "header 'odd'")

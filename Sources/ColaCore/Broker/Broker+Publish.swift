@@ -191,7 +191,7 @@ extension Broker {
 
     /// The lane of that priority, or of the highest that the queue has; made when it is first needed.
     func lane(of priority: UInt8, in queue: Queue) -> Lane {
-        let priority = min(priority, UInt8(clamping: queue.definition.arguments.maxPriority ?? 0))
+        let priority = queue.known(priority)
         if let lane = queue.lane(priority) { return lane }
         let log = takeLogID()
         queue.definition.higher.append(QueueDefinition.PriorityLog(priority: priority, log: log))

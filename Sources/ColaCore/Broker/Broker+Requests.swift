@@ -158,8 +158,9 @@ extension Broker {
         }
         switch request {
         case .get(let name, let isAutoAck): get(name, isAutoAck: isAutoAck, id, for: channel, in: host, at: now)
-        case .peek(let name, let partition, let from, let count):
-            peek(name, partition: partition, from: from, count: count, id, for: channel, in: host)
+        case .peek(let name, let partition, let priority, let from, let count):
+            peek(
+                name, partition: partition, priority: priority, from: from, count: count, id, for: channel, in: host)
         case .list(let listing):
             let rows = rows(listing, in: host, at: now)
             respond(channel, id, .rows(rows))
@@ -169,8 +170,8 @@ extension Broker {
             case .success(let description): respond(channel, id, .description(description))
             case .failure(let error): refuse(channel, id, error)
             }
-        case .why(let name, let offset):
-            switch why(name, offset, in: host, at: now) {
+        case .why(let name, let offset, let priority):
+            switch why(name, offset, priority: priority, in: host, at: now) {
             case .success(let description): respond(channel, id, .description(description))
             case .failure(let error): refuse(channel, id, error)
             }

@@ -3,15 +3,17 @@ internal import OrderedCollections
 // Why messages wait, and who holds them.
 extension Broker {
     func why(
-        _ name: String, _ offset: Offset?, in host: VirtualHost, at now: Now
+        _ name: String, _ offset: Offset?, priority: UInt8, in host: VirtualHost, at now: Now
     ) -> Result<Description, BrokerError> {
         switch host.router.destinations[name] {
         case .queue(let queue):
             guard let offset else { return .success(why(queue, at: now)) }
-            return .success(why(offset, of: queue))
+            return .success(why(offset, priority: queue.known(priority), of: queue))
         case .topic:
             return .failure(
-                .mismatch("'\(name)' is a topic: nothing waits in it; see `list consumers` and `list groups` for lag"))
+                .mismatch(
+                    "'\(name)' is a topic: its records wait for nobody; the lists of groups and consumers say how far "
+                        + "behind each is (lag)"))
         case nil: return .failure(.notFound(.queue, name: name))
         }
     }
@@ -85,15 +87,19 @@ extension Broker {
 
     // MARK: One message
 
-    private func why(_ offset: Offset, of queue: Queue) -> Description {
+    private func why(_ offset: Offset, priority: UInt8, of queue: Queue) -> Description {
         var row = Description()
         row.add("queue", queue.name)
         row.add("offset", Int(offset.rawValue))
-        let lane = queue.base
-        if offset >= lane.log.next {
+        if priority > 0 { row.add("priority", Int(priority)) }
+        guard let lane = queue.lane(priority), offset < lane.log.next else {
+            let next = queue.lane(priority)?.log.next ?? Offset(0)
+            let kind = priority > 0 ? "message of priority \(priority)" : "message"
             row.add("state", "unknown")
-            row.add("because", "the queue has no message with that offset yet; its next one is \(lane.log.next)")
-        } else if let release = lane.cursor.released.first(where: { $0.offset == offset }) {
+            row.add("because", "the queue has no \(kind) with that offset yet; its next one is \(next)")
+            return row
+        }
+        if let release = lane.cursor.released.first(where: { $0.offset == offset }) {
             row.add("state", "ready")
             row.add("deliveries", release.deliveries)
             row.add("because", "it came back \(release.deliveries) times; \(reason(of: queue))")
@@ -111,14 +117,17 @@ extension Broker {
         } else {
             row.add("state", "unacknowledged")
             row.add("deliveries", lane.cursor.failures(offset))
-            addHolder(of: offset, in: queue, to: &row)
+            addHolder(of: offset, priority: priority, in: queue, to: &row)
         }
         return row
     }
 
-    private func addHolder(of offset: Offset, in queue: Queue, to row: inout Description) {
+    private func addHolder(of offset: Offset, priority: UInt8, in queue: Queue, to row: inout Description) {
         for channel in channels(of: queue.host) {
-            guard let found = channel.leases(of: queue).first(where: { $0.lease.offset == offset }) else { continue }
+            let held = channel.leases(of: queue)
+            guard let found = held.first(where: { $0.lease.offset == offset && $0.lease.priority == priority }) else {
+                continue
+            }
             row.add("connection", Int(clamping: channel.id.rawValue))
             row.add("client", channel.info.client)
             row.add("peer", channel.info.peer)

@@ -75,13 +75,19 @@ final class Channel {
     struct Peek {
         var request: RequestID
         var name: String
+        /// Where it begins in one of them; in the others it begins where they do.
+        var start: (log: LogID, offset: Offset)?
+        /// The log that is looked into, and what is read of it.
+        var log: LogID?
         var reading: ReadRequest?
         /// The logs to look into after this one, the next one last.
         var rest: [LogID]
         var partition: Int
         var remaining: Int
         var remainingBytes: Int
-        var found: [Delivery]
+        var found: [Delivery] = []
+        /// Where the last of them is, but for those of the log that is looked into.
+        var last: (log: LogID, offset: Offset)?
         /// Of the log that is being read: what is in memory alone, and where the log begins in `found`.
         var pinned: [Delivery] = []
         var begin = 0

@@ -39,12 +39,25 @@ package enum Reply: Sendable {
     case removed(messages: Int)
     case message(Delivery)
     case empty
-    case peeked([Delivery])
+    /// `next`: where the next look begins, if there may be more.
+    case peeked([Delivery], next: PeekPosition?)
     /// A listing, sorted by name.
     case rows([Description])
     case description(Description)
     case refused(BrokerError)
     case refusedBySession(BrokerRefusal)
+}
+
+/// A place in a queue or partition, between two messages.
+package struct PeekPosition: Equatable, Sendable {
+    /// Of a queue: the priority that the offset is one of. 0 in a topic.
+    package var priority: UInt8
+    package var offset: Offset
+
+    package init(priority: UInt8, offset: Offset) {
+        self.priority = priority
+        self.offset = offset
+    }
 }
 
 /// One message on its way to a consumer.

@@ -28,12 +28,14 @@ package enum Request: Sendable {
     case seek(ConsumerTag, partition: Int?, Consume.Position)
     case settle(first: DeliveryTag, last: DeliveryTag, Settlement)
     case get(name: String, isAutoAck: Bool)
-    case peek(name: String, partition: Int, from: Offset, count: Int)
+    /// `priority`: of a queue, the one that `from` is an offset of, and from which on it is looked down; nil: the
+    /// highest where `from` is 0, else 0.
+    case peek(name: String, partition: Int, priority: UInt8? = nil, from: Offset, count: Int)
     case commitOffset(topic: String, partition: Int, group: String, next: Offset)
     case list(Listing)
     case describe(Subject)
-    /// Why the messages of a queue wait, or one of them.
-    case why(name: String, Offset?)
+    /// Why the messages of a queue wait, or the one with that offset among those of its priority.
+    case why(name: String, Offset?, priority: UInt8 = 0)
     case statistics
     case backUp(BackupOrder)
     /// Answered when everything before it is done.

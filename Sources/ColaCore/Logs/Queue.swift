@@ -83,6 +83,9 @@ final class Queue {
         return lanes.first { $0.priority == priority }
     }
 
+    /// The priority as which the queue counts one that may be above its highest.
+    func known(_ priority: UInt8) -> UInt8 { min(priority, UInt8(clamping: definition.arguments.maxPriority ?? 0)) }
+
     /// Waiting to be handed out.
     var ready: Int { lanes.count == 1 ? lanes[0].ready : lanes.reduce(0) { $0 + $1.ready } }
 

@@ -79,9 +79,9 @@ extension NativeSession {
             output.writeString(" delivery=\(delivery.tag) offset=\(delivery.entry.offset)")
             output.writeString(" size=\(delivery.entry.value.range.count)")
             writeRest(of: delivery)
-        case .peeked(let deliveries):
+        case .peeked(let deliveries, let next):
             for delivery in deliveries { write(delivery, to: ConsumerTag(0)) }
-            finish("ok", id, " count=\(deliveries.count)")
+            finish("ok", id, " count=\(deliveries.count)" + (next.map(text) ?? ""))
         case .rows(let rows): writeBody(JSONText(rows), for: id)
         case .description(let description):
             var answer = Description()
@@ -99,6 +99,10 @@ extension NativeSession {
             output.writeString(" \(refusal.code) \(refusal.isRetryable ? "retry" : "final") ")
             output.writeString("\(Self.oneLine(refusal.sentence))\n")
         }
+    }
+
+    private func text(_ next: PeekPosition) -> String {
+        " next=\(next.offset)" + (next.priority > 0 ? " priority=\(next.priority)" : "")
     }
 
     private mutating func finish(_ word: String, _ id: RequestID, _ rest: String) {

@@ -79,8 +79,11 @@ extension NativeSession {
         let from = try reader.optionNumber("from", in: 0...Int64.max) ?? 0
         let count = try reader.optionNumber("count", in: 1...1_000) ?? 1
         let partition = try partition(&reader) ?? 0
+        let priority = try priority(&reader)
         try reader.end()
-        request(.peek(name: name, partition: partition, from: Offset(from), count: Int(count)), reader.tag)
+        request(
+            .peek(name: name, partition: partition, priority: priority, from: Offset(from), count: Int(count)),
+            reader.tag)
     }
 
     mutating func commit(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
@@ -95,6 +98,10 @@ extension NativeSession {
     // MARK: Values
 
     private static let consumers: ClosedRange<Int64> = 1...4_294_967_295
+
+    func priority(_ reader: inout RequestReader) throws(RequestReader.Malformed) -> UInt8? {
+        try reader.optionNumber("priority", in: 0...255).map { UInt8($0) }
+    }
 
     private func partition(_ reader: inout RequestReader) throws(RequestReader.Malformed) -> Int? {
         try reader.optionNumber("partition", in: Self.partitions).map { Int($0) }

@@ -19,8 +19,12 @@ extension NativeSession {
         case .why:
             let name = try reader.name()
             let offset = try reader.numberIfThere("OFFSET", in: 0...Int64.max)
+            let priority = try priority(&reader)
             try reader.end()
-            request(.why(name: name, offset.map { Offset($0) }), reader.tag)
+            guard priority == nil || offset != nil else {
+                throw RequestReader.Malformed("priority= says which messages OFFSET counts: why NAME OFFSET priority=N")
+            }
+            request(.why(name: name, offset.map { Offset($0) }, priority: priority ?? 0), reader.tag)
         default:
             try reader.end()
             if reader.tag.isTag { statisticsTags.insert(reader.tag) }

@@ -8,11 +8,12 @@ struct Why: AsyncParsableCommand {
         discussion: """
               cola why orders
               cola why orders 0
+              cola why orders 0 --priority 9
               cola why orders --json | jq .holders
 
             The first line is the sentence. Behind it, indented, stand the queue's consumers, each with what it waits \
             for, and the connections that have messages of it. An offset asks for one message; `cola peek --json` \
-            shows offsets.
+            shows offsets. In a queue with priorities each counts its own.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -23,16 +24,24 @@ struct Why: AsyncParsableCommand {
     @Argument(help: "The offset of one message.")
     var offset: Int64?
 
+    @Option(name: .long, help: "Of a queue with priorities: the one that the offset is of, 0 to 255. (default: 0)")
+    var priority: Int?
+
     @OptionGroup var display: DisplayOptions
 
     func validate() throws {
         if let offset, offset < 0 { throw ValidationError("an offset is 0 or more, not \(offset)") }
+        if let priority, !(0...255).contains(priority) { throw ValidationError("--priority is 0 to 255") }
+        if priority != nil, offset == nil {
+            throw ValidationError(
+                "--priority says which messages an offset counts: write `why \(queue) OFFSET --priority N`")
+        }
     }
 
     func run() async throws {
         try await connection.withBroker { client in
             try await display.show {
-                let text = try await client.why(queue, offset: offset)
+                let text = try await client.why(queue, offset: offset, priority: priority)
                 if display.json { return .json(text) }
                 let answer = try JSONValue(answer: text)
                 return .lines((offset == nil ? ofQueue(answer) : ofMessage(answer)).map(Output.printable))
@@ -55,7 +64,8 @@ struct Why: AsyncParsableCommand {
     }
 
     private func ofMessage(_ answer: JSONValue) -> [String] {
-        let message = "message \(answer["offset"].cell) of '\(queue)' is \(answer["state"].cell)"
+        let priority = answer["priority"].integer.map { " of priority \($0)" } ?? ""
+        let message = "message \(answer["offset"].cell)\(priority) of '\(queue)' is \(answer["state"].cell)"
         let sentence = "\(message): \(answer["because"].cell)"
         guard answer["connection"] != .null else { return [sentence] }
         return [

@@ -7,8 +7,9 @@ struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print every message of a queue or topic as JSON Lines, without taking any.",
         discussion: """
-            One JSON object a line with body, key, headers and properties, for `cola import`. A body or key that is \
-            not UTF-8 stands under body_base64 or key_base64, and a header that repeats has an array of values.
+            One JSON object a line with body, key, headers and properties, for `cola import`, in the order of \
+            delivery. A body or key that is not UTF-8 stands under body_base64 or key_base64, the value of such a \
+            header is {"base64":"…"}, and a header that repeats has an array of values.
 
               cola export orders > orders.jsonl
               cola export events --count 100 | jq -r .body
@@ -33,43 +34,27 @@ struct Export: AsyncParsableCommand {
         try await connection.withBroker { client in
             var left = count ?? .max
             switch try await Container.find(name, client) {
-            case .queue(let description): try await export(queue: description, client, &left)
+            case .queue: try await export(partition: nil, from: nil, client, &left)
             case .topic(let shape):
                 for partition in shape.partitions where left > 0 {
-                    try await export(partition: partition.number, from: partition.first, client, &left)
+                    let first = BrowsePosition(offset: partition.first)
+                    try await export(partition: partition.number, from: first, client, &left)
                 }
             }
             if left == count ?? .max { Output.note("there are no messages in '\(name)'") }
         }
     }
 
-    private func export(queue description: JSONValue, _ client: Client, _ left: inout Int) async throws {
-        guard description["priorities"].list.count > 1 else {
-            return try await export(partition: nil, from: 0, client, &left)
-        }
-        // Offsets mean something within one priority: what does not come at once cannot be asked for.
-        let messages = try await client.peek(name, count: min(left, 1000))
-        let bytes = messages.reduce(0) { $0 + $1.body.readableBytes }
-        guard messages.count < 1000 || left <= 1000, bytes < 16 << 20 else {
-            throw Failure(
-                .refused,
-                "'\(name)' has priorities and more than 1000 messages or 16 MiB, which cannot be looked through in "
-                    + "their order; take fewer with --count")
-        }
-        try write(messages, partitioned: false, &left)
-    }
-
     private func export(
-        partition: Int?, from first: Int64, _ client: Client, _ left: inout Int
+        partition: Int?, from first: BrowsePosition?, _ client: Client, _ left: inout Int
     ) async throws {
-        var next = first
+        var position = first
         while left > 0 {
-            let count = min(left, 1000)
-            let messages = try await client.peek(name, partition: partition ?? 0, from: next, count: count)
-            guard let last = messages.last else { return }
-            try write(messages, partitioned: partition != nil, &left)
-            guard last.offset < .max else { return }
-            next = last.offset + 1
+            let page = try await client.browse(
+                name, from: position, count: min(left, 1000), partition: partition)
+            try write(page.messages, partitioned: partition != nil, &left)
+            guard let next = page.next else { return }
+            position = next
         }
     }
 

@@ -9,9 +9,12 @@ struct Peek: AsyncParsableCommand {
               cola peek orders
               cola peek orders --count 10 --json
               cola peek orders --from 2
+              cola peek orders --count 5000 --priority 9 --json
               cola peek events --partition 1 --json
 
-            In their order, whether they are handed out or not; nothing about them changes.
+            In the order of delivery, whether they are handed out or not; nothing about them changes. In a queue with \
+            priorities the higher come first, and each counts offsets of its own: --from is one of --priority, or of \
+            priority 0, and what follows is what is delivered after it.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -22,8 +25,11 @@ struct Peek: AsyncParsableCommand {
     @Option(name: .long, help: "The first offset to look at.")
     var from: Int64 = 0
 
+    @Option(name: .long, help: "Of a queue: begin with the messages of this priority, 0 to 255.")
+    var priority: Int?
+
     @Option(name: .long, help: "The partition of a topic.")
-    var partition = 0
+    var partition: Int?
 
     @Option(name: .long, help: "How many messages.")
     var count = 1
@@ -33,28 +39,31 @@ struct Peek: AsyncParsableCommand {
 
     func validate() throws {
         guard from >= 0 else { throw ValidationError("--from is an offset, 0 or more") }
-        guard (0...999).contains(partition) else { throw ValidationError("--partition is 0 to 999") }
+        if let priority, !(0...255).contains(priority) { throw ValidationError("--priority is 0 to 255") }
+        guard (0...999).contains(partition ?? 0) else { throw ValidationError("--partition is 0 to 999") }
         guard count >= 1 else { throw ValidationError("--count is 1 or more") }
     }
 
     func run() async throws {
         try await connection.withBroker { client in
             var output = Output.standard()
-            var (next, left) = (from, count)
+            var position: BrowsePosition? = BrowsePosition(offset: from, priority: priority)
+            var left = count
             // The server sends at most 1,000 messages and 16 MiB at a time.
-            while left > 0 {
-                let messages = try await client.peek(
-                    name, partition: partition, from: next, count: min(left, 1000))
-                guard let last = messages.last else { break }
-                for message in messages {
+            while left > 0, let start = position {
+                let page = try await client.browse(name, from: start, count: min(left, 1000), partition: partition)
+                for message in page.messages {
                     output.append { (json ? MessageFormat.json : .body).append(message, to: &$0) }
+                    if output.pending.count >= 1 << 20 { try output.flush() }
                 }
                 try output.flush()
-                left -= messages.count
-                guard last.offset < .max else { break }
-                next = last.offset + 1
+                left -= page.messages.count
+                position = page.next
             }
-            if left == count { Output.note("no message of '\(name)' is at offset \(from) or above") }
+            if left == count {
+                let place = priority.map { " of priority \($0)" } ?? ""
+                Output.note("no message of '\(name)' is at offset \(from)\(place) or behind it")
+            }
         }
     }
 }

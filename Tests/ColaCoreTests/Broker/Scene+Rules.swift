@@ -117,7 +117,7 @@ extension Scene {
         let channel = attach()
         var found: [Letter] = []
         broker.effectListener = { effect in
-            guard case .reply(channel, _, .peeked(let deliveries)) = effect else { return }
+            guard case .reply(channel, _, .peeked(let deliveries, _)) = effect else { return }
             found = deliveries.map(Self.letter)
         }
         broker.send(.peek(name: name, partition: 0, from: Offset(0), count: 100_000), from: channel)
@@ -161,8 +161,8 @@ extension Scene {
     /// The fields of one thing, as somebody sees them who waits for nothing.
     func describe(_ queue: String) -> Description { ask(.describe(.queue(queue))) }
 
-    func why(_ queue: String, _ offset: Int64? = nil) -> Description {
-        ask(.why(name: queue, offset.map { Offset($0) }))
+    func why(_ queue: String, _ offset: Int64? = nil, priority: UInt8 = 0) -> Description {
+        ask(.why(name: queue, offset.map { Offset($0) }, priority: priority))
     }
 
     func statistics() -> Description { ask(.statistics) }

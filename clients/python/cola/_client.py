@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Union
 
 from . import _verbs as verbs
 from ._address import Address
@@ -343,10 +343,33 @@ class Client:
         return delivery
 
     def peek(
-        self, name: str, start: Optional[int] = None, count: int = 1, partition: Optional[int] = None
+        self,
+        name: str,
+        start: Optional[int] = None,
+        count: int = 1,
+        partition: Optional[int] = None,
+        priority: Optional[int] = None,
     ) -> List[Message]:
-        """Up to ``count`` messages at or above the offset ``start``, without taking them."""
-        return self._ask(verbs.peek(name, start, count, partition))
+        """Up to ``count`` messages (at most 1,000) from the offset ``start`` on, without taking them.
+
+        They come in the order in which they are delivered.
+
+        - partition: of a topic.
+        - priority: of a queue: the one that ``start`` is an offset of; the lower ones follow. Without it that is 0, or
+          all of the queue where there is no ``start``.
+        """
+        return self._ask(verbs.peek(name, start, count, partition, priority))
+
+    def browse(self, name: str, partition: Optional[int] = None) -> Iterator[Message]:
+        """All messages of a queue, or of a topic's partition, one after the other, without taking them.
+
+        They come in the order in which they are delivered, of a queue with priorities the higher first. What is put in
+        or taken out meanwhile may be among them or not.
+        """
+        position: Optional[verbs.Position] = (0, None)
+        while position is not None:
+            messages, position = self._ask(verbs.browse(name, position, partition))
+            yield from messages
 
     def commit(self, name: str, group: str, offset: int, partition: Optional[int] = None) -> None:
         """Sets the offset that the group will read next in a topic, or in one of its partitions."""
@@ -388,9 +411,9 @@ class Client:
         """
         return self._ask(verbs.describe(kind, names))
 
-    def why(self, name: str, offset: Optional[int] = None) -> Row:
-        """Why the messages of a queue wait, or the one at that offset."""
-        return self._ask(verbs.why(name, offset))
+    def why(self, name: str, offset: Optional[int] = None, priority: Optional[int] = None) -> Row:
+        """Why the messages of a queue wait, or the one at that offset among those of its priority (0 if not said)."""
+        return self._ask(verbs.why(name, offset, priority))
 
     def stat(self) -> Row:
         """Figures about the server."""

@@ -338,8 +338,10 @@ def peek(
     start: Optional[int] = None,
     count: Optional[int] = None,
     partition: Optional[int] = None,
+    priority: Optional[int] = None,
 ) -> bytes:
-    return _line(b"peek", (name,), tag, (b"from", start), (b"count", count), (b"partition", partition))
+    options = ((b"from", start), (b"count", count), (b"partition", partition), (b"priority", priority))
+    return _line(b"peek", (name,), tag, *options)
 
 
 def commit(
@@ -357,8 +359,10 @@ def describe(words: Sequence[str], tag: Optional[int] = None) -> bytes:
     return _line(b"describe", words, tag)
 
 
-def why(name: str, tag: Optional[int] = None, offset: Optional[int] = None) -> bytes:
-    return _line(b"why", (name,) if offset is None else (name, str(offset)), tag)
+def why(
+    name: str, tag: Optional[int] = None, offset: Optional[int] = None, priority: Optional[int] = None
+) -> bytes:
+    return _line(b"why", (name,) if offset is None else (name, str(offset)), tag, (b"priority", priority))
 
 
 def backup(path: str, tag: Optional[int] = None, as_file: bool = False, replace: bool = False) -> bytes:

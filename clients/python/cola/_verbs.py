@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from . import _requests as requests
 from ._answers import Ok, set_option
@@ -303,11 +303,37 @@ def message_of(ok: Ok, make: Callable[[int, int, int], AnyMessage]) -> Optional[
     return message
 
 
-def peek(name: str, start: Optional[int], count: int, partition: Optional[int]) -> Request[List[Message]]:
+def peek(
+    name: str, start: Optional[int], count: int, partition: Optional[int], priority: Optional[int] = None
+) -> Request[List[Message]]:
     return Request(
         f"peek {name!r}",
-        lambda tag: requests.peek(name, tag, start, count, partition),
+        lambda tag: requests.peek(name, tag, start, count, partition, priority),
         lambda call: call.messages,
+        is_peek=True,
+        is_repeatable=True,
+    )
+
+
+Position = Tuple[int, Optional[int]]
+"""An offset, and the priority that it is of."""
+
+
+def browse(
+    name: str, position: Position, partition: Optional[int]
+) -> Request[Tuple[List[Message], Optional[Position]]]:
+    """A page of messages from there on, and where the next one begins; None: nothing was left behind it."""
+
+    def read(call: Call) -> Tuple[List[Message], Optional[Position]]:
+        ok = _ok(call)
+        if "next" not in ok.options:
+            return call.messages, None
+        return call.messages, (_number("next")(call), _option(ok, "priority", 0))
+
+    return Request(
+        f"peek {name!r}",
+        lambda tag: requests.peek(name, tag, position[0], 1000, partition, position[1]),
+        read,
         is_peek=True,
         is_repeatable=True,
     )
@@ -352,8 +378,8 @@ def describe(kind: str, names: Sequence[str]) -> Request[Row]:
     return _row(f"describe {kind}", lambda tag: requests.describe((kind, *names), tag))
 
 
-def why(name: str, offset: Optional[int]) -> Request[Row]:
-    return _row(f"why {name!r}", lambda tag: requests.why(name, tag, offset))
+def why(name: str, offset: Optional[int], priority: Optional[int] = None) -> Request[Row]:
+    return _row(f"why {name!r}", lambda tag: requests.why(name, tag, offset, priority))
 
 
 def stat() -> Request[Row]:

@@ -60,6 +60,7 @@ def test_every_verb_is_understood(name: str) -> None:
         with pytest.raises(cola.Unroutable):
             await client.publish("a.b", "nowhere", exchange=exchange)
         assert [message.text for message in await client.peek(queue)] == ["routed"]
+        assert [message.text async for message in client.browse(queue)] == ["routed"]
         await client.publish_many(queue, ["1", "2"])
         taken = await client.get(queue, "manual")
         assert taken is not None and taken.text == "routed"

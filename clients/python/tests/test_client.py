@@ -154,6 +154,21 @@ def test_get_and_peek(tmp_path: Path) -> None:
         assert (second.offset, second.body, second.headers) == (11, b"y", {"a": "b"})
 
 
+def test_browse_goes_on_where_the_answer_says(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        peer.expect(b"peek q t=2 from=0 count=1000\n")
+        peer.send(b"msg 0 0 8 1\na\nok t=2 count=1 next=9 priority=5\n")
+        peer.expect(b"peek q t=3 from=9 count=1000 priority=5\n")
+        peer.send(b"msg 0 0 0 1\nb\nok t=3 count=1 next=1\n")
+        peer.expect(b"peek q t=4 from=1 count=1000 priority=0\n")
+        peer.send(b"ok t=4 count=0\n")
+        peer.take_leave()
+
+    with FakeServer(tmp_path, script) as server, server.connect() as client:
+        assert [message.body for message in client.browse("q")] == [b"a", b"b"]
+
+
 def test_peeked_messages_may_come_before_older_answers(tmp_path: Path) -> None:
     def script(peer: Peer) -> None:
         peer.welcome()

@@ -81,13 +81,13 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.get(name, t, r.get("ack"))
     if verb == "peek":
         start = int(r["from"]) if "from" in r else None
-        return requests.peek(name, t, start, r.get("count"), r.get("partition"))
+        return requests.peek(name, t, start, r.get("count"), r.get("partition"), r.get("priority"))
     if verb == "commit":
         return requests.commit(name, r["group"], r["offset"], t, r.get("partition"))
     if verb == "describe":
         return requests.describe([r["kind"], name, *([r["group"]] if "group" in r else [])], t)
     if verb == "why":
-        return requests.why(name, t, r.get("offset"))
+        return requests.why(name, t, r.get("offset"), r.get("priority"))
     if verb == "backup":
         return requests.backup(r["path"], t, r.get("as") == "file", r.get("replace", False))
     assert verb == "list", f"no encoder for the verb {verb}"

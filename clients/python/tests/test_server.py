@@ -128,6 +128,20 @@ def test_a_batch_is_one_request(client: cola.Client, queue: str) -> None:
     assert client.purge(queue) == 10_000
 
 
+def test_a_queue_with_priorities_is_looked_through_page_by_page(client: cola.Client, name: str) -> None:
+    client.declare_queue(name, max_priority=9)
+    try:
+        client.publish_many(name, [b"low%d" % number for number in range(1500)])
+        client.publish_many(name, [b"high%d" % number for number in range(1100)], priority=7)
+        bodies = [message.body for message in client.browse(name)]
+        assert bodies == [b"high%d" % n for n in range(1100)] + [b"low%d" % n for n in range(1500)]
+        found = client.peek(name, 1099, 3, priority=7)
+        assert [message.body for message in found] == [b"high1099", b"low0", b"low1"]
+        assert client.why(name, 5, priority=7)["priority"] == 7
+    finally:
+        client.delete_queue(name)
+
+
 def test_nack_returns_a_message_to_its_place(client: cola.Client, queue: str) -> None:
     client.publish_many(queue, ["a", "b", "c"])
     consumer = client.consume(queue, 2)
