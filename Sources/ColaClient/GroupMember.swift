@@ -70,6 +70,31 @@ public final class GroupMember: AsyncSequence, Sendable {
         _ = try await connection.ask(request, "commit of group '\(group)' of '\(topic)'")
     }
 
+    /// What waiting for a limited time can bring.
+    public enum Next: Sendable {
+        case event(Event)
+        /// Nothing came in time.
+        case idle
+        /// It has left.
+        case ended
+    }
+
+    /// Whether an event is here already, so that ``next(within:)`` would not wait.
+    public var isReady: Bool { subscription.isReady }
+
+    /// The next event; `.idle` if none comes in time. Nil for the time waits for ever. Cancelling the task ends it.
+    public func next(within milliseconds: Int64? = nil) async throws -> Next {
+        while true {
+            switch try await subscription.next(within: milliseconds) {
+            case .event(.delivery(let delivery)): return .event(.record(delivery.message))
+            case .event(.assigned(let assignment)): return .event(.assigned(assignment))
+            case .event(.seeking): continue
+            case .idle: return .idle
+            case .ended: return .ended
+            }
+        }
+    }
+
     /// Reads on from there, in that partition, or in all that are assigned if it is nil. Commits nothing.
     public func seek(to position: ReadingPosition, partition: Int? = nil) async throws {
         try await subscription.seek(to: position, partition: partition)
@@ -79,22 +104,16 @@ public final class GroupMember: AsyncSequence, Sendable {
     public func leave() { subscription.giveBack() }
 
     /// All iterators share what comes; each element goes to one of them.
-    public func makeAsyncIterator() -> Iterator { Iterator(subscription: subscription) }
+    public func makeAsyncIterator() -> Iterator { Iterator(member: self) }
 
     /// Takes one event after the other.
     public struct Iterator: AsyncIteratorProtocol {
-        let subscription: Subscription
+        let member: GroupMember
 
         /// The next event; nil when the member has left.
         public mutating func next() async throws -> Event? {
-            while true {
-                switch try await subscription.next() {
-                case .event(.delivery(let delivery)): return .record(delivery.message)
-                case .event(.assigned(let assignment)): return .assigned(assignment)
-                case .event(.seeking): continue
-                case .idle, .ended: return nil
-                }
-            }
+            guard case .event(let event) = try await member.next() else { return nil }
+            return event
         }
     }
 }

@@ -13,10 +13,28 @@ struct Consume: AsyncParsableCommand {
               cola consume -q hello --follow | while read -r m; do echo "got $m"; done
               cola consume --queue hello --count 10 --idle-timeout 30 --json
               cola consume --topic events --from first
+              cola consume --topic events --group audit --follow
+
+            With --group it is a member of a consumer group: the members share the partitions of the topic, each is \
+            told on standard error what it reads, and what was written out is committed as the group's position. When \
+            a member ends the others read on from there.
 
             A topic counts as drained when nothing has come for half a second. Look at messages without taking them \
             with `cola peek`, take a single one with `cola get`, and see the last ones of a topic with `cola tail`.
             """)
+
+    /// As the protocol writes them.
+    enum Strategy: String, ExpressibleByArgument, CaseIterable {
+        case range, roundrobin, sticky
+
+        var assignment: AssignmentStrategy {
+            switch self {
+            case .range: .range
+            case .roundrobin: .roundRobin
+            case .sticky: .sticky
+            }
+        }
+    }
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -40,27 +58,55 @@ struct Consume: AsyncParsableCommand {
     @Flag(name: .long, help: "Print one JSON object a message, with its offset, key and headers.")
     var json = false
 
-    @Flag(name: .long, help: "Acknowledge nothing: all of it goes back to the queue at the end, marked as redelivered.")
+    @Flag(
+        name: .long,
+        help: "Acknowledge nothing: all of it goes back to the queue, marked as redelivered; a group commits nothing.")
     var noAck = false
 
     @Option(
-        name: .long, help: "Where to begin in a topic: first, last, next, an offset, or @ and milliseconds since 1970.")
+        name: .long,
+        help: """
+            Where to begin in a topic: first, last, next, an offset, or @ and milliseconds since 1970. A group begins \
+            there where it has committed nothing.
+            """)
     var from: String?
+
+    @Option(name: .long, help: ArgumentHelp("Share the topic with the other members of a group.", valueName: "name"))
+    var group: String?
+
+    @Option(name: .long, help: "How a group shares its topic, the same for all members. (default: range)")
+    var strategy: Strategy?
 
     func validate() throws {
         if let count, count < 1 { throw ValidationError("--count is 1 or more") }
         if let idleTimeout, !(0...1e9 ~= idleTimeout) { throw ValidationError("--idle-timeout is 0 or more seconds") }
         guard (1...65_535).contains(prefetch) else { throw ValidationError("--prefetch is 1 to 65535") }
-        if let from, !["first", "last", "next"].contains(from) {
-            let digits = from.hasPrefix("@") ? from.dropFirst() : from[...]
-            guard let number = Int64(digits), number >= 0 else {
-                throw ValidationError("--from is first, last, next, an offset or @MILLISECONDS, not '\(from)'")
-            }
+        if let from, position == nil {
+            throw ValidationError("--from is first, last, next, an offset or @MILLISECONDS, not '\(from)'")
+        }
+        if group?.isEmpty == true { throw ValidationError("--group is a name of 1 to 255 bytes") }
+        if strategy != nil, group == nil {
+            throw ValidationError("--strategy is how the members of a group share a topic: add --group NAME")
         }
         if noAck, let count, count > 65_535 { throw ValidationError("--no-ack holds at most 65535 messages") }
     }
 
+    private var position: ReadingPosition? {
+        switch from {
+        case nil: return nil
+        case "first": return .first
+        case "last": return .last
+        case "next": return .next
+        case let text?:
+            guard let number = Int64(text.hasPrefix("@") ? text.dropFirst() : text[...]), number >= 0 else {
+                return nil
+            }
+            return text.hasPrefix("@") ? .time(milliseconds: number) : .offset(number)
+        }
+    }
+
     func run() async throws {
+        if let group { return try await consume(asMemberOf: group) }
         try await connection.withBroker { client in
             // What is not acknowledged stays within the prefetch, so without acknowledgements it bounds everything.
             let room = noAck ? 65_535 : prefetch
@@ -76,6 +122,21 @@ struct Consume: AsyncParsableCommand {
                 // Whoever read has seen enough. What was written is acknowledged, the rest goes back.
                 try? await client.settled()
             }
+        }
+    }
+
+    private func consume(asMemberOf group: String) async throws {
+        let stop = StopFlag()
+        // What was printed is still committed, and then the others get the partitions.
+        let signals = StopSignals { _ in stop.set() }
+        defer { withExtendedLifetime(signals) {} }
+        try await connection.withBroker { client in
+            let member = try await client.join(
+                group, of: queue, strategy: (strategy ?? .range).assignment, from: position, prefetch: prefetch)
+            var consumption = GroupConsumption(
+                member: member, format: json ? .json : .body, isCommitting: !noAck, stop: stop)
+            try await consumption.run(
+                until: GroupConsumption.End(count: count, isFollowing: follow, idleTimeout: idleTimeout))
         }
     }
 
