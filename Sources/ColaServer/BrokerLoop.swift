@@ -353,9 +353,18 @@ final class BrokerLoop {
         logger.info("a backup begins", metadata: ["path": "\(order.path)"])
         let loop = NIOLoopBound(self, eventLoop: eventLoop)
         let eventLoop = eventLoop
-        store.backUp(order) { result in
+        store.backUp(order) { progress in
+            eventLoop.execute { loop.value.backingUp(progress) }
+        } completion: { result in
             eventLoop.execute { loop.value.backedUp(order, result) }
         }
+    }
+
+    private func backingUp(_ progress: BackupProgress) {
+        guard !isStopping else { return }
+        let now = now
+        broker.apply(.backingUp(progress), at: now, into: &effects)
+        finishTurn(at: now)
     }
 
     private func backedUp(_ order: BackupOrder, _ result: Result<Int, BackupFailure>) {

@@ -24,8 +24,11 @@ package protocol Store: AnyObject, Sendable {
     func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void)
 
     /// Copies all that is committed to another place, while everything goes on: what is there at the end is the state
-    /// after one of the commits before `completion`, which follows once. One copy at a time.
-    func backUp(_ order: BackupOrder, completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void)
+    /// after one of the commits before `completion`, which follows once. One copy at a time. `progress` comes now and
+    /// then before that.
+    func backUp(
+        _ order: BackupOrder, progress: @escaping @Sendable (BackupProgress) -> Void,
+        completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void)
 
     /// Gives the copy up that is being made, if there is one; its completion says so.
     func cancelBackup()
@@ -41,7 +44,10 @@ package protocol Store: AnyObject, Sendable {
 extension Store {
     package func giveBackSpace() {}
 
-    package func backUp(_ order: BackupOrder, completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void) {
+    package func backUp(
+        _ order: BackupOrder, progress: @escaping @Sendable (BackupProgress) -> Void,
+        completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void
+    ) {
         completion(.failure(.unsuitable(path: order.path, reason: "this server keeps nothing on a disk")))
     }
 

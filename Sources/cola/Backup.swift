@@ -46,9 +46,7 @@ struct Backup: AsyncParsableCommand {
         let bytes: Int
         do {
             bytes = try await connection.withBroker { client in
-                try await withProgress(of: isFile ? "\(path).partial" : "\(path)/cola.db.partial") {
-                    try await client.backUp(to: path, isFile: isFile, replaces: force)
-                }
+                try await withProgress { try await client.backUp(to: path, isFile: isFile, replaces: force) }
             }
         } catch let error as ColaError where error.code.rawValue == "storage" {
             throw Failure(.inputOutput, error.message)
@@ -56,16 +54,25 @@ struct Backup: AsyncParsableCommand {
         try Output.print("backed up \(bytes) bytes to \(path)")
     }
 
-    /// Shows how large the file has become while `body` runs.
+    /// Shows how far the copy is while `body` runs, on a terminal.
+    ///
+    /// The connection that has asked for it hears nothing before the copy is there, so another one looks.
     private func withProgress<Result: Sendable>(
-        of file: String, _ body: @escaping @Sendable () async throws -> Result
+        _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
+        guard Terminal.isStandardError else { return try await body() }
         let bar = ProgressBar()
         let drawing = Task { await bar.draw() }
+        let connection = connection
         let looking = Task {
-            while (try? await Task.sleep(for: .milliseconds(100))) != nil, Terminal.isStandardError {
-                let bytes = fileBytes(file)
-                bar.update(done: bytes, of: nil, "copied \(decimal(Double(bytes) / 1_048_576, 1)) MiB")
+            try await connection.withBroker { client in
+                while true {
+                    let backup = try JSONValue(answer: try await client.stat())["backup"]
+                    if let pages = backup["pages"].integer, let total = backup["total-pages"].integer {
+                        bar.update(done: Int(pages), of: Int(total), "copied \(pages) of \(total) pages")
+                    }
+                    try await Task.sleep(for: .milliseconds(50))
+                }
             }
         }
         let result: Swift.Result<Result, any Error>

@@ -128,6 +128,27 @@ struct BackupTests {
         #expect(try StoreCheck(directory: bench.folder).run().isSound)
     }
 
+    @Test func itSaysHowFarItIs() throws {
+        let bench = try StoreBench(.sqlite)
+        let open = try bench.open()
+        _ = try open.fill(megabytes: 24)
+        let steps = Monitor<[BackupProgress]>([])
+        let end = Monitor<Result<Int, BackupFailure>?>(nil)
+        open.store.backUp(BackupOrder(path: Target().path)) { step in
+            steps.change { $0.append(step) }
+        } completion: { result in
+            end.change { $0 = result }
+        }
+        let bytes = try #require(end.wait(milliseconds: 60_000) { $0 }).get()
+        let seen = steps.read { $0 }
+        #expect(seen.count >= 3)
+        #expect(seen.map(\.pages) == seen.map(\.pages).sorted() && Set(seen.map(\.totalPages)).count == 1)
+        let total = try #require(seen.last).totalPages
+        #expect(total * 16_384 == bytes)
+        #expect(seen.allSatisfy { (1..<total).contains($0.pages) })
+        try open.store.close()
+    }
+
     @Test func onlyOneIsMadeAtATimeAndACancelledOneLeavesNothing() throws {
         let bench = try StoreBench(.sqlite)
         let open = try bench.open()
@@ -209,7 +230,10 @@ extension OpenStore {
 
     fileprivate func beginBackup(_ order: BackupOrder) -> Monitor<BackupEnd?> {
         let end = Monitor<BackupEnd?>(nil)
-        store.backUp(order) { result in end.change { $0 = result } }
+        store.backUp(order) { _ in
+        } completion: { result in
+            end.change { $0 = result }
+        }
         return end
     }
 

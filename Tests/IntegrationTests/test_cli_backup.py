@@ -3,17 +3,21 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
+import select
 import shutil
 import signal
 import stat
+import subprocess
 import threading
 import time
 
 import pytest
 
 import native
-from broker import Broker
-from cli import NOT_PERMITTED, REFUSED, TRY_AGAIN, UNAVAILABLE, USAGE, cola, start
+from broker import Broker, binary, die_with_parent
+from cli import NOT_PERMITTED, REFUSED, TRY_AGAIN, UNAVAILABLE, USAGE, cola, environment, start
 from test_faults import small_disk, wait_until  # noqa: F401  (a fixture, and for waiting)
 
 NO_ROOM = 74
@@ -205,6 +209,50 @@ def test_an_interrupted_one_leaves_nothing_and_the_next_one_goes(broker, tmp_pat
         assert time.monotonic() < deadline
     assert sorted(path.name for path in target.iterdir()) == ["cola.db"]
     assert json.loads(cola("check", "--json", str(target)).succeeds().out)["ready"] == 40
+
+
+def test_how_far_it_is_can_be_seen(broker, tmp_path):
+    """A copy may be too fast to be looked at: the next one is then."""
+    fill(broker, 40)
+    deadline = time.monotonic() + 120
+    with native.Connection(broker.unix) as asking, native.Connection(broker.unix) as looking:
+        def look():
+            return json.loads(looking.ok("stat").body)["backup"]
+
+        assert look() is None
+        seen = []
+        while not any(row and row["total-pages"] for row in seen):
+            assert time.monotonic() < deadline
+            asking.send("backup %s replace=yes" % (tmp_path / "copy"))
+            while not (answer := asking.next_event(0.0)):
+                seen.append(look())
+            assert answer.ok, answer
+        totals = [row for row in seen if row and row["total-pages"]]
+        assert all(0 < row["pages"] <= row["total-pages"] for row in totals)
+        assert totals[-1]["total-pages"] * 16384 >= 40 << 20
+        assert look() is None
+
+
+def test_a_terminal_is_shown_how_far_it_is(broker, tmp_path):
+    fill(broker, 40)
+    deadline = time.monotonic() + 120
+    shown = b""
+    while not re.search(rb"\[[#.]{30}\] \d+ %  copied \d+ of \d+ pages", shown):
+        assert time.monotonic() < deadline, shown
+        controller, terminal = pty.openpty()
+        process = subprocess.Popen(
+            [binary(), "backup", "--force", str(tmp_path / "copy")], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=terminal, env=environment(broker.unix), preexec_fn=die_with_parent)
+        os.close(terminal)
+        try:
+            while select.select([controller], [], [], 60)[0]:
+                shown += os.read(controller, 4096)
+        except OSError:
+            pass  # its end of the terminal is closed: it has ended
+        finally:
+            os.close(controller)
+            assert process.wait(30) == 0
+    assert shown.endswith(b"\r\x1b[K"), "the line is cleared"
 
 
 def test_a_server_that_stops_gives_it_up_and_stops_in_time(broker, tmp_path):

@@ -5,6 +5,8 @@ extension Broker {
         var channel: Channel
         var request: RequestID
         var order: BackupOrder
+        /// Nil until it is known.
+        var progress: BackupProgress?
     }
 
     func backUp(_ order: BackupOrder, _ id: RequestID, for channel: Channel) {
@@ -12,6 +14,17 @@ extension Broker {
         backup = Backup(channel: channel, request: id, order: order)
         channel.stall = .backup
         effects.append(.backUp(order))
+    }
+
+    /// For those who look, until the copy is there.
+    func backingUp(_ progress: BackupProgress) { backup?.progress = progress }
+
+    var backupRow: Description.Value {
+        guard let backup else { return .none }
+        var row = Description()
+        row.add("pages", backup.progress?.pages ?? 0)
+        row.add("total-pages", backup.progress?.totalPages)
+        return .fields(row)
     }
 
     /// The copy is there, with so many bytes, or will never be.

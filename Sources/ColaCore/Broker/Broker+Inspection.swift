@@ -233,3 +233,4 @@ extension Broker {
         return row
     }
 }
+        row.add("backup", backupRow)

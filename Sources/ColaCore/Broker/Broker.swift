@@ -161,6 +161,7 @@ package final class Broker {
         case .tick: break
         }
         if let next = timers.next, next <= now.monotonic { fireTimers(at: now) }
+        case .backingUp(let progress): backingUp(progress)
         if !refreshing.isEmpty { goOnRefreshing(at: now) }
         if isScheduleDue, canSweep { releaseDue(at: now) }
         // Trying in vain is not free: it reads what has left the cache.

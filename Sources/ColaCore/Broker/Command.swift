@@ -16,6 +16,8 @@ package enum Command: Sendable {
     /// What an ``Effect/ask(_:)`` asked for.
     case answered(Query, QueryResult)
     case queryFailed(Query, reason: String)
+    /// How far an ``Effect/backUp(_:)`` is.
+    case backingUp(BackupProgress)
     /// What became of an ``Effect/backUp(_:)``: the size of the copy in bytes, or why there is none.
     case backedUp(Result<Int, BackupFailure>)
     /// Something is scarce (why), or is not any more (nil). Publishers wait as long as anything is.

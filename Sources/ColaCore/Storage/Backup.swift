@@ -14,6 +14,17 @@ package struct BackupOrder: Equatable, Sendable {
     }
 }
 
+/// How far a copy is. Pages are those of the database; their number may still change while the broker goes on.
+package struct BackupProgress: Equatable, Sendable {
+    package var pages: Int
+    package var totalPages: Int
+
+    package init(pages: Int, totalPages: Int) {
+        self.pages = pages
+        self.totalPages = totalPages
+    }
+}
+
 /// Why there is no copy. Nothing of it was left behind, and what is stored is as it was.
 package enum BackupFailure: Error, Equatable, Sendable {
     /// Another one is under way.

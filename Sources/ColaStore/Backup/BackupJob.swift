@@ -10,6 +10,7 @@ final class BackupJob: Sendable {
     let order: BackupOrder
     private let commits: Monitor<CommitQueue>
     private let isCancelled = Monitor(false)
+    private let progress: @Sendable (BackupProgress) -> Void
 
     /// Pages of 16 KiB in one slice: half a MiB is read and written in about a millisecond.
     private static let slicePages: Int32 = 32
@@ -17,8 +18,12 @@ final class BackupJob: Sendable {
     private static let slicesPerSync = 16
     private static let busyMilliseconds = 10
 
-    init(_ order: BackupOrder, commits: Monitor<CommitQueue>) {
+    /// - Parameter progress: is called on the job's thread, before each sync.
+    init(
+        _ order: BackupOrder, commits: Monitor<CommitQueue>, progress: @escaping @Sendable (BackupProgress) -> Void
+    ) {
         self.order = order
+        self.progress = progress
         self.commits = commits
     }
 
@@ -55,7 +60,10 @@ final class BackupJob: Sendable {
                 guard !isCancelled.read({ $0 }) else { throw BackupFailure.cancelled(path: order.path) }
                 switch try visit({ _ in try copy.step(pages: Self.slicePages) }) {
                 case .done: return try visit { _ in try copy.finish() }
-                case .more: slices += 1
+                case .more(let reached):
+                    // The first, so that the size is known soon.
+                    if slices % Self.slicesPerSync == 0 { progress(reached) }
+                    slices += 1
                 case .busy: _ = isCancelled.wait(milliseconds: Self.busyMilliseconds) { $0 ? true : nil }
                 }
                 if slices % Self.slicesPerSync == 0 { try target.sync() }

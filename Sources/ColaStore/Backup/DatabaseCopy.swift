@@ -1,4 +1,5 @@
 internal import CSQLite
+internal import ColaCore
 
 /// The pages of an open database on their way into a file, a slice at a time.
 ///
@@ -12,7 +13,11 @@ final class DatabaseCopy: @unchecked Sendable {
     private let target: Connection
     private var handle: OpaquePointer?
 
-    enum Progress { case more, done, busy }
+    enum Progress {
+        case more(BackupProgress)
+        case done
+        case busy
+    }
 
     /// - Parameters:
     ///   - source: stays open until the copy is finished or abandoned.
@@ -29,7 +34,9 @@ final class DatabaseCopy: @unchecked Sendable {
         let code = sqlite3_backup_step(handle, pages)
         switch code & 0xff {
         case SQLITE_DONE: return .done
-        case SQLITE_OK: return .more
+        case SQLITE_OK:
+            let total = Int(sqlite3_backup_pagecount(handle))
+            return .more(BackupProgress(pages: total - Int(sqlite3_backup_remaining(handle)), totalPages: total))
         case SQLITE_BUSY, SQLITE_LOCKED: return .busy
         default: throw failure("copy the pages", code)
         }

@@ -104,9 +104,12 @@ package final class SQLiteStore: Store {
         commits.change { $0.wantsRoom = true }
     }
 
-    package func backUp(_ order: BackupOrder, completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void) {
+    package func backUp(
+        _ order: BackupOrder, progress: @escaping @Sendable (BackupProgress) -> Void,
+        completion: @escaping @Sendable (Result<Int, BackupFailure>) -> Void
+    ) {
         guard case .open = phase.value else { return completion(.failure(.cancelled(path: order.path))) }
-        let job = BackupJob(order, commits: commits)
+        let job = BackupJob(order, commits: commits, progress: progress)
         let (before, last) = backup.change { slot in
             defer { if slot.job == nil { slot = BackupSlot(job: job, thread: nil) } }
             return (slot.job, slot.thread)

@@ -31,6 +31,28 @@ import Testing
         #expect(scene.answers(second) == [.backedUp(bytes: 1)])
     }
 
+    @Test func howFarItIsIsSeenUntilItEnds() {
+        let scene = Scene(queues: [])
+        let channel = scene.attach()
+        #expect(scene.statistics()["backup"] == Description.Value.none)
+        scene.broker.send(.backUp(Self.order), from: channel)
+        guard case .fields(let begun)? = scene.statistics()["backup"] else {
+            Issue.record("no backup is seen")
+            return
+        }
+        #expect(begun["pages"] == .number(0) && begun["total-pages"] == Description.Value.none)
+        scene.broker.apply(.backingUp(BackupProgress(pages: 32, totalPages: 100)))
+        guard case .fields(let row)? = scene.statistics()["backup"] else {
+            Issue.record("no backup is seen")
+            return
+        }
+        #expect(row["pages"] == .number(32) && row["total-pages"] == .number(100))
+        scene.broker.apply(.backedUp(.success(1)))
+        #expect(scene.statistics()["backup"] == Description.Value.none)
+        scene.broker.apply(.backingUp(BackupProgress(pages: 64, totalPages: 100)))
+        #expect(scene.statistics()["backup"] == Description.Value.none)
+    }
+
     @Test func whatTheChannelPublishedBeforeIsInTheCopy() {
         let scene = Scene(queues: ["jobs"])
         let channel = scene.attach()
