@@ -142,3 +142,9 @@ def test_peek_and_why_see_every_priority(url):
     cola("declare", "topic", "def-log", url=url).succeeds()
     cola("peek", "def-log", "--priority", "1", url=url).fails(REFUSED, "def-log", "priorities")
     cola("why", "def-log", url=url).fails(REFUSED, "def-log", "topic", "groups", "consumers")
+
+
+def test_an_exclusive_queue_is_not_for_a_command(url):
+    cola("declare", "queue", "def-excl", "--exclusive", url=url).fails(
+        USAGE, "exclusive", "connection", "--auto-delete")
+    assert "--exclusive" not in cola("declare", "--help").succeeds().out.decode()

@@ -46,9 +46,19 @@ struct Declare: AsyncParsableCommand {
     @Flag(name: .long, help: "A queue that goes when the last of its consumers has gone.")
     var autoDelete = false
 
+    /// Known only to say what to do instead.
+    @Flag(name: .long, help: .hidden)
+    var exclusive = false
+
     @OptionGroup(title: "Settings of queues and topics") var arguments: ArgumentOptions
 
     func validate() throws {
+        guard !exclusive else {
+            throw ValidationError(
+                "an exclusive queue goes with the connection that made it, and this command's ends at once: declare "
+                    + "it in the program that uses it (exclusive=yes), or make one with --auto-delete, which goes when "
+                    + "the last of its consumers has gone")
+        }
         if kind == .exchange, type == nil {
             throw ValidationError("an exchange has a type: add --type direct, fanout, topic or headers")
         }
