@@ -106,6 +106,8 @@ public final class Client: Sendable {
     /// What can be listed.
     public enum Listing: String, Sendable, CaseIterable {
         case queues, topics, exchanges, bindings, consumers, connections, groups, policies, vhosts
+        /// For administrators.
+        case users
     }
 
     /// One JSON array with an object per row, sorted by name. `protocol/native.md`, section 3.6, lists its members.

@@ -51,8 +51,8 @@ package enum ClientRequest: Equatable, Sendable {
     case get(String, ack: String?)
     case peek(String, from: Int64?, count: Int?, partition: Int? = nil, priority: Int? = nil)
     case commit(topic: String, group: String, offset: Int64, partition: Int? = nil)
-    /// `what` is `queues`, `topics`, `exchanges`, `bindings`, `consumers`, `connections`, `groups`, `policies` or
-    /// `vhosts`.
+    /// `what` is `queues`, `topics`, `exchanges`, `bindings`, `consumers`, `connections`, `groups`, `policies`,
+    /// `vhosts` or `users`.
     case list(String)
     /// `kind` is `queue`, `topic`, `exchange`, `policy` or `vhost`.
     case describe(kind: String, name: String)

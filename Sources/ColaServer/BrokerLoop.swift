@@ -57,7 +57,7 @@ final class BrokerLoop {
     ///   - watch: nil: nothing of the machine can become scarce.
     ///   - clock: is read once per turn.
     init(
-        eventLoop: any EventLoop, recovery: Recovery, limits: Limits, store: any Store, logger: Logger,
+        eventLoop: any EventLoop, recovery: Recovery, limits: Limits, access: Access, store: any Store, logger: Logger,
         watch: ResourceWatch? = nil, clock: @escaping @Sendable () -> Now = { SystemClock().now }
     ) {
         self.eventLoop = eventLoop
@@ -65,7 +65,7 @@ final class BrokerLoop {
         self.clock = clock
         self.logger = logger
         self.watch = watch
-        broker = Broker(recovery, limits: limits)
+        broker = Broker(recovery, limits: limits, access: access)
         inbox = Inbox(bytesMax: limits.inboxBytesMax, smallBytes: ConnectionLimits.smallRequestBytes)
         gatheringBytesMax = limits.gatheringBytesMax
     }

@@ -111,11 +111,11 @@ package struct Server {
                 "sqlite": "\(SQLiteStore.engineVersion)",
             ])
         do {
-            let settings = settings
+            let (settings, access) = (settings, access)
             let bound = try await eventLoop.submit {
                 let loop = BrokerLoop(
-                    eventLoop: eventLoop, recovery: recovery, limits: settings.limits, store: store, logger: logger,
-                    watch: settings.watch)
+                    eventLoop: eventLoop, recovery: recovery, limits: settings.limits, access: access, store: store,
+                    logger: logger, watch: settings.watch)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)
@@ -126,12 +126,14 @@ package struct Server {
         }
     }
 
+    private var access: Access { Access(account: settings.account, serverUser: Int(getuid())) }
+
     private func listen(_ loop: NIOLoopBound<BrokerLoop>, on eventLoop: any EventLoop) async throws -> Started {
         var configuration = NativeSession.Configuration(server: "Cola/\(Self.version)")
         configuration.bodyBytesMax = settings.bodyBytesMax
         let listener = NativeListener(
             loop: loop, configuration: configuration,
-            access: Access(account: settings.account, serverUser: Int(getuid())),
+            access: access,
             connectionsMax: settings.connectionsMax, logger: logger)
         var channels: [any Channel] = []
         var words = ["cola ready"]

@@ -49,6 +49,7 @@ import ColaServer
                     ListingCommand<BindingListing>.self, ListingCommand<GroupListing>.self,
                     ListingCommand<ConsumerListing>.self, ListingCommand<ConnectionListing>.self,
                     ListingCommand<VirtualHostListing>.self, ListingCommand<PolicyListing>.self,
+                    ListingCommand<UserListing>.self,
                 ]),
             CommandGroup(name: "Operation", subcommands: [Check.self, Backup.self, SQL.self, Bench.self]),
         ])

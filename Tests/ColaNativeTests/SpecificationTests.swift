@@ -123,7 +123,7 @@ import Testing
 
     @Test func everyListingIsExplained() throws {
         let page = try Page()
-        let line = try #require(page.text.split(separator: "\n").first { $0.hasPrefix("`list queues`") })
+        let line = try #require(page.text.split(separator: "\n").first { $0.hasPrefix("`list queues|") })
         for listing in Listing.allCases { #expect(line.contains(listing.rawValue), "\(listing.rawValue)") }
     }
 }

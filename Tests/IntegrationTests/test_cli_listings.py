@@ -11,7 +11,7 @@ import time
 import pytest
 
 from broker import binary, die_with_parent
-from cli import REFUSED, USAGE, cola, environment, start
+from cli import NOT_PERMITTED, REFUSED, USAGE, cola, environment, start
 import native
 
 HEADINGS = {
@@ -26,6 +26,7 @@ HEADINGS = {
         "CONNECTION", "CLIENT", "USER", "PEER", "VHOST", "PROTOCOL", "CONSUMERS", "UNACKED", "SINCE"],
     "vhosts": ["VHOST", "QUEUES", "TOPICS", "CONNECTIONS"],
     "policies": ["POLICY", "PATTERN", "OF", "PRIORITY", "SETTINGS"],
+    "users": ["USER", "AUTHENTICATION", "ADMINISTRATOR", "FROM", "VHOSTS", "CONNECTIONS"],
 }
 
 
@@ -108,6 +109,34 @@ def test_describe_shows_everything(url, subject, words):
     for word in words:
         assert word in lines, "%r is not in %s" % (word, lines)
     assert isinstance(json.loads(cola("describe", *subject, "--json", url=url).succeeds().out), dict)
+
+
+def test_users_are_those_who_may_come_in(broker):
+    (guest, *administrators) = json.loads(cola("users", "--json", url=broker.unix).succeeds().out)
+    assert guest == {
+        "name": "guest", "authentication": "password", "administrator": False, "loopback-only": True,
+        "vhosts": ["/"], "connections": 0}
+    uid = "uid:%d" % os.getuid()
+    assert [row["name"] for row in administrators] == sorted({"uid:0", uid})
+    assert all(row["administrator"] for row in administrators)
+    own = next(row for row in administrators if row["name"] == uid)
+    assert (own["authentication"], own["connections"]) == ("unix-socket", 1)
+    cola("users", url=broker.tcp).fails(NOT_PERMITTED, "only an administrator", "guest")
+    with native.Connection(broker.tcp):
+        assert cola("users", "gu*", url=broker.unix).succeeds().lines()[1].split() == [
+            "guest", "password", "no", "loopback", "/", "1"]
+
+
+def test_the_user_of_the_settings_may_list_users_and_no_password_is_shown(new_broker):
+    server = new_broker("--default-user", "ana", "--default-pass", "sesame")
+    server.start()
+    with native.Connection(server.tcp, hello="hello 1 user=ana password=sesame"):
+        as_ana = {"COLA_USER": "ana", "COLA_PASSWORD": "sesame"}
+        result = cola("users", "--json", url=server.tcp, env=as_ana).succeeds()
+        assert b"sesame" not in result.out
+        row = next(row for row in json.loads(result.out) if row["name"] == "ana")
+        assert (row["administrator"], row["loopback-only"], row["connections"]) == (True, False, 2)
+        assert "guest" not in cola("users", url=server.tcp, env=as_ana).succeeds().out.decode()
 
 
 def test_describe_of_what_is_not_there(url):

@@ -31,6 +31,20 @@ package struct Access: Equatable, Sendable {
         package var isAdministrator: Bool
     }
 
+    /// A user as others may see it: without the password.
+    struct User: Equatable {
+        enum Authentication: String {
+            case password
+            /// What the kernel says of the process at the other end.
+            case unixSocket = "unix-socket"
+        }
+
+        var name: String
+        var authentication: Authentication
+        var isAdministrator: Bool
+        var isFromLoopbackOnly: Bool
+    }
+
     /// The user of this server, from anywhere; nil: `guest` with password `guest`, from loopback only.
     package var account: Account?
     /// The user id that this process runs as.
@@ -44,8 +58,10 @@ package struct Access: Equatable, Sendable {
     /// Who a peer is without having said anything; nil if it must name itself.
     package func identity(of peer: Peer) -> Identity? {
         guard case .process(_, let user, _) = peer else { return nil }
-        return Identity(user: "uid:\(user)", isAdministrator: user == serverUser || user == 0)
+        return Identity(user: Self.name(ofUser: user), isAdministrator: user == serverUser || user == 0)
     }
+
+    fileprivate static func name(ofUser id: Int) -> String { "uid:\(id)" }
 
     /// - Returns: nil if the name or the password is wrong, or `guest` comes from elsewhere. Which of them is not said.
     package func admit(user: String, password: String, from peer: Peer) -> Identity? {
@@ -54,6 +70,15 @@ package struct Access: Equatable, Sendable {
         guard isRight == 1 else { return nil }
         if account == nil, case .address(_, let isLoopback) = peer, !isLoopback { return nil }
         return Identity(user: user, isAdministrator: account != nil)
+    }
+
+    /// Who may come in and is known before he has: the user with a password, and the administrators of the Unix socket.
+    var users: [User] {
+        let password = User(
+            name: account?.user ?? "guest", authentication: .password, isAdministrator: account != nil,
+            isFromLoopbackOnly: account == nil)
+        let administrators = (serverUser == 0 ? [0] : [0, serverUser]).map { User(uid: $0, isAdministrator: true) }
+        return [password] + administrators
     }
 
     /// 1 if they are equal, else 0, in a time that depends on the length of `given` alone.
@@ -65,5 +90,18 @@ package struct Access: Equatable, Sendable {
             difference |= given[index] ^ (expected.isEmpty ? 1 : expected[index % expected.count])
         }
         return difference == 0 ? 1 : 0
+    }
+}
+
+extension Access.User {
+    /// The user that a process on the Unix socket is.
+    fileprivate init(uid: Int, isAdministrator: Bool) {
+        self.init(name: Access.name(ofUser: uid), isAdministrator: isAdministrator)
+    }
+
+    /// One of the Unix socket.
+    init(name: String, isAdministrator: Bool) {
+        self.init(
+            name: name, authentication: .unixSocket, isAdministrator: isAdministrator, isFromLoopbackOnly: false)
     }
 }

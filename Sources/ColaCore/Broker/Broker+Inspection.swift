@@ -17,6 +17,7 @@ extension Broker {
             }
         case .policies: return host.policies.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
         case .virtualHosts: return hosts.values.sorted { $0.name < $1.name }.map(row)
+        case .users: return users.sorted { $0.name < $1.name }.map(row)
         }
     }
 
@@ -185,6 +186,26 @@ extension Broker {
         return row
     }
 
+    /// Those that are known, and others that have come through the Unix socket.
+    private var users: [Access.User] {
+        var users = access.users
+        for channel in sortedChannels where !users.contains(where: { $0.name == channel.info.user }) {
+            users.append(Access.User(name: channel.info.user, isAdministrator: false))
+        }
+        return users
+    }
+
+    private func row(_ user: Access.User) -> Description {
+        var row = Description()
+        row.add("name", user.name)
+        row.add("authentication", user.authentication.rawValue)
+        row.add("administrator", user.isAdministrator)
+        row.add("loopback-only", user.isFromLoopbackOnly)
+        row.add("vhosts", .list(hosts.values.map(\.name).sorted().map { .text($0) }))
+        row.add("connections", channels.values.reduce(0) { $0 + ($1.info.user == user.name ? 1 : 0) })
+        return row
+    }
+
     func description(of arguments: Arguments) -> Description {
         var row = Description()
         for argument in Argument.allCases {
@@ -230,7 +251,7 @@ extension Broker {
         row.add("scheduled", schedule.storedCount)
         row.add("undeliverable", statistics.undeliverable)
         row.add("remembered", seenCount)
+        row.add("backup", backupRow)
         return row
     }
 }
-        row.add("backup", backupRow)

@@ -14,6 +14,8 @@ internal import OrderedCollections
 /// No command does unbounded work: what moves or drops many messages is done in slices, one with each turn.
 package final class Broker {
     package let limits: Limits
+    /// Who may come in, for those who look; sessions decide on it.
+    let access: Access
     let epoch: Epoch
 
     var hosts: OrderedDictionary<String, VirtualHost> = [:]
@@ -126,8 +128,11 @@ package final class Broker {
     var began: Instant?
     var effects: [Effect] = []
 
-    package init(_ recovery: Recovery, limits: Limits = Limits()) {
+    package init(
+        _ recovery: Recovery, limits: Limits = Limits(), access: Access = Access(account: nil, serverUser: 0)
+    ) {
         self.limits = limits
+        self.access = access
         epoch = recovery.epoch
         nextLog = recovery.nextLog
         nextSchedule = recovery.nextSchedule
@@ -156,12 +161,12 @@ package final class Broker {
         case .loadFailed(let request, let reason): loadFailed(request, reason: reason, at: now)
         case .answered(let query, let result): answered(query, result, at: now)
         case .queryFailed(let query, let reason): queryFailed(query, reason: reason, at: now)
+        case .backingUp(let progress): backingUp(progress)
         case .backedUp(let result): backedUp(result, at: now)
         case .alarm(let alarm, let reason): change(alarm, reason, at: now)
         case .tick: break
         }
         if let next = timers.next, next <= now.monotonic { fireTimers(at: now) }
-        case .backingUp(let progress): backingUp(progress)
         if !refreshing.isEmpty { goOnRefreshing(at: now) }
         if isScheduleDue, canSweep { releaseDue(at: now) }
         // Trying in vain is not free: it reads what has left the cache.

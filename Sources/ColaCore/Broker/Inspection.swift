@@ -9,6 +9,7 @@ package enum Listing: String, CaseIterable, Sendable {
     case groups
     case policies
     case virtualHosts = "vhosts"
+    case users
 }
 
 /// Counted since the start.

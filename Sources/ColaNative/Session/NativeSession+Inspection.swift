@@ -11,6 +11,9 @@ extension NativeSession {
                 let known = Listing.allCases.map(\.rawValue).joined(separator: ", ")
                 throw RequestReader.Malformed("there is no list of '\(word)', but of \(known)")
             }
+            guard listing != .users || identity?.isAdministrator == true else {
+                return refuseUsers(reader.tag)
+            }
             request(.list(listing), reader.tag)
         case .describe:
             let subject = try subject(&reader)
@@ -30,6 +33,14 @@ extension NativeSession {
             if reader.tag.isTag { statisticsTags.insert(reader.tag) }
             request(.statistics, reader.tag.isTag ? reader.tag : .statistics)
         }
+    }
+
+    /// Who may come in, and from where, is of use to whoever tries names and passwords.
+    private mutating func refuseUsers(_ tag: RequestID) {
+        let sentence =
+            "only an administrator may list users: the server's own user or root over its Unix socket, or the user of "
+            + "the settings default-user and default-pass; this is \(identity?.user ?? peer.description)"
+        _ = refuse("access_refused", sentence, 0, tag)
     }
 
     private func subject(_ reader: inout RequestReader) throws(RequestReader.Malformed) -> Subject {

@@ -57,6 +57,30 @@ import Testing
         #expect(fields(scene.rows(.consumers).first?["partitions"]).first?.number("lag") ?? 9 <= 2)
     }
 
+    @Test(arguments: [0, 1000])
+    func usersAreThoseWhoMayComeInAndThoseWhoHave(serverUser: Int) {
+        let access = Access(account: .init(user: "ana", password: "sesame"), serverUser: serverUser)
+        let broker = Broker(Recovery(epoch: Epoch(1)), access: access)
+        let now = Now(monotonic: Instant(0), wall: Timestamp(0))
+        var effects: [Effect] = []
+        for (number, user) in ["uid:1000", "ana", "uid:7", "ana"].enumerated() {
+            let info = ChannelInfo(protocolName: "native", peer: "", user: user)
+            broker.apply(.attach(ChannelID(UInt64(number)), info), at: now, into: &effects)
+        }
+        broker.apply(.request(ChannelID(0), RequestID(1), .list(.users)), at: now, into: &effects)
+        guard case .reply(_, _, .rows(let rows))? = effects.last else {
+            Issue.record("no rows")
+            return
+        }
+        #expect(rows.map { $0.text("name") } == ["ana", "uid:0", "uid:1000", "uid:7"])
+        #expect(rows.map { $0.number("connections") } == [2, 0, 1, 1])
+        #expect(
+            rows.map { $0["administrator"] } == [.truth(true), .truth(true), .truth(serverUser == 1000), .truth(false)])
+        #expect(rows.map { $0.text("authentication") } == ["password", "unix-socket", "unix-socket", "unix-socket"])
+        #expect(rows.allSatisfy { $0["vhosts"] == .list([.text("/")]) })
+        #expect(!"\(rows)".contains("sesame"))
+    }
+
     @Test func queuesWithTheirPriorities() {
         let scene = Scene()
         let channel = scene.attach()

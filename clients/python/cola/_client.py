@@ -404,6 +404,10 @@ class Client:
     def list_vhosts(self) -> List[Row]:
         return self._ask(verbs.list_of("vhosts"))
 
+    def list_users(self) -> List[Row]:
+        """Who may come in, and who has; for administrators."""
+        return self._ask(verbs.list_of("users"))
+
     def describe(self, kind: str, *names: str) -> Row:
         """All that is known of a thing: ``describe("queue", "hello")``, ``describe("group", "events", "audit")``.
 

@@ -437,6 +437,10 @@ class Client:
     async def list_vhosts(self) -> List[Row]:
         return await self._ask(verbs.list_of("vhosts"))
 
+    async def list_users(self) -> List[Row]:
+        """Who may come in, and who has; for administrators."""
+        return await self._ask(verbs.list_of("users"))
+
     async def describe(self, kind: str, *names: str) -> Row:
         """All that is known of a thing: ``describe("queue", "hello")``, ``describe("group", "events", "audit")``.
 
