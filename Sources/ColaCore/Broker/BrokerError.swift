@@ -82,8 +82,8 @@ extension BrokerError: CustomStringConvertible {
             "no queue or topic is named '\(name)'; make it with `cola declare queue \(name)`"
         case .notFound(.group, let name): "no group '\(name)' has committed an offset or reads there"
         case .notFound(.virtualHost, let name):
-            "no virtual host is named '\(name)'; make it with `declare vhost \(name)`"
-        case .notFound(.policy, let name): "no policy is named '\(name)'; see `list policies`"
+            "no virtual host is named '\(name)'; declare it first, or look at the name"
+        case .notFound(.policy, let name): "no policy is named '\(name)'; the list of policies has those there are"
         case .notFound(let kind, let name):
             "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
                 + "`cola declare \(kind.rawValue) \(name)`"

@@ -52,7 +52,8 @@ struct Why: AsyncParsableCommand {
     private func ofQueue(_ answer: JSONValue) -> [String] {
         let (ready, held) = (answer["ready"].cell, answer["unacknowledged"].cell)
         let because = answer["because"].cell
-        let advice = because == "nobody consumes from the queue" ? "; `cola consume --queue \(queue)` would" : ""
+        let isUnattended = answer["consumers"].list.isEmpty && (answer["ready"].integer ?? 0) > 0
+        let advice = isUnattended ? "; `cola consume --queue \(queue)` takes them" : ""
         let consumers = answer["consumers"].list.map { consumer in
             "  consumer \(consumer["consumer"].cell) has \(consumer["unacknowledged"].cell): "
                 + consumer["because"].cell
