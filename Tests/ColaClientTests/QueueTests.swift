@@ -204,6 +204,42 @@ import Testing
         }
     }
 
+    @Test func headerValuesAreBytes() async throws {
+        try await LiveServer.withClient { client in
+            try await client.declareQueue("orders")
+            let header = Header("raw", bytes: [0xFF, 0, 0xFE])
+            try await client.publish(OutgoingMessage("", headers: [header]), to: .queue("orders"))
+            let stored = try #require(try await client.get("orders")).message
+            #expect(stored.headers == [header])
+            #expect(stored.header("raw") == "\u{FFFD}\0\u{FFFD}")
+        }
+    }
+
+    @Test func aQueueWithPrioritiesIsBrowsedPageByPage() async throws {
+        try await LiveServer.withClient { client in
+            var options = Client.QueueOptions()
+            options.arguments = [Client.Argument("max-priority", "9")]
+            try await client.declareQueue("orders", options: options)
+            for number in 0..<6 {
+                var message = OutgoingMessage("\(number)")
+                message.priority = UInt8(number % 2 * 5)
+                try await client.publish(message, to: .queue("orders"))
+            }
+            for count in 1...7 {
+                var bodies: [String] = []
+                var page = try await client.browse("orders", count: count)
+                bodies += page.messages.map { String(buffer: $0.body) }
+                while let next = page.next {
+                    page = try await client.browse("orders", from: next, count: count)
+                    bodies += page.messages.map { String(buffer: $0.body) }
+                }
+                #expect(bodies == ["1", "3", "5", "0", "2", "4"])
+            }
+            let why = try await client.why("orders", offset: 2, priority: 5)
+            #expect(why.contains("\"priority\":5") && why.contains("\"state\":\"ready\""))
+        }
+    }
+
     @Test func aQuestionThatNobodyAnswersIsGivenUp() async throws {
         try await LiveServer.withClient { client in
             try await client.declareQueue("void")

@@ -133,6 +133,33 @@ import Testing
         }
     }
 
+    @Test func aMemberWaitsNoLongerThanItIsTold() async throws {
+        try await LiveServer.withClient { client in
+            try await client.declareTopic("log")
+            let member = try await client.join("g", of: "log")
+            guard case .event(.assigned) = try await member.next(within: 60_000) else {
+                Issue.record("not assigned")
+                return
+            }
+            guard case .idle = try await member.next(within: 1) else {
+                Issue.record("not idle")
+                return
+            }
+            #expect(!member.isReady)
+            try await fill(client, 1)
+            guard case .event(.record(let record)) = try await member.next(within: 60_000) else {
+                Issue.record("no record")
+                return
+            }
+            #expect(record.offset == 0)
+            member.leave()
+            guard case .ended = try await member.next(within: 60_000) else {
+                Issue.record("not ended")
+                return
+            }
+        }
+    }
+
     @Test func aGroupGoesOnWhereItHasCommitted() async throws {
         try await LiveServer.run { server in
             try await withClient(url: server.url) { client in
