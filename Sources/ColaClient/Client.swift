@@ -3,8 +3,9 @@ internal import NIOCore
 
 /// A connection to a Cola server.
 ///
-/// Everything that the server confirms is on its disk when the call returns. Any number of tasks may use one client at
-/// the same time; what each asks is answered in the order it was asked.
+/// Everything that the server confirms is on its disk when the call returns, or, of a message, was already delivered
+/// and acknowledged. Any number of tasks may use one client at the same time; what each asks is answered in the order
+/// it was asked.
 ///
 /// When the connection is lost, whatever was in flight throws ``ColaError`` with ``ColaError/Code/connectionLost`` (or
 /// the code that the server said good-bye with); what became of it is not known, and it is never sent again by itself.

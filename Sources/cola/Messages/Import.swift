@@ -8,7 +8,7 @@ struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publish the messages of a file that `cola export` wrote.",
         discussion: """
-            Reads JSON Lines from --file or standard input, and prints how many messages are on the broker's disk.
+            Reads JSON Lines from --file or standard input, and prints how many messages the broker has confirmed.
 
               cola export orders > orders.jsonl
               cola import texts --file orders.jsonl

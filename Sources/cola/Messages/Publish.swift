@@ -7,8 +7,8 @@ struct Publish: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publish messages.",
         discussion: """
-            Each BODY is one message. Without any, each --file is one, or standard input is. It ends when \
-            the broker has everything on its disk, and prints how many messages that were.
+            Each BODY is one message. Without any, each --file is one, or standard input is. It ends when the broker \
+            has confirmed everything, and prints how many messages that were.
 
               cola publish --queue hello 'first message' 'second message'
               cola publish --queue hello --declare < picture.png

@@ -228,7 +228,9 @@ class Client:
         partition: Optional[int] = None,
         retry: bool = False,
     ) -> bool:
-        """Publishes one message and waits until it is on the server's disk; False if it was there already.
+        """Publishes one message and waits until the server confirms it; False if it was there already.
+
+        It is then on the server's disk, or was already delivered and acknowledged.
 
         - name: the queue or topic, or with ``exchange`` the routing key.
         - body: None is a message without a value: in a compacted topic it takes its key away.
