@@ -517,7 +517,7 @@ def test_partitions_are_chosen_by_number_or_by_key(connection, name):
     logs = described(connection, "topic", name)["logs"]
     assert sum(log["messages"] for log in logs) == 3 and len(logs) == 3
     connection.send("peek %s partition=2" % name)
-    assert connection.answer().options == {"count": "1"}
+    assert connection.answer().options["count"] == "1"
     assert connection.deliveries.popleft().partition == 2
     assert_error(connection.call("peek %s partition=3" % name), "mismatch")
 
