@@ -222,17 +222,22 @@ extension ClientSession {
     // MARK: Looking
 
     func peekSome() {
-        guard let place = world.pick(world.places.filter { $0.prioritiesMost == 0 }) else { return }
+        guard let place = world.pick(world.places) else { return }
         let from = Int64(world.draw(0...20))
-        ask("peek \(place.name)", .peek(place.name, from: from, count: world.draw(1...20))) {
-            [unowned self] outcome, found in
+        let priority = place.prioritiesMost > 0 ? world.draw(0...place.prioritiesMost) : nil
+        let request = ClientRequest.peek(place.name, from: from, count: world.draw(1...20), priority: priority)
+        ask("peek \(place.name)", request) { [unowned self] outcome, found in
             if case .refused(let code) = outcome, code != "storage" { refuse("peek", code) }
-            var last = from - 1
+            var last = PeekPlace(priority: priority ?? 0, offset: from - 1)
             for arrival in found {
-                if arrival.offset <= last { world.complain("a peek shows \(arrival.offset) after \(last)") }
-                last = arrival.offset
+                let this = PeekPlace(priority: place.priority(of: arrival), offset: arrival.offset)
+                if !last.comes(before: this) { world.complain("a peek of \(place.name) shows \(this) after \(last)") }
+                last = this
                 world.ledger.peeked(arrival.body, offset: arrival.offset, in: place)
             }
+            guard case .ok(let answer) = outcome, let next = answer.number("next") else { return }
+            let end = PeekPlace(priority: Int(answer.number("priority") ?? 0), offset: next - 1)
+            if found.isEmpty || end != last { world.complain("a peek that ends at \(last) goes on behind \(end)") }
         }
     }
 
