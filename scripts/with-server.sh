@@ -2,8 +2,7 @@
 # Usage: scripts/with-server.sh COLA COMMAND [ARGUMENT…]
 #
 # Runs COMMAND while a broker of its own is up, in temporary folders, and ends with COMMAND's exit code. COMMAND finds
-# the
-# broker in COLA_URL (what the command line reads) and COLA_TEST_URL (what the clients' tests read).
+# the broker in COLA_URL (what the command line reads) and COLA_TEST_URL (what the clients' tests read).
 set -euo pipefail
 if (($# < 2)); then
     echo "usage: scripts/with-server.sh COLA COMMAND [ARGUMENT…]" >&2
@@ -29,6 +28,7 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+: >"$folder/ready"
 "$cola" serve --data-dir "$folder/data" --socket "$socket_folder/s" --native off --amqp off --kafka off --http off \
     >"$folder/ready" 2>"$folder/log" &
 server=$!
