@@ -16,7 +16,7 @@ from ._requests import Argument, Duration, Headers, Start
 from ._session import Opened, Session
 from ._subscription import Subscription
 from ._text import Text
-from ._verbs import Request, Result, Row
+from ._verbs import Path, Request, Result, Row
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -228,9 +228,9 @@ class Client:
         partition: Optional[int] = None,
         retry: bool = False,
     ) -> bool:
-        """Publishes one message and waits until the server confirms it; False if it was there already.
+        """Publishes one message and waits until it is confirmed; False if the server had taken it before.
 
-        It is then on the server's disk, or was already delivered and acknowledged.
+        Confirmed: it is on the server's disk, or a consumer has taken and acknowledged it already.
 
         - name: the queue or topic, or with ``exchange`` the routing key.
         - body: None is a message without a value: in a compacted topic it takes its key away.
@@ -424,6 +424,19 @@ class Client:
     def stat(self) -> Row:
         """Figures about the server."""
         return self._ask(verbs.stat())
+
+    def backup(self, path: Path, *, as_file: bool = False, replace: bool = False) -> int:
+        """Has the server copy all that it stores to a path of its own machine, while it goes on; returns how many bytes.
+
+        Everything that was confirmed before is in the copy. This waits as long as that takes, and so does what else is
+        asked over this connection; if the connection ends, the copy is given up.
+
+        - path: absolute; a directory that is not there yet or is empty, on which a server can be started.
+        - as_file: ``path`` is to be the copy itself. replace: an older copy there gives way.
+        - Raises AccessRefused: only the server's own user and root may, over its Unix socket. InUse: something is
+          there. Busy: another backup is under way. Nothing is left of a copy that failed.
+        """
+        return self._session.ask(verbs.backup(path, as_file, replace), None)
 
     def ping(self) -> None:
         """Returns when everything before is done, and every ack before is on the disk."""

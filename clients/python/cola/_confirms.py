@@ -16,7 +16,8 @@ class PublishReport(NamedTuple):
     """What became of messages 0 to ``sent`` - 1, numbered as ``publish`` returned them.
 
     Answers come in order: of the first ``sent - len(unknown)`` messages those in ``refused`` are not stored, and all
-    others are on the server's disk, or done with. Of ``unknown`` the server may have stored any beginning.
+    others are on the server's disk, or were taken and acknowledged by a consumer already. Of ``unknown`` the server may
+    have stored any beginning.
     """
 
     sent: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, TypeVar, Union
 
 from . import _requests as requests
 from ._answers import Ok, set_option
@@ -15,6 +16,7 @@ from ._requests import Argument, Duration, Headers, Start, properties
 from ._text import Text, from_bytes, to_bytes
 
 Row = Dict[str, Any]
+Path = Union[str, "os.PathLike[str]"]
 Arguments = Mapping[str, Argument]
 Result = TypeVar("Result")
 AnyMessage = TypeVar("AnyMessage", bound=Message)
@@ -384,6 +386,11 @@ def why(name: str, offset: Optional[int], priority: Optional[int] = None) -> Req
 
 def stat() -> Request[Row]:
     return _row("stat", lambda tag: requests.simple("stat", tag))
+
+
+def backup(path: Path, as_file: bool, replace: bool) -> Request[int]:
+    path = os.fspath(path)
+    return Request(f"backup to {path!r}", lambda tag: requests.backup(path, tag, as_file, replace), _number("bytes"))
 
 
 def _row(label: str, encode: Callable[[int], bytes]) -> Request[Row]:

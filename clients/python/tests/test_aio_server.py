@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import time
+from pathlib import Path
 from typing import Any, Awaitable, Callable, List
 
 import pytest
@@ -198,6 +199,19 @@ def test_a_cancelled_task_leaves_nothing_held(name: str) -> None:
         assert (await client.describe("queue", name))["consumers"] == 0
         message = await client.get(name)
         assert message is not None and message.text == "for another"
+        await client.delete_queue(name)
+
+    run(test)
+
+
+@pytest.mark.skipif(not (URL or "").startswith("unix:"), reason="a server backs itself up for its own user only")
+def test_a_backup_while_other_tasks_go_on(name: str, tmp_path: Path) -> None:
+    async def test(client: aio.Client) -> None:
+        await client.declare_queue(name)
+        size, _ = await asyncio.gather(client.backup(tmp_path / "copy"), client.publish(name, "after"))
+        assert size == (tmp_path / "copy" / "cola.db").stat().st_size > 0
+        with pytest.raises(cola.InUse, match="copy"):
+            await client.backup(tmp_path / "copy")
         await client.delete_queue(name)
 
     run(test)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import sqlite3
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
 import pytest
@@ -390,6 +392,22 @@ def test_limits_policies_and_virtual_hosts(client: cola.Client, name: str) -> No
     with pytest.raises(cola.NotFound):
         cola.connect(URL, vhost=f"{name}.none", timeout=LIMIT)
     client.delete_vhost(name)
+
+
+@pytest.mark.skipif(not (URL or "").startswith("unix:"), reason="a server backs itself up for its own user only")
+def test_a_backup_is_a_copy_of_all_that_was_confirmed(client: cola.Client, queue: str, tmp_path: Path) -> None:
+    client.publish(queue, "kept")
+    size = client.backup(tmp_path / "copy")
+    assert size == (tmp_path / "copy" / "cola.db").stat().st_size > 0
+    with pytest.raises(cola.InUse, match="copy"):
+        client.backup(str(tmp_path / "copy"))
+    assert client.backup(tmp_path / "copy", replace=True) > 0
+    assert client.backup(tmp_path / "copy.db", as_file=True) == (tmp_path / "copy.db").stat().st_size
+    with sqlite3.connect(tmp_path / "copy.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database.execute("SELECT count(*) FROM chunk").fetchone() > (0,)
+    with pytest.raises(cola.ColaError, match="absolute"):
+        client.backup("relative")
 
 
 class RawConnection:
