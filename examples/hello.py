@@ -7,7 +7,7 @@ import cola
 
 with cola.connect() as client:
     client.declare_queue("hello")
-    # Returns when the message is on the server's disk.
+    # Returns when the message is on the server's disk, or its consumer has acknowledged it.
     client.publish("hello", "world", headers={"lang": "en"})
     for delivery in client.consume("hello", timeout=1):
         print(delivery.text, delivery.headers)

@@ -17,7 +17,7 @@ def add(client: cola.Client, count: int) -> None:
     with client.publisher(window=500) as publisher:
         for number in range(count):
             publisher.publish(QUEUE, f"job {number}")
-    print(f"{publisher.report().confirmed} jobs are on the disk")
+    print(f"{publisher.report().confirmed} jobs are confirmed")
 
 
 def work(client: cola.Client) -> None:

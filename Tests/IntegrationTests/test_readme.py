@@ -262,7 +262,7 @@ def test_the_examples_run(newcomer):
     shutil.copytree(str(REPOSITORY / "examples"), str(shell.folder / "examples"))
     python = "'%s' -u examples/" % sys.executable
     assert shell.run(python + "hello.py") == (0, "world {'lang': 'en'}\n")
-    assert shell.run(python + "work_queue.py add 5") == (0, "5 jobs are on the disk\n")
+    assert shell.run(python + "work_queue.py add 5") == (0, "5 jobs are confirmed\n")
     lines = shell.lines_of(python + "work_queue.py work", 5)
     assert [line.split(":")[0] for line in lines] == ["job %d" % number for number in range(5)]
     assert shell.run(python + "topic_reader.py write 3") == (0, "3 events written\n")
