@@ -323,6 +323,16 @@ class Connection:
     def is_open(self) -> bool:
         return self._conversation.is_open
 
+    def fileno(self) -> int:
+        """Of the socket; -1 once it is closed."""
+        return self._socket.fileno()
+
+    def check_open(self) -> None:
+        """
+        - Raises ConnectionLost: it has ended.
+        """
+        self._conversation.check_open()
+
     def lose(self, reason: str) -> None:
         """Ends the connection from this side; threads that wait raise ConnectionLost."""
         try:

@@ -1,148 +1,353 @@
-"""What a process has taken out of a queue ahead of its ``get()``."""
+"""What a process has taken out of a queue, ahead of its ``get()`` and by it."""
 
 from __future__ import annotations
 
-import time
+import threading
 from collections import deque
-from typing import Deque, Optional
+from itertools import islice
+from queue import Empty
+from typing import TYPE_CHECKING, Any, Deque, Dict, List, Optional
 
 from . import _requests as requests
 from . import _verbs as verbs
 from ._answers import Assigned
 from ._connection import Connection
-from ._subscription import ranges
-from ._errors import ColaError
+from ._consumer import Delivery
+from ._conversation import Call
+from ._errors import ColaError, NoAnswer
 from ._message import Message
+from ._subscription import ranges
+from ._ticket import Command, Ticket
+
+if TYPE_CHECKING:
+    from ._link import Link
 
 # No more is asked for than the program takes in this time at its pace, seconds, ...
 _AHEAD = 0.01
 # ... and no more messages than this.
 _AHEAD_MAX = 256
+# What was asked for and not taken for so long is given back, seconds.
+_IDLE = 0.02
+# While a call reads what it took, how soon it is looked at again, seconds.
+_LOOK_AGAIN = 0.002
+
+
+class Taking(Ticket):
+    """One call of ``get``, from its beginning until the caretaker knows what became of it.
+
+    The call says that by a single store to one of ``is_taken``, ``is_rejected`` and ``is_given_up``, which no signal can
+    cut in two. ``is_taken`` is the last that it does: a call that raises has taken nothing.
+
+    - is_now: it does not wait. slot: the message, or nothing. thread: the caller's.
+    - is_done: of what counts as done only when the program says so. claims: whoever is about to say so, under 0.
+    """
+
+    __slots__ = ("is_now", "slot", "is_taken", "is_rejected", "is_done", "claims", "thread", "has_asked")
+
+    def __init__(self, is_now: bool, deadline: Optional[float]) -> None:
+        super().__init__(deadline)
+        self.is_now = is_now
+        self.slot: List[Delivery] = []
+        self.is_taken = self.is_rejected = self.is_done = self.has_asked = False
+        self.claims: Dict[int, object] = {}
+        self.thread = threading.get_ident()
+
+    def reach(self, link: "Link") -> None:
+        link.inbox.waiting.append(self)
+
+
+class Look(Command):
+    """A call of ``get`` or ``task_done`` has said what became of it."""
+
+    __slots__ = ()
+
+    def reach(self, link: "Link") -> None:
+        pass
+
+
+LOOK = Look()
 
 
 class Inbox:
     """Asks for as many messages as the program is about to take, and gives back what it then does not.
 
     A message that lies here is one that no other process can have. So a program that takes one now and then asks for
-    one when it waits, and for none otherwise; only one that takes them quickly is sent several at a time. For one
-    thread at a time.
+    one when it waits, and for none otherwise; only one that takes them quickly is sent several at a time.
+
+    Callers use ``begin``, ``take_ready``, ``give_back`` and ``say_done``; all else is the caretaker's. ``_ready``,
+    ``_takings`` and ``_said_done`` are shared: they are changed by single calls into C, so that neither threads nor
+    signals come in between.
+
+    - undone: how many messages are with the program, which has to say when they are done.
     """
 
-    def __init__(self, connection: Connection, queue: str, may_ask_ahead: bool, timeout: Optional[float]) -> None:
-        self._connection = connection
+    def __init__(self, queue: str, counts_done: bool) -> None:
+        self.waiting: Deque[Taking] = deque()
+        self.may_ask_ahead = False
+        self.undone = 0
         self._queue = queue
-        self._may_ask_ahead = may_ask_ahead
-        self._timeout = timeout
-        self._ready: Deque[Message] = deque()
-        self._error: Optional[ColaError] = None
+        self._counts_done = counts_done
+        self._ready: Deque[Delivery] = deque()
+        self._takings: Deque[Taking] = deque()
+        self._said_done: Deque[Taking] = deque()
+        self._connection: Optional[Connection] = None
         self._number = 0  # of the consumer; 0: there is none
         self._last_number = 0
         self._expected = 0  # asked for, not come
+        self._asking: Optional[Call] = None
+        self._revoking: Optional[Call] = None
+        self._getting: Optional[Call] = None
+        self._called_at = 0.0  # when the last of these was asked
+        self._error: Optional[ColaError] = None
         self._batch = 1
-        self._taken = 0
-        self._asked_at = time.monotonic()
-        self.used_at = 0.0
-
-    @property
-    def is_idle(self) -> bool:
-        """Nothing lies here and nothing is asked for."""
-        return not self._ready and self._expected == 0
+        self._count_taken = 0
+        self._asked_at = 0.0
+        self._used_at = 0.0
+        self._is_being_read = False
 
     def __len__(self) -> int:
         return len(self._ready)
 
-    def take(self, deadline: Optional[float]) -> Optional[Message]:
-        """The next message, or None if none came before the deadline (None: wait for ever)."""
-        if not self._ready:
-            self._wait(deadline)
-        self.used_at = time.monotonic()
+    # What callers call
+
+    def begin(self, is_now: bool, deadline: Optional[float]) -> Taking:
+        taking = Taking(is_now, deadline)
+        self._takings.append(taking)
+        return taking
+
+    def take_ready(self, taking: Taking) -> bool:
+        """Moves what lies here first into the slot; false if nothing does."""
+        while True:
+            try:
+                # One call into C from end to end: the message is in the one place or in the other.
+                taking.slot.extend(islice(iter(self._ready.popleft, None), 1))
+            except IndexError:
+                return False
+            connection = taking.slot[0]._connection
+            if connection is not None and connection.is_open:
+                return True
+            taking.slot.clear()  # others get it
+
+    def give_back(self, taking: Taking) -> None:
+        """Moves a message from the slot to where it lay, if the caretaker has not done so."""
         try:
-            message = self._ready.popleft()
+            self._ready.extendleft(islice(iter(taking.slot.pop, None), 1))
         except IndexError:
-            return None
-        self._taken += 1
-        return message
+            pass
 
-    def take_now(self) -> Optional[Message]:
-        """The next message, or None if there is none."""
-        if not self._ready and self._expected:
-            self._revoke()
-        if self._ready:
-            return self.take(None)
-        request = verbs.get(self._queue, "manual", Message)
-        message = request.read(self._connection.call(request.label, request.encode, self._timeout))
-        if message is not None:
-            self._connection.hold()
-        return message
+    def say_done(self, taking: Taking) -> None:
+        """The caller is about to set ``is_done``."""
+        self._said_done.append(taking)
 
-    def _wait(self, deadline: Optional[float]) -> None:
-        if self._expected == 0:
-            self._ask()
-        if self._connection.wait(lambda: bool(self._ready) or self._error is not None, deadline):
-            if self._ready or self._error is None:
-                return
-            error, self._error = self._error, None
-            if error.code != "damaged":  # after that one it goes on
-                self._number = self._expected = 0
-            raise error
+    # What the caretaker calls
+
+    @property
+    def is_wanted(self) -> bool:
+        return bool(self.waiting)
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing lies here, is asked for or is being read."""
+        return not (self._ready or self._expected or self._is_being_read or self._calls)
+
+    @property
+    def _calls(self) -> bool:
+        return self._asking is not None or self._revoking is not None or self._getting is not None
+
+    def opened(self, connection: Connection, now: float) -> None:
+        self._connection = connection
+        self._asked_at = self._used_at = now
+
+    def lost(self) -> None:
+        """The server gives to others what lay here."""
+        self._connection = None
+        self._ready.clear()
+        self._number = self._expected = 0
+        self._asking = self._revoking = self._getting = self._error = None
+
+    def work(self, now: float, timeout: float, may_ask: bool) -> None:
+        self.settle(now)
+        self._hear_answers(now)
+        self._serve(now)
+        if self._connection is None or not self._connection.is_open:
+            return
+        if self._calls and now > self._called_at + timeout:
+            self._fail_all(NoAnswer(f"no answer from {self._connection.name} within {timeout} s"))
+        expired = self._expired(now)
+        if self._revoking is None and self._asking is None and self._getting is None:
+            if expired is not None:
+                self._look_for(expired, now)
+            elif self.waiting and self._expected == 0 and may_ask:
+                self._ask(now)
+            elif not self.waiting and (self._ready or self._expected):
+                if now >= self._used_at + _IDLE or not may_ask:
+                    self._give_back_all(now)
+
+    def next_look(self, now: float, timeout: float) -> Optional[float]:
+        """When something is to be done though nothing has happened; None: never."""
+        times: List[float] = []
+        if self._is_being_read or self._said_done:
+            times.append(now + _LOOK_AGAIN)
+        if self._calls:
+            times.append(max(now + _LOOK_AGAIN, self._called_at + timeout))
         else:
-            # What is asked for and comes later would lie here with nobody waiting for it.
-            self._revoke()
+            times += [taking.deadline for taking in self.waiting if taking.deadline is not None]
+            if not self.waiting and (self._ready or self._expected):
+                times.append(self._used_at + _IDLE)
+        return min(times, default=None)
 
-    def _ask(self) -> None:
-        now = time.monotonic()
-        pace = (now - self._asked_at) / max(1, self._taken)
-        self._asked_at, self._taken = now, 0
-        if self._may_ask_ahead:
+    def settle(self, now: float) -> None:
+        """Acknowledges, rejects or takes back what calls have said."""
+        given_up: List[Taking] = []
+        self._is_being_read = False
+        for _ in range(len(self._takings)):
+            taking = self._takings.popleft()
+            if taking.is_rejected:
+                self._settle("reject", taking)
+            elif taking.is_given_up:
+                given_up.append(taking)
+            elif not taking.is_taken:
+                self._is_being_read = self._is_being_read or bool(taking.slot)
+                self._takings.append(taking)
+            else:
+                self._used_at = now
+                self._count_taken += 1
+                if self._counts_done:
+                    self.undone += 1
+                else:
+                    self._settle("ack", taking)
+        for taking in reversed(given_up):
+            self.give_back(taking)
+        for _ in range(len(self._said_done)):
+            taking = self._said_done.popleft()
+            if taking.is_done:
+                if taking.slot:  # it may have been said before, and taken back by an interrupt
+                    self.undone -= 1
+                    self._settle("ack", taking)
+                    taking.slot.clear()
+            elif taking.claims:
+                self._said_done.append(taking)
+
+    def _settle(self, verb: str, taking: Taking) -> None:
+        for message in taking.slot:
+            connection = message._connection
+            if connection is not None and connection.is_open:
+                if verb == "ack":
+                    connection.ack(message.delivery)
+                else:
+                    _send_settle(connection, verb, message.delivery, message.delivery)
+
+    def _hear_answers(self, now: float) -> None:
+        if self._revoking is not None and self._revoking.is_done:
+            self._revoking = None
+            self._expected = 0
+        if self._asking is not None and self._asking.is_done:
+            self._error, self._asking = self._asking.error or self._error, None
+        getting = self._getting
+        if getting is not None and getting.is_done:
+            self._getting = None
+            if getting.error is not None:
+                self._error = getting.error
+            elif getting.ok is not None and self._connection is not None:
+                message = verbs.message_of(getting.ok, Delivery)
+                if message is not None:
+                    self._connection.hold()
+                    message._connection = self._connection
+                    self._ready.append(message)
+        if self._error is not None:
+            error, self._error = self._error, None
+            if error.code == "damaged":
+                # The message has used up what was asked for.
+                self._revoke(now)
+                if self.waiting:
+                    self.waiting.popleft().fail(error)
+            else:
+                self._number = self._expected = 0
+                self._fail_all(error)
+
+    def _fail_all(self, error: ColaError) -> None:
+        while self.waiting:
+            self.waiting.popleft().fail(error)
+
+    def _serve(self, now: float) -> None:
+        while self.waiting:
+            taking = self.waiting[0]
+            if not taking.is_given_up:
+                if not self.take_ready(taking):
+                    return
+                taking.answer()
+                self._used_at = now
+                self._is_being_read = True
+            self.waiting.popleft()
+
+    def _expired(self, now: float) -> Optional[Taking]:
+        """A call whose time is over, and of which it is not yet known that there is nothing for it."""
+        found: Optional[Taking] = None
+        others_wait = any(not taking.has_expired(now) for taking in self.waiting)
+        for taking in list(self.waiting):
+            if not taking.has_expired(now):
+                continue
+            # While others wait, whatever comes is for them; and nothing has come.
+            if self._expected == 0 and not self._calls and (taking.has_asked or not taking.is_now) or others_wait:
+                self.waiting.remove(taking)
+                taking.fail(Empty())
+            elif found is None:
+                found = taking
+        return found
+
+    def _look_for(self, taking: Taking, now: float) -> None:
+        if self._expected:
+            # What is asked for and comes later would lie here with nobody waiting for it.
+            self._revoke(now)
+            return
+        taking.has_asked = True
+        request = verbs.get(self._queue, "manual", Delivery)
+        self._getting = self._call(request.label, request, now)
+
+    def _call(self, label: str, request: "verbs.Request[Any]", now: float) -> Call:
+        assert self._connection is not None
+        call = Call(label)
+        self._connection.publish(request.encode, call)
+        self._called_at = now
+        return call
+
+    def _ask(self, now: float) -> None:
+        assert self._connection is not None
+        pace = (now - self._asked_at) / max(1, self._count_taken)
+        self._asked_at, self._count_taken = now, 0
+        if self.may_ask_ahead:
             self._batch = max(1, min(2 * self._batch, _AHEAD_MAX, int(_AHEAD / max(pace, 1e-9))))
-        batch = self._batch
+        batch = self._expected = self._batch
         if self._number:
-            self._expected = batch
-            self._connection.send_untagged(requests.credit(self._number, batch))
+            # Tagged, so that it is answered; what is refused is told of by the consumer's own error.
+            number = self._number
+            self._connection.publish(lambda tag: requests.credit(number, batch, tag), Call("credit"))
             return
         self._last_number += 1
         number = self._number = self._last_number
-        self._expected = batch
         self._connection.add_receiver(number, self)
-        try:
-            self._connection.call(
-                f"consume {self._queue!r}",
-                lambda tag: requests.consume(self._queue, number, tag, credit=batch),
-                self._timeout,
-            )
-        except BaseException:
-            # A consumer that nobody waits for would take messages: if it began after all, it is ended again.
-            self._revoke_quietly()
-            raise
+        self._asking = Call(f"consume {self._queue!r}")
+        self._called_at = now
+        self._connection.publish(lambda tag: requests.consume(self._queue, number, tag, credit=batch), self._asking)
 
-    def _revoke(self) -> None:
+    def _revoke(self, now: float) -> None:
         """Ends what is asked for. What has come by then lies here."""
         number, self._number = self._number, 0
-        if number == 0:
-            return
-        try:
-            request = verbs.cancel(number, self._queue)
-            self._connection.call(request.label, request.encode, self._timeout)
-        except ColaError as problem:
-            if problem.code != "not_found":
-                raise
-        finally:
-            self._expected = 0
-        self._connection.remove_receiver(number)
+        if number:
+            self._revoking = self._call(f"cancel {number}", verbs.cancel(number, self._queue), now)
 
-    def _revoke_quietly(self) -> None:
-        try:
-            self._revoke()
-        except ColaError:
-            pass  # there was none, or the connection is lost
-
-    def give_back(self) -> None:
+    def _give_back_all(self, now: float) -> None:
         """Everything that was not taken goes back to its place in the queue."""
-        self._revoke()
-        unseen = [message.delivery for message in self._ready]
-        self._ready.clear()
+        if self._number:
+            self._revoke(now)
+            return
+        unseen: List[int] = []
+        holder = Taking(True, None)
+        while self.take_ready(holder):
+            unseen.append(holder.slot.pop().delivery)
+        assert self._connection is not None
         for first, last in ranges(unseen):
-            self._connection.settle("nack", first, last)
+            _send_settle(self._connection, "nack", first, last)
 
     # What the connection calls
 
@@ -151,7 +356,9 @@ class Inbox:
         return True
 
     def arrived(self, message: Message) -> None:
+        assert isinstance(message, Delivery) and self._connection is not None
         self._expected -= 1
+        message._connection = self._connection
         self._ready.append(message)
 
     def failed(self, error: ColaError) -> None:
@@ -159,3 +366,8 @@ class Inbox:
 
     def assigned(self, assigned: Assigned) -> None:
         pass  # of topics only
+
+
+def _send_settle(connection: Connection, verb: str, first: int, last: int) -> None:
+    # Nothing depends on the answer: what was refused is not held any more.
+    connection.publish(lambda tag: requests.settle(verb, first, last, tag), Call(f"{verb} {first}-{last}"))
