@@ -323,6 +323,10 @@ class Connection:
     def is_open(self) -> bool:
         return self._conversation.is_open
 
+    @property
+    def has_outgoing(self) -> bool:
+        return self._conversation.has_outgoing
+
     def fileno(self) -> int:
         """Of the socket; -1 once it is closed."""
         return self._socket.fileno()

@@ -22,13 +22,13 @@ from ._ticket import Command, Ticket
 if TYPE_CHECKING:
     from ._link import Link
 
-# No more is asked for than the program takes in this time at its pace, seconds, ...
+# No more is asked for at a time than the program takes in this time at its pace, seconds, ...
 _AHEAD = 0.01
-# ... and no more messages than this.
+# ... and no more messages than this. Of two such batches one is being taken while the other comes.
 _AHEAD_MAX = 256
 # What was asked for and not taken for so long is given back, seconds.
 _IDLE = 0.02
-# While a call reads what it took, how soon it is looked at again, seconds.
+# While a call may take or reads what lies here, how soon that is looked at again, seconds.
 _LOOK_AGAIN = 0.002
 
 
@@ -165,6 +165,13 @@ class Inbox:
         self._number = self._expected = 0
         self._asking = self._revoking = self._getting = self._error = None
 
+    @property
+    def is_active(self) -> bool:
+        """Whether there may be something to do."""
+        return bool(
+            self._takings or self._ready or self._expected or self._said_done or self._calls or self._error is not None
+        )
+
     def work(self, now: float, timeout: float, may_ask: bool) -> None:
         self.settle(now)
         self._hear_answers(now)
@@ -177,7 +184,7 @@ class Inbox:
         if self._revoking is None and self._asking is None and self._getting is None:
             if expired is not None:
                 self._look_for(expired, now)
-            elif self.waiting and self._expected == 0 and may_ask:
+            elif self._expected == 0 and may_ask and (self.waiting or self._is_taken_fast(now)):
                 self._ask(now)
             elif not self.waiting and (self._ready or self._expected):
                 if now >= self._used_at + _IDLE or not may_ask:
@@ -186,20 +193,20 @@ class Inbox:
     def next_look(self, now: float, timeout: float) -> Optional[float]:
         """When something is to be done though nothing has happened; None: never."""
         times: List[float] = []
-        if self._is_being_read or self._said_done:
+        if self._is_being_read or self._said_done or self._ready:
             times.append(now + _LOOK_AGAIN)
         if self._calls:
             times.append(max(now + _LOOK_AGAIN, self._called_at + timeout))
         else:
             times += [taking.deadline for taking in self.waiting if taking.deadline is not None]
-            if not self.waiting and (self._ready or self._expected):
+            if not self.waiting and self._expected:
                 times.append(self._used_at + _IDLE)
         return min(times, default=None)
 
     def settle(self, now: float) -> None:
         """Acknowledges, rejects or takes back what calls have said."""
         given_up: List[Taking] = []
-        self._is_being_read = False
+        waiting = len(self.waiting)
         for _ in range(len(self._takings)):
             taking = self._takings.popleft()
             if taking.is_rejected:
@@ -207,7 +214,6 @@ class Inbox:
             elif taking.is_given_up:
                 given_up.append(taking)
             elif not taking.is_taken:
-                self._is_being_read = self._is_being_read or bool(taking.slot)
                 self._takings.append(taking)
             else:
                 self._used_at = now
@@ -216,6 +222,7 @@ class Inbox:
                     self.undone += 1
                 else:
                     self._settle("ack", taking)
+        self._is_being_read = len(self._takings) > waiting
         for taking in reversed(given_up):
             self.give_back(taking)
         for _ in range(len(self._said_done)):
@@ -329,6 +336,9 @@ class Inbox:
         self._asking = Call(f"consume {self._queue!r}")
         self._called_at = now
         self._connection.publish(lambda tag: requests.consume(self._queue, number, tag, credit=batch), self._asking)
+
+    def _is_taken_fast(self, now: float) -> bool:
+        return self._batch > 1 and 0 < len(self._ready) <= self._batch and now < self._used_at + _LOOK_AGAIN
 
     def _revoke(self, now: float) -> None:
         """Ends what is asked for. What has come by then lies here."""

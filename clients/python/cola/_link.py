@@ -25,6 +25,8 @@ from ._verbs import Request
 
 # The longest that a put or an acknowledgement waits for company, seconds.
 _GATHER = 0.002
+# How long a write may wait for the server to take more, while other work waits, seconds.
+_WRITE = 0.002
 # How long the end waits for the last confirms, seconds.
 FAREWELL = 30.0
 # How long the server may take for an answer, seconds.
@@ -247,13 +249,17 @@ class Link:
             self.outbox.work_offline(now)
             self._keep_open(now)
             now = time.monotonic()
-        self._answer_openings()
         connection = self._connection
         if connection is not None:
+            if self.openings:
+                self._answer_openings()
             try:
-                self.inbox.work(now, _TIMEOUT, may_ask=not self.closings)
-                self.outbox.work(connection, now, _TIMEOUT, connection.blocked)
-                self._ask_questions(connection, now)
+                if self.inbox.is_active:
+                    self.inbox.work(now, _TIMEOUT, may_ask=not self.closings)
+                if self.outbox.is_active:
+                    self.outbox.work(connection, now, _TIMEOUT, connection.blocked)
+                if self.questions:
+                    self._ask_questions(connection, now)
                 self._write(connection)
             except ConnectionLost:
                 pass
@@ -263,8 +269,6 @@ class Link:
             self._is_closed = self._is_over = True
             return
         self._sleep(now)
-        if connection is not None:
-            connection.read_what_is_there()
 
     def _take_commands(self) -> None:
         for _ in range(len(self._commands)):
@@ -290,15 +294,18 @@ class Link:
         self.questions = [question for question in self.questions if not question.is_answered]
 
     def _write(self, connection: Connection) -> None:
+        self._wants_to_write = False
         try:
-            connection.flush(time.monotonic())
-            self._wants_to_write = False
+            if connection.has_outgoing:
+                connection.flush(time.monotonic() + _WRITE)
         except NoAnswer:
             self._wants_to_write = True  # the server takes nothing more just now
 
     def _sleep(self, now: float) -> None:
         """Until there is something to do."""
-        looks = [self.inbox.next_look(now, _TIMEOUT), self.outbox.next_look()]
+        looks = [self.outbox.next_look()]
+        if self.inbox.is_active:
+            looks.append(self.inbox.next_look(now, _TIMEOUT))
         if self._connection is None:
             looks = [self._next_attempt] if self._is_wanted else []
         looks += [closing.deadline for closing in self.closings if not closing.is_answered]
@@ -317,21 +324,20 @@ class Link:
             self._is_gathering = False
 
     def _poll(self, timeout: Optional[float]) -> bool:
-        """Until something can be read or written; returns whether a caller has called."""
-        assert self._sleeper is not None
-        poll = select.poll()
-        poll.register(self._sleeper, select.POLLIN)
-        if self._connection is not None:
-            events = select.POLLIN | (select.POLLOUT if self._wants_to_write else 0)
-            poll.register(self._connection.fileno(), events)
-        found = [descriptor for descriptor, _ in poll.poll(None if timeout is None else timeout * 1000)]
-        if self._sleeper.fileno() not in found:
-            return False
-        try:
-            self._sleeper.recv(4096)
-        except BlockingIOError:
-            pass
-        return True
+        """Waits until a caller calls or something can be read, and reads it; returns whether a caller has called."""
+        sleeper, connection, poll = self._sleeper, self._connection, select.poll()
+        assert sleeper is not None
+        poll.register(sleeper, select.POLLIN)
+        if connection is not None:
+            poll.register(connection.fileno(), select.POLLIN | (select.POLLOUT if self._wants_to_write else 0))
+        is_woken = False
+        for descriptor, event in poll.poll(None if timeout is None else timeout * 1000):
+            if descriptor == sleeper.fileno():
+                is_woken = True
+                sleeper.recv(4096)
+            elif connection is not None and event != select.POLLOUT:
+                connection.read_what_is_there()
+        return is_woken
 
     # The connection
 
@@ -351,8 +357,6 @@ class Link:
             self._failed_to_open(problem, time.monotonic())
 
     def _answer_openings(self) -> None:
-        if self._connection is None:
-            return
         for opening in self.openings:
             opening.answer()
         self.openings = []

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 # So much may be unconfirmed before a put waits.
 _WINDOW = 2_000
 _WINDOW_BYTES = 16_777_216
-# A put of more bytes waits for its turn, so that what is handed over is bounded by its number.
-_LARGE = 65_536
+# Of puts of more bytes few may be on their way to the caretaker.
+_LARGE, _LARGE_MAX = 65_536, 4
 # Given to the connection at most, before it has written what it has.
-_OUTGOING_MAX = 1_048_576
+_OUTGOING_MAX = 262_144
 # While a queue is full, how long until it is tried again, seconds.
 _AGAIN = Reconnect(first=0.001, most=0.025)
 # Without waiting, but into a queue without a limit: how long the server may confirm nothing at all, seconds.
@@ -92,13 +92,15 @@ class Outbox:
         self._bytes = 0  # of both
         self._confirms = 0
         self._has_been_full = False
+        self._has_changed = True
         self._unsure = 0  # of lost connections, not confirmed and not to be sent again
         self._refused = 0
         self._first_refusal: Optional[ColaError] = None
 
     def has_room(self, put: Put, others: int) -> bool:
         """Called by callers: whether a put may be handed over behind ``others`` that were not looked at yet."""
-        return self.is_ready and others < _WINDOW and len(put.data) <= _LARGE
+        size = len(put.data)
+        return self.is_ready and others < (_WINDOW if size <= _LARGE else _LARGE_MAX) and size <= self.body_max
 
     # What the caretaker calls
 
@@ -106,6 +108,11 @@ class Outbox:
     def is_wanted(self) -> bool:
         """Whether there is something to do that needs a connection."""
         return bool(self._unsent or self._pending or self.tickets)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there may be something to do."""
+        return bool(self._has_changed or self.tickets or self._unsent or self.flushes)
 
     @property
     def is_empty(self) -> bool:
@@ -125,6 +132,7 @@ class Outbox:
         self._send(connection)
         self._answer_flushes(now, blocked)
         self._look_whether_full()
+        self._has_changed = False
         self.is_ready = not (self.is_bounded or self._has_been_full or self._first_refusal or self._unsure)
 
     def _send(self, connection: Connection) -> None:
@@ -218,6 +226,8 @@ class Outbox:
 
     def next_look(self) -> Optional[float]:
         """When something is to be done though nothing has happened; None: never."""
+        if not (self.flushes or self.tickets):
+            return None
         times = [flush.deadline for flush in self.flushes if flush.deadline is not None]
         if self.tickets:
             ticket = self.tickets[0]
@@ -232,6 +242,7 @@ class Outbox:
     def lost(self, connection: Connection) -> None:
         """What the lost connection did not confirm is sent again or is in doubt."""
         self.is_ready = False
+        self._has_changed = True
         if self._retry:
             self._unsent.extendleft(reversed(self._pending))
         else:
@@ -275,12 +286,14 @@ class Outbox:
     # What the connection calls
 
     def confirmed(self, count: int, ok: Ok) -> None:
+        self._has_changed = True
         self._confirms += count
         for _ in range(count):
             self._bytes -= len(self._pending.popleft().data)
 
     def refused(self, error: ColaError) -> None:
         self._bytes -= len(self._pending.popleft().data)
+        self._has_changed = True
         self._refused += 1
         self._first_refusal = self._first_refusal or error
 

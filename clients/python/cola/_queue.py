@@ -155,8 +155,8 @@ class Queue:
             obj = self._read(taking)
             if self._settings.acknowledge == "done":
                 self._undone.append(taking)
-            link.hand(LOOK, is_urgent=False)
-            # What follows is no call, so no signal handler runs before the caller has the object.
+            # What follows is no call, so no signal handler runs before the caller has the object. The caretaker looks
+            # by itself what became of a message, soon enough.
             taking.is_taken = True
             return obj
         except BaseException:
