@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Optional, Sequence, Union
 
 from . import _verbs as verbs
 from ._address import Address
 from ._connection import Connection
 from ._consumer import Consumer, Delivery
 from ._errors import ConnectionLost
-from ._message import Message
 from ._publisher import Publisher
 from ._reconnect import Reconnect, policy_of
-from ._requests import Argument, Duration, Headers, Start
+from ._requests import Start
 from ._session import Opened, Session
 from ._subscription import Subscription
-from ._text import Text
-from ._verbs import Path, Request, Result, Row
+from ._verbs import Request, Result
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Type
+
+    from typing_extensions import Concatenate, ParamSpec
+
+    _Parameters = ParamSpec("_Parameters")
 
 
 def connect(
@@ -68,6 +70,16 @@ def connect(
     return Client(Session(open, policy_of(reconnect)), timeout)
 
 
+def _waits(verb: Callable[_Parameters, Request[Result]]) -> Callable[Concatenate[Client, _Parameters], Result]:
+    """The verb as a method that asks for it and waits for the answer."""
+
+    def ask(self: Client, /, *args: _Parameters.args, **named: _Parameters.kwargs) -> Result:
+        return self._ask(verb(*args, **named))
+
+    verbs.worn(verb, ask)
+    return ask
+
+
 class Client:
     """A connection; made by ``connect``. Use it in a ``with`` block, or call ``close``.
 
@@ -85,210 +97,28 @@ class Client:
 
     # Definitions
 
-    def declare_queue(
-        self,
-        name: str,
-        *,
-        durable: bool = True,
-        exclusive: bool = False,
-        auto_delete: bool = False,
-        **arguments: Argument,
-    ) -> int:
-        """Makes a queue if there is none of the name; returns how many messages are ready in it.
-
-        - durable: False: it does not outlive the server. exclusive: it is this connection's, and ends with it.
-          auto_delete: it goes with its last consumer.
-        - arguments: ``message_ttl=60_000``, ``max_length=1000``, ``overflow="reject-publish"``,
-          ``dead_letter_exchange=""``, ``max_priority=9`` and the others of protocol/native.md, section 3.2. Times are
-          milliseconds or a timedelta.
-        - Raises Mismatch: there is one that was declared differently. Locked: it is another connection's.
-        """
-        return self._ask(verbs.declare_queue(name, durable, exclusive, auto_delete, arguments))
-
-    def declare_temporary_queue(self, **arguments: Argument) -> str:
-        """Makes a queue of this connection's own, which ends with it, and returns the name that the server chose."""
-        return self._ask(verbs.declare_temporary_queue(arguments))
-
-    def declare_topic(self, name: str, partitions: Optional[int] = None, **arguments: Argument) -> int:
-        """Makes a topic if there is none of the name; returns how many messages are in it.
-
-        - partitions: 1 to 1,000; 1 if None. arguments: ``retention_ms=``, ``cleanup_policy="compact"`` and others.
-        """
-        return self._ask(verbs.declare_topic(name, partitions, arguments))
-
-    def declare_exchange(self, name: str, type: str = "direct", alternate: Optional[str] = None) -> None:
-        """Makes an exchange if there is none of the name.
-
-        - type: ``direct``, ``fanout``, ``topic`` or ``headers``. alternate: the exchange for what no binding takes.
-        """
-        self._ask(verbs.declare_exchange(name, type, alternate))
-
-    def declare_vhost(self, name: str) -> None:
-        """Makes a virtual host if there is none of the name."""
-        self._ask(verbs.declare_vhost(name))
-
-    def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
-        """Deletes a queue with its messages and bindings; returns how many messages that were.
-
-        - Raises InUse: it has consumers (``if_unused``) or messages (``if_empty``).
-        """
-        return self._ask(verbs.delete_queue(name, if_unused, if_empty))
-
-    def delete_topic(self, name: str) -> int:
-        """Deletes a topic with its messages and bindings; returns how many messages that were."""
-        return self._ask(verbs.delete_topic(name))
-
-    def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
-        self._ask(verbs.delete_exchange(name, if_unused))
-
-    def delete_vhost(self, name: str) -> None:
-        """Deletes a virtual host with all that is in it."""
-        self._ask(verbs.delete_vhost(name))
-
-    def delete_group(self, topic: str, group: str) -> None:
-        """Forgets what a group has committed. Raises InUse while it has members."""
-        self._ask(verbs.delete_group(topic, group))
-
-    def alter(self, name: str, *, clear: Sequence[str] = (), **arguments: Argument) -> None:
-        """Changes arguments of a queue or topic that is there; those that ``clear`` names are taken back."""
-        self._ask(verbs.alter(name, clear, arguments))
-
-    def set_policy(
-        self,
-        name: str,
-        pattern: str,
-        *,
-        to: Optional[str] = None,
-        priority: Optional[int] = None,
-        **arguments: Argument,
-    ) -> None:
-        """Arguments for every queue and topic in whose name the regular expression ``pattern`` is found.
-
-        - to: ``queues``, ``topics`` or ``all``. priority: of several policies that fit, the highest counts.
-        """
-        self._ask(verbs.set_policy(name, pattern, to, priority, arguments))
-
-    def clear_policy(self, name: str) -> None:
-        self._ask(verbs.clear_policy(name))
-
-    def bind(
-        self,
-        exchange: str,
-        name: str,
-        key: Optional[Text] = None,
-        *,
-        to_exchange: bool = False,
-        match: Optional[str] = None,
-        headers: Optional[Headers] = None,
-    ) -> None:
-        """From an exchange to a queue or topic, or with ``to_exchange`` to another exchange.
-
-        - key: a routing key, or of a ``topic`` exchange a pattern. match, headers: of a ``headers`` exchange: ``all``
-          or ``any`` of the headers are there with these values; an empty one stands for any value.
-        """
-        self._ask(verbs.bind("bind", exchange, name, key, to_exchange, match, headers))
-
-    def unbind(
-        self,
-        exchange: str,
-        name: str,
-        key: Optional[Text] = None,
-        *,
-        to_exchange: bool = False,
-        match: Optional[str] = None,
-        headers: Optional[Headers] = None,
-    ) -> None:
-        self._ask(verbs.bind("unbind", exchange, name, key, to_exchange, match, headers))
-
-    def purge(self, name: str) -> int:
-        """Removes every message of a queue that is not handed out; returns how many those were."""
-        return self._ask(verbs.purge(name))
-
-    def redrive(self, name: str, to: Optional[str] = None, count: Optional[int] = None) -> int:
-        """Moves dead or parked messages back to the queues they died in, or all to ``to``; returns how many."""
-        return self._ask(verbs.redrive(name, to, count))
+    declare_queue = _waits(verbs.declare_queue)
+    declare_temporary_queue = _waits(verbs.declare_temporary_queue)
+    declare_topic = _waits(verbs.declare_topic)
+    declare_exchange = _waits(verbs.declare_exchange)
+    declare_vhost = _waits(verbs.declare_vhost)
+    delete_queue = _waits(verbs.delete_queue)
+    delete_topic = _waits(verbs.delete_topic)
+    delete_exchange = _waits(verbs.delete_exchange)
+    delete_vhost = _waits(verbs.delete_vhost)
+    delete_group = _waits(verbs.delete_group)
+    alter = _waits(verbs.alter)
+    set_policy = _waits(verbs.set_policy)
+    clear_policy = _waits(verbs.clear_policy)
+    bind = _waits(verbs.bind)
+    unbind = _waits(verbs.unbind)
+    purge = _waits(verbs.purge)
+    redrive = _waits(verbs.redrive)
 
     # Publishing
 
-    def publish(
-        self,
-        name: Text,
-        body: Optional[Text],
-        *,
-        exchange: Optional[str] = None,
-        key: Optional[Text] = None,
-        headers: Optional[Headers] = None,
-        mandatory: bool = True,
-        priority: Optional[int] = None,
-        ttl: Optional[Duration] = None,
-        delay: Optional[Duration] = None,
-        message_id: Optional[Text] = None,
-        reply_to: Optional[str] = None,
-        correlation_id: Optional[Text] = None,
-        partition: Optional[int] = None,
-        retry: bool = False,
-    ) -> bool:
-        """Publishes one message and waits until it is confirmed; False if the server had taken it before.
-
-        Confirmed: it is on the server's disk, or a consumer has taken and acknowledged it already.
-
-        - name: the queue or topic, or with ``exchange`` the routing key.
-        - body: None is a message without a value: in a compacted topic it takes its key away.
-        - key: the record's key. headers: in their order. mandatory: False drops a message that leads nowhere.
-        - priority: 0 to 255. ttl, delay: how long it may wait, and how long it waits before it is put into its queue;
-          milliseconds or a timedelta. partition: of a topic; else the key decides.
-        - message_id: by which a queue or topic with a deduplication window knows it again.
-        - reply_to, correlation_id: the queue that an answer is expected in, and what it is to carry.
-        - retry: with ``reconnect``, and a ``message_id`` in a queue or topic with a deduplication window that outlasts
-          the reconnecting: what was not answered when the connection was lost is published again, and stored once.
-        - Raises Unroutable: it leads nowhere. TooLarge: not sent. NoAnswer, ConnectionLost: it may be stored or not.
-        """
-        return self._ask(
-            verbs.publish(
-                name,
-                body,
-                self.body_max,
-                exchange=exchange,
-                key=key,
-                headers=headers,
-                mandatory=mandatory,
-                priority=priority,
-                ttl=ttl,
-                delay=delay,
-                message_id=message_id,
-                reply_to=reply_to,
-                correlation_id=correlation_id,
-                partition=partition,
-                retry=retry,
-            )
-        )
-
-    def publish_many(
-        self,
-        name: Text,
-        bodies: Sequence[Text],
-        *,
-        exchange: Optional[str] = None,
-        mandatory: bool = True,
-        priority: Optional[int] = None,
-        ttl: Optional[Duration] = None,
-        delay: Optional[Duration] = None,
-        partition: Optional[int] = None,
-    ) -> None:
-        """Publishes 1 to 10,000 messages in one transaction: all of them are stored, or none."""
-        self._ask(
-            verbs.publish_many(
-                name,
-                bodies,
-                self.body_max,
-                exchange=exchange,
-                mandatory=mandatory,
-                priority=priority,
-                ttl=ttl,
-                delay=delay,
-                partition=partition,
-            )
-        )
+    publish = _waits(verbs.publish)
+    publish_many = _waits(verbs.publish_many)
 
     def publisher(self, window: int = 1000, timeout: Optional[float] = None, retry: bool = False) -> Publisher:
         """A publisher that does not wait for each confirm: at most ``window`` messages are unconfirmed.
@@ -344,103 +174,25 @@ class Client:
                 self._connection.hold()
         return delivery
 
-    def peek(
-        self,
-        name: str,
-        start: Optional[int] = None,
-        count: int = 1,
-        partition: Optional[int] = None,
-        priority: Optional[int] = None,
-    ) -> List[Message]:
-        """Up to ``count`` messages (at most 1,000) from the offset ``start`` on, without taking them.
-
-        They come in the order in which they are delivered.
-
-        - partition: of a topic.
-        - priority: of a queue: the one that ``start`` is an offset of; the lower ones follow. Without it that is 0, or
-          all of the queue where there is no ``start``.
-        """
-        return self._ask(verbs.peek(name, start, count, partition, priority))
-
-    def browse(self, name: str, partition: Optional[int] = None) -> Iterator[Message]:
-        """All messages of a queue, or of a topic's partition, one after the other, without taking them.
-
-        They come in the order in which they are delivered, of a queue with priorities the higher first. What is put in
-        or taken out meanwhile may be among them or not.
-        """
-        position: Optional[verbs.Position] = (0, None)
-        while position is not None:
-            messages, position = self._ask(verbs.browse(name, position, partition))
-            yield from messages
-
-    def commit(self, name: str, group: str, offset: int, partition: Optional[int] = None) -> None:
-        """Sets the offset that the group will read next in a topic, or in one of its partitions."""
-        self._ask(verbs.commit(name, group, offset, partition))
+    peek = _waits(verbs.peek)
+    commit = _waits(verbs.commit)
 
     # Looking inside
 
-    def list_queues(self) -> List[Row]:
-        return self._ask(verbs.list_of("queues"))
-
-    def list_topics(self) -> List[Row]:
-        return self._ask(verbs.list_of("topics"))
-
-    def list_exchanges(self) -> List[Row]:
-        return self._ask(verbs.list_of("exchanges"))
-
-    def list_bindings(self) -> List[Row]:
-        return self._ask(verbs.list_of("bindings"))
-
-    def list_consumers(self) -> List[Row]:
-        return self._ask(verbs.list_of("consumers"))
-
-    def list_connections(self) -> List[Row]:
-        return self._ask(verbs.list_of("connections"))
-
-    def list_groups(self) -> List[Row]:
-        return self._ask(verbs.list_of("groups"))
-
-    def list_policies(self) -> List[Row]:
-        return self._ask(verbs.list_of("policies"))
-
-    def list_vhosts(self) -> List[Row]:
-        return self._ask(verbs.list_of("vhosts"))
-
-    def list_users(self) -> List[Row]:
-        """Who may come in, and who has; for administrators."""
-        return self._ask(verbs.list_of("users"))
-
-    def describe(self, kind: str, *names: str) -> Row:
-        """All that is known of a thing: ``describe("queue", "hello")``, ``describe("group", "events", "audit")``.
-
-        - kind: ``queue``, ``topic``, ``exchange``, ``policy``, ``vhost`` or ``group``.
-        """
-        return self._ask(verbs.describe(kind, names))
-
-    def why(self, name: str, offset: Optional[int] = None, priority: Optional[int] = None) -> Row:
-        """Why the messages of a queue wait, or the one at that offset among those of its priority (0 if not said)."""
-        return self._ask(verbs.why(name, offset, priority))
-
-    def stat(self) -> Row:
-        """Figures about the server."""
-        return self._ask(verbs.stat())
-
-    def backup(self, path: Path, *, as_file: bool = False, replace: bool = False) -> int:
-        """Has the server copy all that it stores to a path of its own machine, while it goes on; returns how many bytes.
-
-        Everything that was confirmed before is in the copy. This waits as long as that takes, and so does what else is
-        asked over this connection; if the connection ends, the copy is given up.
-
-        - path: absolute; a directory that is not there yet or is empty, on which a server can be started.
-        - as_file: ``path`` is to be the copy itself. replace: an older copy there gives way.
-        - Raises AccessRefused: only the server's own user and root may, over its Unix socket. InUse: something is
-          there. Busy: another backup is under way. Nothing is left of a copy that failed.
-        """
-        return self._session.ask(verbs.backup(path, as_file, replace), None)
-
-    def ping(self) -> None:
-        """Returns when everything before is done, and every ack before is on the disk."""
-        self._ask(verbs.ping())
+    list_queues = _waits(verbs.list_queues)
+    list_topics = _waits(verbs.list_topics)
+    list_exchanges = _waits(verbs.list_exchanges)
+    list_bindings = _waits(verbs.list_bindings)
+    list_consumers = _waits(verbs.list_consumers)
+    list_connections = _waits(verbs.list_connections)
+    list_groups = _waits(verbs.list_groups)
+    list_policies = _waits(verbs.list_policies)
+    list_vhosts = _waits(verbs.list_vhosts)
+    describe = _waits(verbs.describe)
+    why = _waits(verbs.why)
+    stat = _waits(verbs.stat)
+    backup = _waits(verbs.backup)
+    ping = _waits(verbs.ping)
 
     @property
     def blocked(self) -> Optional[str]:

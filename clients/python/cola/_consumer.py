@@ -127,7 +127,7 @@ class Consumer(Subscriber[Delivery], Iterator[Delivery]):
         self._unwritten_acks = 0
         if not self._is_topic:
             try:
-                self._session.ask(verbs.describe("topic", [self.name]), self._request_timeout)
+                self._session.ask(verbs.describe("topic", self.name), self._request_timeout)
                 self._is_topic = True
             except NotFound:
                 pass

@@ -35,8 +35,8 @@ _LOOK_AGAIN = 0.002
 class Taking(Ticket):
     """One call of ``get``, from its beginning until the caretaker knows what became of it.
 
-    The call says that by a single store to one of ``is_taken``, ``is_rejected`` and ``is_given_up``, which no signal can
-    cut in two. ``is_taken`` is the last that it does: a call that raises has taken nothing.
+    The call says that by a single store to one of ``is_taken``, ``is_rejected`` and ``is_given_up``, which no signal
+    can cut in two. ``is_taken`` is the last that it does: a call that raises has taken nothing.
 
     - is_now: it does not wait. slot: the message, or nothing. thread: the caller's.
     - is_done: of what counts as done only when the program says so. claims: whoever is about to say so, under 0.

@@ -195,7 +195,7 @@ class Queue:
 
     def _counts(self) -> Tuple[int, int]:
         """How many messages wait at the server, and how many are with consumers."""
-        row: Any = self._ask(Question(verbs.describe("queue", [self.name])))
+        row: Any = self._ask(Question(verbs.describe("queue", self.name)))
         return int(row["ready"]), int(row["unacknowledged"])
 
     def empty(self) -> bool:

@@ -81,9 +81,11 @@ class Session:
 
         - Raises ColaError: the server refused. NoAnswer. ConnectionLost: it may be carried out or not.
         """
+        timeout = None if request.is_long else timeout
         deadline = deadline_of(timeout)
         while True:
             connection = self.live(deadline)
+            request.check_size(self.welcome.body_max)
             try:
                 return request.read(connection.call(request.label, request.encode, timeout, request.is_peek))
             except ConnectionLost:

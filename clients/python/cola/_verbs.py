@@ -1,11 +1,16 @@
-"""What can be asked of a server: each request with how to read its answer, for the blocking client and `cola.aio`."""
+"""What can be asked of a server: the parameters of each verb, its request, and how to read its answer.
+
+Most verbs are methods of both clients as they stand here; ``cola.Client`` asks and waits, ``cola.aio.Client`` asks and
+awaits. What they return there is what the ``Request`` here is of.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generic, List, Mapping, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, TypeVar, Union
 
 from . import _requests as requests
 from ._answers import Ok, set_option
@@ -17,7 +22,6 @@ from ._text import Text, from_bytes, to_bytes
 
 Row = Dict[str, Any]
 Path = Union[str, "os.PathLike[str]"]
-Arguments = Mapping[str, Argument]
 Result = TypeVar("Result")
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -26,6 +30,7 @@ AnyMessage = TypeVar("AnyMessage", bound=Message)
 class Request(Generic[Result]):
     """- label: for a person. encode: the request's bytes for its tag. read: what its answer says.
     - is_repeatable: to ask twice does no more than to ask once, so that a lost connection need not be told of.
+    - is_long: its answer may take any time. size: of the bodies in it, bytes.
     """
 
     label: str
@@ -33,6 +38,27 @@ class Request(Generic[Result]):
     read: Callable[[Call], Result]
     is_peek: bool = False
     is_repeatable: bool = False
+    is_long: bool = False
+    size: int = 0
+
+    def check_size(self, most: int) -> None:
+        """
+        - Raises TooLarge: the server would not take it.
+        """
+        if self.size > most:
+            raise TooLarge(
+                f"the bodies have {self.size} bytes; the server allows at most {most} (its setting body-max)"
+            )
+
+
+def worn(verb: Callable[..., Request[Any]], method: Callable[..., Any]) -> None:
+    """Gives a client's method the name, the documentation and the signature of the verb that it asks for."""
+    signature = inspect.signature(verb)
+    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *signature.parameters.values()]
+    returned = signature.return_annotation[len("Request[") : -1]
+    setattr(method, "__signature__", signature.replace(parameters=parameters, return_annotation=returned))
+    method.__name__, method.__doc__ = verb.__name__, verb.__doc__
+    method.__qualname__ = f"Client.{verb.__name__}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +100,7 @@ def _welcome(ok: Ok) -> Welcome:
 
 
 def ping() -> Request[None]:
+    """Returns when everything before is done, and every ack before is on the disk."""
     return Request("ping", lambda tag: requests.simple("ping", tag), _nothing)
 
 
@@ -85,8 +112,22 @@ def quit() -> Request[None]:
 
 
 def declare_queue(
-    name: str, durable: bool, exclusive: bool, auto_delete: bool, arguments: Arguments
+    name: str,
+    *,
+    durable: bool = True,
+    exclusive: bool = False,
+    auto_delete: bool = False,
+    **arguments: Argument,
 ) -> Request[int]:
+    """Makes a queue if there is none of the name; returns how many messages are ready in it.
+
+    - durable: False: it does not outlive the server. exclusive: it is this connection's, and ends with it.
+      auto_delete: it goes with its last consumer.
+    - arguments: ``message_ttl=60_000``, ``max_length=1000``, ``overflow="reject-publish"``,
+      ``dead_letter_exchange=""``, ``max_priority=9`` and the others of protocol/native.md, section 3.2. Times are
+      milliseconds or a timedelta.
+    - Raises Mismatch: there is one that was declared differently. Locked: it is another connection's.
+    """
     return Request(
         f"declare queue {name!r}",
         lambda tag: requests.declare_queue(name, tag, arguments, durable, exclusive, auto_delete),
@@ -95,7 +136,8 @@ def declare_queue(
     )
 
 
-def declare_temporary_queue(arguments: Arguments) -> Request[str]:
+def declare_temporary_queue(**arguments: Argument) -> Request[str]:
+    """Makes a queue of this connection's own, which ends with it, and returns the name that the server chose."""
     return Request(
         "declare queue",
         lambda tag: requests.declare_queue("", tag, arguments, exclusive=True),
@@ -103,7 +145,11 @@ def declare_temporary_queue(arguments: Arguments) -> Request[str]:
     )
 
 
-def declare_topic(name: str, partitions: Optional[int], arguments: Arguments) -> Request[int]:
+def declare_topic(name: str, partitions: Optional[int] = None, **arguments: Argument) -> Request[int]:
+    """Makes a topic if there is none of the name; returns how many messages are in it.
+
+    - partitions: 1 to 1,000; 1 if None. arguments: ``retention_ms=``, ``cleanup_policy="compact"`` and others.
+    """
     return Request(
         f"declare topic {name!r}",
         lambda tag: requests.declare_topic(name, tag, partitions, arguments),
@@ -112,7 +158,11 @@ def declare_topic(name: str, partitions: Optional[int], arguments: Arguments) ->
     )
 
 
-def declare_exchange(name: str, type: str, alternate: Optional[str]) -> Request[None]:
+def declare_exchange(name: str, type: str = "direct", alternate: Optional[str] = None) -> Request[None]:
+    """Makes an exchange if there is none of the name.
+
+    - type: ``direct``, ``fanout``, ``topic`` or ``headers``. alternate: the exchange for what no binding takes.
+    """
     return Request(
         f"declare exchange {name!r}",
         lambda tag: requests.declare_exchange(name, type, tag, alternate),
@@ -122,12 +172,17 @@ def declare_exchange(name: str, type: str, alternate: Optional[str]) -> Request[
 
 
 def declare_vhost(name: str) -> Request[None]:
+    """Makes a virtual host if there is none of the name."""
     return Request(
         f"declare vhost {name!r}", lambda tag: requests.declare_vhost(name, tag), _nothing, is_repeatable=True
     )
 
 
-def delete_queue(name: str, if_unused: bool, if_empty: bool) -> Request[int]:
+def delete_queue(name: str, *, if_unused: bool = False, if_empty: bool = False) -> Request[int]:
+    """Deletes a queue with its messages and bindings; returns how many messages that were.
+
+    - Raises InUse: it has consumers (``if_unused``) or messages (``if_empty``).
+    """
     return Request(
         f"delete queue {name!r}",
         lambda tag: requests.delete("queue", name, tag, if_unused, if_empty),
@@ -136,34 +191,47 @@ def delete_queue(name: str, if_unused: bool, if_empty: bool) -> Request[int]:
 
 
 def delete_topic(name: str) -> Request[int]:
+    """Deletes a topic with its messages and bindings; returns how many messages that were."""
     return Request(f"delete topic {name!r}", lambda tag: requests.delete("topic", name, tag), _number("messages"))
 
 
-def delete_exchange(name: str, if_unused: bool) -> Request[None]:
+def delete_exchange(name: str, *, if_unused: bool = False) -> Request[None]:
     return Request(
         f"delete exchange {name!r}", lambda tag: requests.delete("exchange", name, tag, if_unused), _nothing
     )
 
 
 def delete_vhost(name: str) -> Request[None]:
+    """Deletes a virtual host with all that is in it."""
     return Request(f"delete vhost {name!r}", lambda tag: requests.delete("vhost", name, tag), _nothing)
 
 
 def delete_group(topic: str, group: str) -> Request[None]:
+    """Forgets what a group has committed. Raises InUse while it has members."""
     return Request(
         f"delete group {topic!r} {group!r}", lambda tag: requests.delete_group(topic, group, tag), _nothing
     )
 
 
-def alter(name: str, clear: Sequence[str], arguments: Arguments) -> Request[None]:
+def alter(name: str, *, clear: Sequence[str] = (), **arguments: Argument) -> Request[None]:
+    """Changes arguments of a queue or topic that is there; those that ``clear`` names are taken back."""
     return Request(
         f"alter {name!r}", lambda tag: requests.alter(name, tag, arguments, clear), _nothing, is_repeatable=True
     )
 
 
 def set_policy(
-    name: str, pattern: str, to: Optional[str], priority: Optional[int], arguments: Arguments
+    name: str,
+    pattern: str,
+    *,
+    to: Optional[str] = None,
+    priority: Optional[int] = None,
+    **arguments: Argument,
 ) -> Request[None]:
+    """Arguments for every queue and topic in whose name the regular expression ``pattern`` is found.
+
+    - to: ``queues``, ``topics`` or ``all``. priority: of several policies that fit, the highest counts.
+    """
     return Request(
         f"policy {name!r}",
         lambda tag: requests.policy(name, pattern, tag, arguments, to, priority),
@@ -177,6 +245,36 @@ def clear_policy(name: str) -> Request[None]:
 
 
 def bind(
+    exchange: str,
+    name: str,
+    key: Optional[Text] = None,
+    *,
+    to_exchange: bool = False,
+    match: Optional[str] = None,
+    headers: Optional[Headers] = None,
+) -> Request[None]:
+    """From an exchange to a queue or topic, or with ``to_exchange`` to another exchange.
+
+    - key: a routing key, or of a ``topic`` exchange a pattern. match, headers: of a ``headers`` exchange: ``all``
+      or ``any`` of the headers are there with these values; an empty one stands for any value.
+    """
+    return _bind("bind", exchange, name, key, to_exchange, match, headers)
+
+
+def unbind(
+    exchange: str,
+    name: str,
+    key: Optional[Text] = None,
+    *,
+    to_exchange: bool = False,
+    match: Optional[str] = None,
+    headers: Optional[Headers] = None,
+) -> Request[None]:
+    """Takes back what ``bind`` with the same arguments has made."""
+    return _bind("unbind", exchange, name, key, to_exchange, match, headers)
+
+
+def _bind(
     verb: str,
     exchange: str,
     name: str,
@@ -185,7 +283,6 @@ def bind(
     match: Optional[str],
     headers: Optional[Headers],
 ) -> Request[None]:
-    """``bind`` or ``unbind``."""
     to = "exchange" if to_exchange else None
     return Request(
         f"{verb} {exchange!r} {name!r}",
@@ -196,10 +293,12 @@ def bind(
 
 
 def purge(name: str) -> Request[int]:
+    """Removes every message of a queue that is not handed out; returns how many those were."""
     return Request(f"purge {name!r}", lambda tag: requests.purge(name, tag), _number("messages"))
 
 
-def redrive(name: str, to: Optional[str], count: Optional[int]) -> Request[int]:
+def redrive(name: str, to: Optional[str] = None, count: Optional[int] = None) -> Request[int]:
+    """Moves dead or parked messages back to the queues they died in, or all to ``to``; returns how many."""
     return Request(f"redrive {name!r}", lambda tag: requests.redrive(name, tag, to, count), _number("messages"))
 
 
@@ -209,7 +308,6 @@ def redrive(name: str, to: Optional[str], count: Optional[int]) -> Request[int]:
 def publish(
     name: Text,
     body: Optional[Text],
-    body_max: int,
     *,
     exchange: Optional[str] = None,
     key: Optional[Text] = None,
@@ -224,12 +322,23 @@ def publish(
     partition: Optional[int] = None,
     retry: bool = False,
 ) -> Request[bool]:
-    """
-    - Raises TooLarge: the body is over ``body_max``. ValueError: to be retried, but without a ``message_id``.
+    """Publishes one message and waits until it is confirmed; False if the server had taken it before.
+
+    Confirmed: it is on the server's disk, or a consumer has taken and acknowledged it already.
+
+    - name: the queue or topic, or with ``exchange`` the routing key.
+    - body: None is a message without a value: in a compacted topic it takes its key away.
+    - key: the record's key. headers: in their order. mandatory: False drops a message that leads nowhere.
+    - priority: 0 to 255. ttl, delay: how long it may wait, and how long it waits before it is put into its queue;
+      milliseconds or a timedelta. partition: of a topic; else the key decides.
+    - message_id: by which a queue or topic with a deduplication window knows it again.
+    - reply_to, correlation_id: the queue that an answer is expected in, and what it is to carry.
+    - retry: with ``reconnect``, and a ``message_id`` in a queue or topic with a deduplication window that outlasts
+      the reconnecting: what was not answered when the connection was lost is published again, and stored once.
+    - Raises Unroutable: it leads nowhere. TooLarge: not sent. NoAnswer, ConnectionLost: it may be stored or not.
     """
     data = None if body is None else to_bytes(body)
     size = len(data or b"")
-    _check_size(size, body_max)
     if retry:
         check_retry(message_id)
     said = properties(priority, ttl, delay, message_id, reply_to, correlation_id, partition)
@@ -238,13 +347,13 @@ def publish(
         lambda tag: requests.pub(name, data, tag, exchange, key, headers, mandatory, said),
         lambda call: "duplicate" not in _ok(call).options,
         is_repeatable=retry,
+        size=size,
     )
 
 
 def publish_many(
     name: Text,
     bodies: Sequence[Text],
-    body_max: int,
     *,
     exchange: Optional[str] = None,
     mandatory: bool = True,
@@ -253,19 +362,15 @@ def publish_many(
     delay: Optional[Duration] = None,
     partition: Optional[int] = None,
 ) -> Request[None]:
+    """Publishes 1 to 10,000 messages in one transaction: all of them are stored, or none."""
     data = [to_bytes(body) for body in bodies]
-    _check_size(sum(map(len, data)), body_max)
     said = properties(priority, ttl, delay, partition=partition)
     return Request(
         f"publish {len(data)} messages to {from_bytes(to_bytes(name))!r}",
         lambda tag: requests.pubs(name, data, tag, exchange, mandatory, said),
         _nothing,
+        size=sum(map(len, data)),
     )
-
-
-def _check_size(size: int, most: int) -> None:
-    if size > most:
-        raise TooLarge(f"the bodies have {size} bytes; the server allows at most {most} (its setting body-max)")
 
 
 def check_retry(message_id: Optional[Text]) -> None:
@@ -306,8 +411,9 @@ def message_of(ok: Ok, make: Callable[[int, int, int], AnyMessage]) -> Optional[
 
 
 def peek(
-    name: str, start: Optional[int], count: int, partition: Optional[int], priority: Optional[int] = None
+    name: str, start: Optional[int] = None, count: int = 1, partition: Optional[int] = None
 ) -> Request[List[Message]]:
+    """Up to ``count`` messages at or above the offset ``start``, without taking them."""
     return Request(
         f"peek {name!r}",
         lambda tag: requests.peek(name, tag, start, count, partition, priority),
@@ -317,31 +423,8 @@ def peek(
     )
 
 
-Position = Tuple[int, Optional[int]]
-"""An offset, and the priority that it is of."""
-
-
-def browse(
-    name: str, position: Position, partition: Optional[int]
-) -> Request[Tuple[List[Message], Optional[Position]]]:
-    """A page of messages from there on, and where the next one begins; None: nothing was left behind it."""
-
-    def read(call: Call) -> Tuple[List[Message], Optional[Position]]:
-        ok = _ok(call)
-        if "next" not in ok.options:
-            return call.messages, None
-        return call.messages, (_number("next")(call), _option(ok, "priority", 0))
-
-    return Request(
-        f"peek {name!r}",
-        lambda tag: requests.peek(name, tag, position[0], 1000, partition, position[1]),
-        read,
-        is_peek=True,
-        is_repeatable=True,
-    )
-
-
-def commit(name: str, group: str, offset: int, partition: Optional[int]) -> Request[None]:
+def commit(name: str, group: str, offset: int, partition: Optional[int] = None) -> Request[None]:
+    """Sets the offset that the group will read next in a topic, or in one of its partitions."""
     return Request(
         f"commit {name!r} {group!r} {offset}",
         lambda tag: requests.commit(name, group, offset, tag, partition),
@@ -370,27 +453,84 @@ def give_back(first: int, last: int) -> Request[None]:
 # Looking inside
 
 
-def list_of(kind: str) -> Request[List[Row]]:
+def list_queues() -> Request[List[Row]]:
+    return _list("queues")
+
+
+def list_topics() -> Request[List[Row]]:
+    return _list("topics")
+
+
+def list_exchanges() -> Request[List[Row]]:
+    return _list("exchanges")
+
+
+def list_bindings() -> Request[List[Row]]:
+    return _list("bindings")
+
+
+def list_consumers() -> Request[List[Row]]:
+    return _list("consumers")
+
+
+def list_connections() -> Request[List[Row]]:
+    return _list("connections")
+
+
+def list_groups() -> Request[List[Row]]:
+    return _list("groups")
+
+
+def list_policies() -> Request[List[Row]]:
+    return _list("policies")
+
+
+def list_vhosts() -> Request[List[Row]]:
+    return _list("vhosts")
+
+
+def _list(kind: str) -> Request[List[Row]]:
     return Request(
         f"list {kind}", lambda tag: requests.list_of(kind, tag), _json(list, "a JSON array"), is_repeatable=True
     )
 
 
-def describe(kind: str, names: Sequence[str]) -> Request[Row]:
+def describe(kind: str, *names: str) -> Request[Row]:
+    """All that is known of a thing: ``describe("queue", "hello")``, ``describe("group", "events", "audit")``.
+
+    - kind: ``queue``, ``topic``, ``exchange``, ``policy``, ``vhost`` or ``group``.
+    """
     return _row(f"describe {kind}", lambda tag: requests.describe((kind, *names), tag))
 
 
-def why(name: str, offset: Optional[int], priority: Optional[int] = None) -> Request[Row]:
-    return _row(f"why {name!r}", lambda tag: requests.why(name, tag, offset, priority))
+def why(name: str, offset: Optional[int] = None) -> Request[Row]:
+    """Why the messages of a queue wait, or the one at that offset."""
+    return _row(f"why {name!r}", lambda tag: requests.why(name, tag, offset))
 
 
 def stat() -> Request[Row]:
+    """Figures about the server."""
     return _row("stat", lambda tag: requests.simple("stat", tag))
 
 
-def backup(path: Path, as_file: bool, replace: bool) -> Request[int]:
-    path = os.fspath(path)
-    return Request(f"backup to {path!r}", lambda tag: requests.backup(path, tag, as_file, replace), _number("bytes"))
+def backup(path: Path, *, as_file: bool = False, replace: bool = False) -> Request[int]:
+    """Has the server copy all that it stores to a path of its own machine, while it goes on; returns how many bytes.
+
+    Everything that was confirmed before is in the copy. This waits as long as that takes, and so does what else is
+    asked over this connection; if the connection ends, the copy is given up.
+
+    - path: absolute; a directory that is not there yet or is empty, on which a server can be started.
+    - as_file: ``path`` is to be the copy itself. replace: an older copy there gives way.
+    - Raises AccessRefused: only the server's own user and root may, over its Unix socket. InUse: something is
+      there. Busy: another backup is under way. Nothing is left of a copy that failed.
+    """
+    shown = os.fspath(path)
+    return Request(
+        f"backup to {shown!r}",
+        lambda tag: requests.backup(shown, tag, as_file, replace),
+        _number("bytes"),
+        is_long=True,
+    )
 
 
 def _row(label: str, encode: Callable[[int], bytes]) -> Request[Row]:

@@ -124,7 +124,7 @@ class Consumer(Subscriber[Delivery], AsyncIterator[Delivery]):
         self._connection = await self._session.live(deadline)
         if not self._is_topic:
             try:
-                await self._session.ask(verbs.describe("topic", [self.name]), self._request_timeout)
+                await self._session.ask(verbs.describe("topic", self.name), self._request_timeout)
                 self._is_topic = True
             except NotFound:
                 pass

@@ -93,9 +93,11 @@ class Session:
 
         - Raises ColaError: the server refused. NoAnswer. ConnectionLost: it may be carried out or not.
         """
+        timeout = None if request.is_long else timeout
         deadline = deadline_of(timeout)
         while True:
             connection = await self.live(deadline)
+            request.check_size(self.welcome.body_max)
             try:
                 return request.read(
                     await connection.call(
