@@ -110,10 +110,9 @@ class Inbox:
 
     # What callers call
 
-    def begin(self, is_now: bool, deadline: Optional[float]) -> Taking:
-        taking = Taking(is_now, deadline)
+    def begin(self, taking: Taking) -> None:
+        """From here on the call has to say what became of it."""
         self._takings.append(taking)
-        return taking
 
     def take_ready(self, taking: Taking) -> bool:
         """Moves what lies here first into the slot; false if nothing does."""

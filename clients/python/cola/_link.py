@@ -9,17 +9,17 @@ import signal
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any, Deque, Dict, Iterator, List, Optional
 
 from ._client import Client, connect
 from ._connection import Connection
 from ._conversation import Call
-from ._errors import ColaError, ConnectionLost, Mismatch, NoAnswer, NotFound
+from ._errors import ColaError, ConnectionLost, NoAnswer
 from ._inbox import Inbox
 from ._outbox import Outbox
 from ._reconnect import Reconnect
+from ._settings import Settings
 from ._ticket import Command, Ticket
 from ._verbs import Request
 
@@ -31,26 +31,9 @@ _WRITE = 0.002
 FAREWELL = 30.0
 # How long the server may take for an answer, seconds.
 _TIMEOUT = 30.0
-# A queue without a name goes when nobody has used it for so long, should its creator not come to delete it, ms.
-_ANONYMOUS_EXPIRES = 86_400_000
-# How long a queue with `retry=True` knows an object again, ms.
-_RETRY_WINDOW = 600_000
 # Finalizers of multiprocessing run from the highest to the lowest, and children are joined between those that are at
 # least 0 and those below.
 _BEFORE_CHILDREN_END = 10
-
-
-@dataclass
-class Settings:
-    """What a queue was made with; ``maxsize`` is the limit of the queue that was found."""
-
-    url: str
-    name: str
-    maxsize: int
-    is_named: bool
-    acknowledge: str
-    retry: bool
-    reconnect: Optional[Reconnect]
 
 
 class Question(Ticket):
@@ -365,7 +348,7 @@ class Link:
         settings = self.settings
         client = connect(settings.url, client=f"cola.Queue {settings.name}"[:255], timeout=_TIMEOUT)
         try:
-            is_bounded = self._attach(client)
+            is_bounded = settings.attach(client, may_create=bool(self.openings) or settings.is_named)
         except BaseException:
             client.close()
             raise
@@ -375,40 +358,6 @@ class Link:
         self.outbox.is_bounded, self.outbox.body_max = is_bounded, client.body_max
         self.inbox.may_ask_ahead = not is_bounded
         self.inbox.opened(self._connection, time.monotonic())
-
-    def _attach(self, client: Client) -> bool:
-        """Makes the queue if there is none, and learns its limits from the one that there is; whether it has any."""
-        settings, name = self.settings, self.settings.name
-        try:
-            effective = client.describe("queue", name)["effective"]
-        except NotFound:
-            if not self.openings and not settings.is_named:
-                raise NotFound(
-                    f"the queue {name!r} is gone: the process that made it has ended, or the server was started "
-                    "anew; give a queue a name to keep it"
-                ) from None
-            arguments: Dict[str, Any] = {}
-            if settings.maxsize:
-                arguments.update(max_length=settings.maxsize, overflow="reject-publish")
-            if settings.retry:
-                arguments.update(deduplication_window=_RETRY_WINDOW)
-            if not settings.is_named:
-                arguments.update(expires=_ANONYMOUS_EXPIRES)
-            client.declare_queue(name, durable=settings.is_named, **arguments)
-            return settings.maxsize > 0
-        limit = int(effective.get("max-length", 0)) if _refuses(effective) else 0
-        if settings.maxsize and limit != settings.maxsize:
-            raise Mismatch(
-                f"the queue {name!r} is there with room for {limit or 'any number of'} objects, not "
-                f"{settings.maxsize}; leave maxsize out to take it as it is, or change it with alter"
-            )
-        if settings.retry and "deduplication-window" not in effective:
-            raise Mismatch(
-                f"the queue {name!r} is there without a deduplication-window, which retry=True needs; "
-                "set one with alter"
-            )
-        settings.maxsize = limit
-        return _refuses(effective) and ("max-length" in effective or "max-length-bytes" in effective)
 
     def _failed_to_open(self, problem: ColaError, now: float) -> None:
         for opening in self.openings:
@@ -484,7 +433,3 @@ class Link:
         if client is not None and connection is not None:
             client.close()
             self._lost(connection)
-
-
-def _refuses(effective: Dict[str, str]) -> bool:
-    return str(effective.get("overflow", "")).startswith("reject-publish")

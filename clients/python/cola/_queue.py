@@ -20,9 +20,10 @@ from ._address import Address
 from ._client import connect
 from ._connection import deadline_of
 from ._inbox import LOOK, Taking
-from ._link import FAREWELL, Closing, Link, Opening, Question, Settings
+from ._link import FAREWELL, Closing, Link, Opening, Question
 from ._outbox import Flush, Put, PutTicket
 from ._reconnect import Reconnect, policy_of
+from ._settings import Settings
 from ._ticket import Ticket
 
 # While a queue is joined, how long until it is looked at again, seconds.
@@ -148,8 +149,9 @@ class Queue:
         """
         self._check_open()
         link = self._link
-        taking = link.inbox.begin(not block, deadline_of(timeout if block else 0.0))
+        taking = Taking(not block, deadline_of(timeout if block else 0.0))
         try:
+            link.inbox.begin(taking)
             if not link.inbox.take_ready(taking):
                 self._ask(taking)
             obj = self._read(taking)

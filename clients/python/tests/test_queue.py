@@ -488,6 +488,48 @@ except KeyboardInterrupt:
     assert (process.returncode, output) == (0, "first\nthird\n")
 
 
+class Rings:
+    """Interrupts whoever reads it, as often as ``times`` says."""
+
+    times = 0
+
+    def __reduce__(self) -> Any:
+        return Rings.read, ()
+
+    @staticmethod
+    def read() -> str:
+        if Rings.times > 0:
+            Rings.times -= 1
+            signal.raise_signal(signal.SIGUSR1)
+        return "read"
+
+
+class Rung(Exception):
+    pass
+
+
+def test_a_get_that_a_signal_cuts_off_has_taken_nothing(new_queue: NewQueue) -> None:
+    def ring(*_: object) -> None:
+        raise Rung
+
+    tasks = new_queue()
+    other = pickle.loads(pickle.dumps(tasks))
+    before = signal.signal(signal.SIGUSR1, ring)
+    try:
+        for elsewhere in (False, True):
+            tasks.put(Rings())
+            tasks.put("behind it")
+            Rings.times = 1
+            with pytest.raises(Rung):
+                tasks.get(timeout=LIMIT)
+            taker = other if elsewhere else tasks
+            assert [taker.get(timeout=LIMIT) for _ in range(2)] == ["read", "behind it"]
+        assert tasks.empty()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        other.close()
+
+
 def test_what_is_no_pickle_is_said_and_does_not_come_again(new_queue: NewQueue) -> None:
     tasks = new_queue()
     with cola.connect(URL) as client:
