@@ -319,9 +319,10 @@ class Inbox:
 
     def _ask(self, now: float) -> None:
         assert self._connection is not None
-        pace = (now - self._asked_at) / max(1, self._count_taken)
-        self._asked_at, self._count_taken = now, 0
-        if self.may_ask_ahead:
+        # Of a batch that is asked for while the one before lies here, nothing can be told yet.
+        if self.may_ask_ahead and (self.waiting or self._count_taken >= self._batch):
+            pace = (now - self._asked_at) / max(1, self._count_taken)
+            self._asked_at, self._count_taken = now, 0
             self._batch = max(1, min(2 * self._batch, _AHEAD_MAX, int(_AHEAD / max(pace, 1e-9))))
         batch = self._expected = self._batch
         if self._number:
