@@ -311,7 +311,7 @@ class Link:
         sleeper, connection, poll = self._sleeper, self._connection, select.poll()
         assert sleeper is not None
         poll.register(sleeper, select.POLLIN)
-        if connection is not None:
+        if connection is not None and connection.is_open:
             poll.register(connection.fileno(), select.POLLIN | (select.POLLOUT if self._wants_to_write else 0))
         is_woken = False
         for descriptor, event in poll.poll(None if timeout is None else timeout * 1000):

@@ -161,13 +161,17 @@ def test_a_get_that_waits_ends_when_its_queue_is_closed(new_queue: NewQueue) -> 
 def test_a_queue_that_is_forgotten_sends_what_was_put_and_ends(new_queue: NewQueue) -> None:
     tasks = new_queue()
     other = pickle.loads(pickle.dumps(tasks))
-    before = threading.active_count()
     for number in range(500):
         other.put(number)
-    del other
-    # Threads of queues before it may end meanwhile, so their number alone says nothing.
-    eventually(lambda: tasks.qsize() == 500)
-    eventually(lambda: threading.active_count() < before + 1)
+    with cola.connect(URL) as client:
+
+        def connections() -> int:
+            return [row["client"] for row in client.list_connections()].count(f"cola.Queue {tasks.name}")
+
+        assert connections() == 2
+        del other
+        eventually(lambda: tasks.qsize() == 500)
+        eventually(lambda: connections() == 1)
 
 
 def test_with_cancel_join_thread_nothing_is_waited_for(new_queue: NewQueue) -> None:
