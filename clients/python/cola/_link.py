@@ -181,18 +181,18 @@ class Link:
     # The caretaker
 
     def _run(self) -> None:
+        # One that came to this thread would not wake the main thread, which handles it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         me = object()
         if self._caretakers.setdefault(0, me) is not me:
             return
-        # One that came to this thread would not wake the main thread, which handles it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        self._sleeper, self._waker = socket.socketpair()
-        self._sleeper.setblocking(False)
-        self._waker.setblocking(False)
-        self._is_over = False
-        self._is_running = True
         problem: BaseException = ConnectionLost(f"the queue {self.settings.name!r} was closed")
         try:
+            self._sleeper, self._waker = socket.socketpair()
+            self._sleeper.setblocking(False)
+            self._waker.setblocking(False)
+            self._is_over = self._is_asleep = self._is_gathering = False
+            self._is_running = True
             while not self._is_over:
                 self._turn()
         except BaseException as bug:

@@ -29,6 +29,8 @@ _OUTGOING_MAX = 262_144
 _AGAIN = Reconnect(first=0.001, most=0.025)
 # Without waiting, but into a queue without a limit: how long the server may confirm nothing at all, seconds.
 _NO_PROGRESS = 1.0
+# How long a put that does not wait still waits for another that is in the middle of one, seconds.
+_IN_PASSING = 0.05
 
 
 class Put(Command):
@@ -160,8 +162,17 @@ class Outbox:
             else:
                 self._serve_unbounded(ticket, now)
             if not ticket.is_answered:
+                self._expire_behind(now)
                 return
             self.tickets.popleft()
+
+    def _expire_behind(self, now: float) -> None:
+        """Answers those whose time is over before it is their turn."""
+        if len(self.tickets) > 1:
+            for ticket in list(self.tickets)[1:]:
+                if ticket.has_expired(now - _IN_PASSING):
+                    self.tickets.remove(ticket)
+                    ticket.fail(Full())
 
     def _serve_bounded(self, ticket: PutTicket, connection: Connection, now: float, timeout: float) -> None:
         # One at a time: were several on their way, a later one could find the room that an earlier one did not.
@@ -230,6 +241,7 @@ class Outbox:
             return None
         times = [flush.deadline for flush in self.flushes if flush.deadline is not None]
         if self.tickets:
+            times += [one.deadline + _IN_PASSING for one in list(self.tickets)[1:] if one.deadline is not None]
             ticket = self.tickets[0]
             if self.is_bounded and ticket.call is None:
                 times.append(ticket.again_at)

@@ -127,6 +127,20 @@ def test_empty_and_full_come_when_the_time_is_over(new_queue: NewQueue) -> None:
     assert tasks.empty() and not tasks.full()
 
 
+def test_a_put_behind_one_that_waits_ends_when_its_time_is_over(new_queue: NewQueue) -> None:
+    tasks = new_queue(1)
+    tasks.put("one")
+    thread = threading.Thread(target=tasks.put, args=("two",))
+    thread.start()
+    time.sleep(0.1)
+    for put in (tasks.put_nowait, functools.partial(tasks.put, timeout=0.2)):
+        with pytest.raises(queue.Full):
+            put("three")
+    assert [tasks.get(timeout=LIMIT), tasks.get(timeout=LIMIT)] == ["one", "two"]
+    thread.join(LIMIT)
+    assert tasks.empty()
+
+
 def test_after_close_it_is_a_value_error(new_queue: NewQueue) -> None:
     tasks = new_queue()
     tasks.put(1)
