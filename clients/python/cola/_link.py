@@ -119,9 +119,6 @@ class Link:
         self._commands.append(command)
         if is_urgent:
             self._is_urgent = True
-        self._see_to_it(is_urgent)
-
-    def _see_to_it(self, is_urgent: bool) -> None:
         if not self._is_running:
             self._start()
         elif self._is_asleep or (is_urgent and self._is_gathering):

@@ -210,7 +210,7 @@ class Queue:
 
     def task_done(self) -> None:
         """Says that an object that this process got is done, so that nobody gets it again: one that the same thread
-        got, the earliest first, or else the earliest.
+        got, the earliest first, or else the earliest. Cut off by a signal handler that raises, it has said nothing.
 
         - Raises ValueError: nothing that this process got is undone; or the queue was made with
           ``acknowledge="get"``. StaleDelivery: its connection was lost, and the object goes to somebody else.
@@ -223,6 +223,7 @@ class Queue:
                 if taking.claims.setdefault(0, me) is me:
                     break
             connection = taking.slot[0]._connection
+            is_held = connection is not None and connection.is_open
             self._link.inbox.say_done(taking)
             self._link.hand(LOOK, is_urgent=False)
             # What follows is no call, as in `get`.
@@ -231,7 +232,7 @@ class Queue:
             if taking is not None and 0 in taking.claims and taking.claims[0] is me:
                 taking.claims = {}
             raise
-        if connection is None or not connection.is_open:
+        if not is_held:
             raise errors.StaleDelivery(
                 f"an object of the queue {self.name!r} was got over a connection that has ended since; the server "
                 "gives it to the next who asks, so it may be done twice"
