@@ -47,6 +47,16 @@ def test_the_verbs_are_those_of_the_blocking_client(kind: str) -> None:
     assert parameters(aio.connect) == expected
 
 
+@pytest.mark.parametrize("client", [cola.Client, aio.Client])
+def test_a_verb_looks_like_a_method_that_was_written_down(client: Any) -> None:
+    assert str(inspect.signature(client.purge)) == "(self, name: 'str') -> 'int'"
+    assert client.purge.__qualname__ == "Client.purge"
+    assert "how many those were" in (inspect.getdoc(client.purge) or "")
+    assert inspect.iscoroutinefunction(client.purge) == (client is aio.Client)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        inspect.signature(client.purge).bind(None, "q", force=True)
+
+
 def test_calls_of_many_tasks_travel_together(tmp_path: Path) -> None:
     def script(peer: Peer) -> None:
         peer.welcome()
