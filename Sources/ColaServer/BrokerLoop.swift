@@ -364,7 +364,7 @@ final class BrokerLoop {
         guard !isStopping else { return }
         let now = now
         broker.apply(.backingUp(progress), at: now, into: &effects)
-        finishTurn(at: now)
+        finishTurnLater()
     }
 
     private func backedUp(_ order: BackupOrder, _ result: Result<Int, BackupFailure>) {

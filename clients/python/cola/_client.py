@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Iterator, Optional, Sequence, Union
 
 from . import _verbs as verbs
 from ._address import Address
 from ._connection import Connection
 from ._consumer import Consumer, Delivery
 from ._errors import ConnectionLost
+from ._message import Message
 from ._publisher import Publisher
 from ._reconnect import Reconnect, policy_of
 from ._requests import Start
@@ -175,6 +176,18 @@ class Client:
         return delivery
 
     peek = _waits(verbs.peek)
+
+    def browse(self, name: str, partition: Optional[int] = None) -> Iterator[Message]:
+        """All messages of a queue, or of a topic's partition, one after the other, without taking them.
+
+        They come in the order in which they are delivered, of a queue with priorities the higher first. What is put in
+        or taken out meanwhile may be among them or not.
+        """
+        position: Optional[verbs.Position] = (0, None)
+        while position is not None:
+            messages, position = self._ask(verbs.page(name, position, partition))
+            yield from messages
+
     commit = _waits(verbs.commit)
 
     # Looking inside
@@ -188,6 +201,7 @@ class Client:
     list_groups = _waits(verbs.list_groups)
     list_policies = _waits(verbs.list_policies)
     list_vhosts = _waits(verbs.list_vhosts)
+    list_users = _waits(verbs.list_users)
     describe = _waits(verbs.describe)
     why = _waits(verbs.why)
     stat = _waits(verbs.stat)

@@ -10,7 +10,7 @@ import inspect
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, TypeVar, Union
+from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from . import _requests as requests
 from ._answers import Ok, set_option
@@ -411,13 +411,48 @@ def message_of(ok: Ok, make: Callable[[int, int, int], AnyMessage]) -> Optional[
 
 
 def peek(
-    name: str, start: Optional[int] = None, count: int = 1, partition: Optional[int] = None
+    name: str,
+    start: Optional[int] = None,
+    count: int = 1,
+    partition: Optional[int] = None,
+    priority: Optional[int] = None,
 ) -> Request[List[Message]]:
-    """Up to ``count`` messages at or above the offset ``start``, without taking them."""
+    """Up to ``count`` messages (at most 1,000) from the offset ``start`` on, without taking them.
+
+    They come in the order in which they are delivered.
+
+    - partition: of a topic.
+    - priority: of a queue: the one that ``start`` is an offset of; the lower ones follow. Without it that is 0, or all
+      of the queue where there is no ``start``.
+    """
     return Request(
         f"peek {name!r}",
         lambda tag: requests.peek(name, tag, start, count, partition, priority),
         lambda call: call.messages,
+        is_peek=True,
+        is_repeatable=True,
+    )
+
+
+Position = Tuple[int, Optional[int]]
+"""An offset, and the priority that it is of."""
+
+
+def page(
+    name: str, position: Position, partition: Optional[int]
+) -> Request[Tuple[List[Message], Optional[Position]]]:
+    """A page of messages from there on, and where the next one begins; None: nothing was left behind it."""
+
+    def read(call: Call) -> Tuple[List[Message], Optional[Position]]:
+        ok = _ok(call)
+        if "next" not in ok.options:
+            return call.messages, None
+        return call.messages, (_number("next")(call), _option(ok, "priority", 0))
+
+    return Request(
+        f"peek {name!r}",
+        lambda tag: requests.peek(name, tag, position[0], 1000, partition, position[1]),
+        read,
         is_peek=True,
         is_repeatable=True,
     )
@@ -489,6 +524,11 @@ def list_vhosts() -> Request[List[Row]]:
     return _list("vhosts")
 
 
+def list_users() -> Request[List[Row]]:
+    """Who may come in, and who has; for administrators."""
+    return _list("users")
+
+
 def _list(kind: str) -> Request[List[Row]]:
     return Request(
         f"list {kind}", lambda tag: requests.list_of(kind, tag), _json(list, "a JSON array"), is_repeatable=True
@@ -503,9 +543,9 @@ def describe(kind: str, *names: str) -> Request[Row]:
     return _row(f"describe {kind}", lambda tag: requests.describe((kind, *names), tag))
 
 
-def why(name: str, offset: Optional[int] = None) -> Request[Row]:
-    """Why the messages of a queue wait, or the one at that offset."""
-    return _row(f"why {name!r}", lambda tag: requests.why(name, tag, offset))
+def why(name: str, offset: Optional[int] = None, priority: Optional[int] = None) -> Request[Row]:
+    """Why the messages of a queue wait, or the one at that offset among those of its priority (0 if not said)."""
+    return _row(f"why {name!r}", lambda tag: requests.why(name, tag, offset, priority))
 
 
 def stat() -> Request[Row]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Generator, Optional, Sequence, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Optional,
+    Sequence,
+    Union,
+)
 
 from .. import _requests as requests
 from .. import _verbs as verbs
 from .._address import Address
 from .._answers import Ok
 from .._errors import ConnectionLost
+from .._message import Message
 from .._reconnect import Reconnect, policy_of
 from .._requests import Start
 from .._subscription import Subscription
@@ -209,6 +221,19 @@ class Client:
         return delivery
 
     peek = _awaits(verbs.peek)
+
+    async def browse(self, name: str, partition: Optional[int] = None) -> AsyncIterator[Message]:
+        """All messages of a queue, or of a topic's partition, one after the other, without taking them.
+
+        They come in the order in which they are delivered, of a queue with priorities the higher first. What is put in
+        or taken out meanwhile may be among them or not.
+        """
+        position: Optional[verbs.Position] = (0, None)
+        while position is not None:
+            messages, position = await self._ask(verbs.page(name, position, partition))
+            for message in messages:
+                yield message
+
     commit = _awaits(verbs.commit)
 
     # Looking inside
@@ -222,6 +247,7 @@ class Client:
     list_groups = _awaits(verbs.list_groups)
     list_policies = _awaits(verbs.list_policies)
     list_vhosts = _awaits(verbs.list_vhosts)
+    list_users = _awaits(verbs.list_users)
     describe = _awaits(verbs.describe)
     why = _awaits(verbs.why)
     stat = _awaits(verbs.stat)
