@@ -4,8 +4,8 @@
  *   LD_PRELOAD=./mutex.so PROGRAM, where PROGRAM was built with -sanitize=thread
  *
  * The fast path of Mutex is compiled into the program: its atomics are instrumented, and known. The slow path, taken
- * when two threads meet, is in libswiftSynchronization.so, which is not: who locks there has synchronized with nobody as
- * far as the sanitizer can tell, and everything under that lock is reported as a race. Test.swift:
+ * when two threads meet, is in libswiftSynchronization.so, which is not: who locks there has synchronized with nobody
+ * as far as the sanitizer can tell, and everything under that lock is reported as a race. Test.swift:
  *
  *   import Synchronization
  *   final class Box: Sendable { let numbers = Mutex<[Int]>([]) }
