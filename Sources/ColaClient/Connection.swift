@@ -92,16 +92,24 @@ final class Connection: Sendable {
     /// Sends a request and waits for its answer.
     /// - Throws: ``NotSent`` if the connection had ended before; ``ColaError``; `CancellationError`.
     func ask(_ request: ClientRequest, _ what: String) async throws -> Reply {
-        try await ask(what) { buffer, tag in request.write(to: &buffer, tag: tag) }
+        // How long the answer to a hello may take, the dialer watches.
+        let milliseconds = if case .hello = request { nil as Int? } else { timeoutMilliseconds }
+        return try await ask(what, within: milliseconds) { buffer, tag in request.write(to: &buffer, tag: tag) }
     }
 
     /// The same of a request that `write` appends to the buffer with that tag.
     func ask(_ what: String, _ write: (inout ByteBuffer, Int64) -> Void) async throws -> Reply {
+        try await ask(what, within: timeoutMilliseconds, write)
+    }
+
+    private func ask(
+        _ what: String, within milliseconds: Int?, _ write: (inout ByteBuffer, Int64) -> Void
+    ) async throws -> Reply {
         let ticket = state.withLock { state -> UInt64 in
             defer { state.nextTicket += 1 }
             return state.nextTicket
         }
-        let timeout = timeoutMilliseconds.map { milliseconds in
+        let timeout = milliseconds.map { milliseconds in
             channel.eventLoop.scheduleTask(in: .milliseconds(Int64(milliseconds))) { [url] in
                 let message =
                     "\(url) has not answered the \(what) within \(milliseconds) ms; "
@@ -255,8 +263,12 @@ final class Connection: Sendable {
             return
         }
         guard let tag = refusal.tag else {
-            state.withLock { $0.lastRefusal = error }
-            notice?(error.message)
+            // Whoever waits is told when the server closes the connection, which is next.
+            let isAwaited = state.withLock { state in
+                state.lastRefusal = error
+                return !state.waiting.isEmpty
+            }
+            if !isAwaited { notice?(error.message) }
             return
         }
         let waiting = state.withLock { state -> Waiting? in

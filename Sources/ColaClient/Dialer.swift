@@ -76,7 +76,13 @@ struct Dialer: Sendable {
             return (connection, ServerInformation(answer))
         } catch {
             channel.close(promise: nil)
-            throw (error as? Connection.NotSent)?.reason ?? error
+            let reason = (error as? Connection.NotSent)?.reason ?? error
+            guard let lost = reason as? ColaError, lost.code == .connectionLost else { throw reason }
+            // Nothing was asked yet that could have been carried out.
+            throw ColaError(
+                code: .unreachable,
+                message: "\(url) closed the connection instead of answering to 'hello', as servers of TLS and of other "
+                    + "protocols do", isRetryable: true)
         }
     }
 

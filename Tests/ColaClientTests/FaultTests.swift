@@ -83,6 +83,16 @@ import Testing
         }
     }
 
+    @Test func theTimeForARequestIsNotThatForConnecting() async throws {
+        try await FakeServer.run { line, _ in
+            if line.hasPrefix("hello") { Thread.sleep(forTimeInterval: 0.05) }
+            return []
+        } _: { server in
+            let options = ClientOptions(requestTimeoutMilliseconds: 1)
+            try await Client.connect(url: server.url, options: options).close()
+        }
+    }
+
     @Test func aSilentServerIsGivenUpAndBeatsAreSentUntilThen() async throws {
         let welcome = FakeServer.welcome.replacingOccurrences(of: "heartbeat=0", with: "heartbeat=1")
         try await FakeServer.run { line, _ in

@@ -231,9 +231,12 @@ import Testing
                             try await server.start()
                         }
                     }
-                    if seen.count == 6 { break }
+                    if seen.contains("assigned [0: 1]"), seen.last == "2" { break }
                 }
-                #expect(seen == ["assigned [0: 0]", "0", "1", "assigned [0: 1]", "1", "2"])
+                // What the server had sent before it stopped may be seen as well.
+                let again = seen.firstIndex(of: "assigned [0: 1]") ?? 0
+                #expect([["assigned [0: 0]", "0", "1"], ["assigned [0: 0]", "0", "1", "2"]].contains(seen[..<again]))
+                #expect(seen[again...] == ["assigned [0: 1]", "1", "2"])
             }
         }
     }
