@@ -98,6 +98,19 @@ def test_it_follows_the_size_of_the_screen(url):
         assert screen.ends() == 0
 
 
+def test_long_and_wide_names_leave_the_numbers_on_the_screen(url):
+    for name in ("top-" + "long" * 50, "top-" + "キュー" * 25):
+        cola("declare", "queue", name, url=url).succeeds()
+    with Screen(url) as screen:
+        drawn = screen.read_until(b"CONSUMERS", "top-longlong".encode(), "top-キュー".encode(), b"\x1b[J").decode()
+        rows = [line.partition("\x1b[K")[0] for line in drawn.split("\r\n") if line.startswith(("NAME", "top-"))]
+        for row in rows:
+            assert len(row) + sum(letter in "キュー" for letter in row) == 100, row
+        assert sum("…" in row and " queue " in row for row in rows) == 2
+        os.write(screen.controller, b"q")
+        assert screen.ends() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_the_terminal_as_it_was(url, number):
     with Screen(url) as screen:

@@ -10,7 +10,7 @@ enum Screen {
             bytes.append(contentsOf: (clearing ? "\u{1B}[2J\u{1B}[H" : "\u{1B}[H").utf8)
             for (index, line) in fitting(lines, size).enumerated() {
                 if index > 0 { bytes.append(contentsOf: "\r\n".utf8) }
-                bytes.append(contentsOf: line.prefix(size.columns).utf8)
+                bytes.append(contentsOf: DisplayWidth.prefix(of: line, columns: size.columns).utf8)
                 bytes.append(contentsOf: "\u{1B}[K".utf8)
             }
             bytes.append(contentsOf: "\u{1B}[J".utf8)

@@ -65,7 +65,7 @@ struct Top: AsyncParsableCommand {
                 let size = Terminal.size
                 if drawn.map({ $0.size != size || $0.order != order }) ?? true {
                     let hint = "q quits, s sorts (by \(order.rawValue))"
-                    let lines = TopPicture(before: before, now: now, order: order).lines()
+                    let lines = TopPicture(before: before, now: now, order: order).lines(within: size.columns)
                     try Screen.draw([lines[0], lines[1], hint] + lines.dropFirst(2), clearing: clearedFor != size)
                     clearedFor = size
                     drawn = (size, order)

@@ -25,7 +25,8 @@ struct TopPicture {
         max(0.001, Double(now.monotonicNanoseconds - before.monotonicNanoseconds) / 1e9)
     }
 
-    func lines() -> [String] {
+    /// - Parameter columns: how wide the screen is; nil where there is none.
+    func lines(within columns: Int? = nil) -> [String] {
         let server = now.server
         var lines = [
             "cola top  \(server["version"].cell)  up \(Self.duration(server["uptime"].integer ?? 0))  "
@@ -37,7 +38,7 @@ struct TopPicture {
         ]
         if let blocked = server["blocked"].text { lines.append("publishers are held back: \(blocked)") }
         lines.append("")
-        lines += table.lines
+        lines += table.lines(within: columns)
         if now.rows.isEmpty { lines.append("no queues or topics") }
         if now.more > 0 { lines.append("and \(now.more) more that hold less") }
         return lines.map(Output.printable)
