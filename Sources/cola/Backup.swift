@@ -33,7 +33,7 @@ struct Backup: AsyncParsableCommand {
     @Flag(name: .long, help: "Replace the backup that is there.")
     var force = false
 
-    @Argument(help: ArgumentHelp("A directory, or a file if it ends in .db.", valueName: "path"))
+    @Argument(help: ArgumentHelp("A directory, or a file if it ends in .db.", valueName: "path"), completion: .file())
     var path: String
 
     func validate() throws {

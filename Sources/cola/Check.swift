@@ -9,6 +9,7 @@ struct Check: AsyncParsableCommand {
             Reads every page, every batch of records and every state, holds them against one another, and changes \
             nothing. It takes as long as reading the whole file.
 
+              cola check
               cola check ./cola-data
 
             Exit code 0 if what is stored can be read, 65 if something is damaged or written by a newer cola, 66 if \
@@ -18,8 +19,8 @@ struct Check: AsyncParsableCommand {
     @Flag(name: .long, help: "One line of JSON.")
     var json = false
 
-    @Argument(help: ArgumentHelp("The data directory.", valueName: "dir"))
-    var directory: String
+    @Argument(help: ArgumentHelp("The data directory.", valueName: "dir"), completion: .directory)
+    var directory = "./cola-data"
 
     func run() async throws {
         try DataDirectoryArgument.lookForData(in: directory)

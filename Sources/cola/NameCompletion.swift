@@ -2,5 +2,16 @@ import ArgumentParser
 
 extension CompletionKind {
     /// Names of the queues of the broker that the shell's COLA_URL leads to; nothing if there is none.
-    static let names = CompletionKind.shellCommand("cola queues 2>/dev/null | awk 'NR > 1 { print $1 }'")
+    static let queues = listed("queues")
+    static let topics = listed("topics")
+    static let exchanges = listed("exchanges")
+    /// Queues and topics.
+    static let names = listed("queues", "topics")
+    /// Everything that `cola describe` and `cola delete` name.
+    static let everything = listed("queues", "topics", "exchanges", "vhosts", "policies")
+
+    /// The first columns of listings: what stands before two spaces. The same words in bash, zsh and fish.
+    private static func listed(_ listings: String...) -> CompletionKind {
+        .shellCommand(listings.map { "cola \($0) 2>/dev/null | sed '1d;s/  .*//'" }.joined(separator: "; "))
+    }
 }

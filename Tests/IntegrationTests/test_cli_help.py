@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,7 +14,8 @@ from typing import Dict, Iterator, List, Tuple
 
 import pytest
 
-from cli import cola
+from broker import binary
+from cli import cola, environment
 import native
 from test_readme import Shell, examples, serving, short_folder
 
@@ -128,6 +130,48 @@ def test_completion_scripts_know_every_command(shell, tmp_path):
             "_cola cola de cola; printf '%%s\\n' \"${COMPREPLY[@]}\"" % path)
         done = subprocess.run(["bash", "-c", typed], stdout=subprocess.PIPE, timeout=30)
         assert set(done.stdout.split()) >= {b"declare", b"delete", b"describe", b"dead"}
+
+
+# Where names are typed, and which there are: a queue, a topic, an exchange, each with a space in its name.
+NAMED = [
+    ("get comp", "queue"), ("peek comp", "queue"), ("peek comp", "topic"), ("tail comp", "topic"),
+    ("why comp", "queue"), ("purge comp", "queue"), ("export comp", "topic"), ("import comp", "topic"),
+    ("consume -q comp", "queue"), ("publish --queue comp", "queue"), ("publish -q comp", "queue"),
+    ("publish --topic comp", "topic"), ("publish --exchange comp", "exchange"), ("bind comp", "exchange"),
+    ("bind amq.topic comp", "queue"), ("delete queue comp", "queue"), ("describe exchange comp", "exchange"),
+    ("set topic comp", "topic"), ("dead show comp", "queue"), ("offsets show comp", "topic"),
+]
+
+
+@pytest.mark.parametrize("shell, typed", [
+    ("bash", "COMP_WORDS=(cola {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_LINE='cola {words}'; "
+     "COMP_POINT=${{#COMP_LINE}}; _cola cola comp {before}; printf '%s\\n' \"${{COMPREPLY[@]}}\""),
+    ("fish", "complete -C 'cola {words}'"),
+])
+def test_completion_knows_the_names_of_the_broker(shared_broker, tmp_path, shell, typed):
+    if not shutil.which(shell):
+        pytest.skip("there is no " + shell)
+    url = shared_broker.unix
+    for kind, *more in (["queue"], ["topic"], ["exchange", "--type", "direct"]):
+        cola("declare", kind, "comp %s" % kind, *more, url=url).succeeds()
+    script = tmp_path / "script"
+    script.write_bytes(cola("--generate-completion-script", shell).succeeds().out)
+    path = {"PATH": os.path.dirname(binary()) + ":" + os.environ["PATH"]}
+    for words, kind in NAMED:
+        done = subprocess.run(
+            [shell, "-c", "source %s; " % script + typed.format(words=words, before=words.split()[-2])],
+            stdout=subprocess.PIPE, timeout=30, env=environment(url, path))
+        found = done.stdout.decode().replace("\\ ", " ")
+        assert "comp %s" % kind in found, "%s: %r" % (words, found)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_valid(shell, tmp_path):
+    if not shutil.which(shell):
+        pytest.skip("there is no " + shell)
+    script = tmp_path / "script"
+    script.write_bytes(cola("--generate-completion-script", shell).succeeds().out)
+    subprocess.run([shell, "-n", str(script)], check=True, timeout=30)
 
 
 def test_a_misspelt_subcommand_or_option_suggests_the_nearest():

@@ -17,7 +17,7 @@ struct DeadRedrive: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The queue that holds them.", completion: .names)
+    @Argument(help: "The queue that holds them.", completion: .queues)
     var queue: String
 
     @Option(name: .long, help: ArgumentHelp("Put all of them here.", valueName: "queue"))

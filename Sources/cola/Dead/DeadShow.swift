@@ -16,7 +16,7 @@ struct DeadShow: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The queue that holds them.", completion: .names)
+    @Argument(help: "The queue that holds them.", completion: .queues)
     var queue: String
 
     @Option(name: .shortAndLong, help: "How many messages to look at, 1 to 1000.")

@@ -63,19 +63,23 @@ struct ArgumentOptions: ParsableArguments {
     @Option(name: .long, help: Self.help("How long compaction keeps a record without a value.", "ms"))
     var deleteRetentionMs: Int64?
 
+    /// The names of all, in the order of the specification.
+    static let names = [
+        "message-ttl", "expires", "max-length", "max-length-bytes", "overflow", "delivery-limit",
+        "dead-letter-exchange", "dead-letter-routing-key", "single-active-consumer", "max-priority",
+        "deduplication-window", "retention-ms", "retention-bytes", "cleanup-policy", "delete-retention-ms",
+    ]
+
     /// Those that were given, in the order of the specification.
     var given: [Client.Argument] {
-        let all: [(String, String?)] = [
-            ("message-ttl", messageTimeToLive.map(String.init)), ("expires", expires.map(String.init)),
-            ("max-length", maxLength.map(String.init)), ("max-length-bytes", maxLengthBytes.map(String.init)),
-            ("overflow", overflow?.rawValue), ("delivery-limit", deliveryLimit.map(String.init)),
-            ("dead-letter-exchange", deadLetterExchange), ("dead-letter-routing-key", deadLetterRoutingKey),
-            ("single-active-consumer", singleActiveConsumer?.rawValue), ("max-priority", maxPriority.map(String.init)),
-            ("deduplication-window", deduplicationWindow.map(String.init)),
-            ("retention-ms", retentionMs.map(String.init)), ("retention-bytes", retentionBytes.map(String.init)),
-            ("cleanup-policy", cleanupPolicy?.rawValue), ("delete-retention-ms", deleteRetentionMs.map(String.init)),
+        let values: [String?] = [
+            messageTimeToLive.map(String.init), expires.map(String.init), maxLength.map(String.init),
+            maxLengthBytes.map(String.init), overflow?.rawValue, deliveryLimit.map(String.init), deadLetterExchange,
+            deadLetterRoutingKey, singleActiveConsumer?.rawValue, maxPriority.map(String.init),
+            deduplicationWindow.map(String.init), retentionMs.map(String.init), retentionBytes.map(String.init),
+            cleanupPolicy?.rawValue, deleteRetentionMs.map(String.init),
         ]
-        return all.compactMap { name, value in value.map { Client.Argument(name, $0) } }
+        return zip(Self.names, values).compactMap { name, value in value.map { Client.Argument(name, $0) } }
     }
 
     private static func help(_ text: String, _ value: String) -> ArgumentHelp {

@@ -3,10 +3,10 @@ import ColaClient
 
 /// What `bind` and `unbind` name.
 struct BindingArguments: ParsableArguments {
-    @Argument(help: "The exchange.")
+    @Argument(help: "The exchange.", completion: .exchanges)
     var exchange: String
 
-    @Argument(help: "The queue, topic, or with --to-exchange the exchange.")
+    @Argument(help: "The queue, topic, or with --to-exchange the exchange.", completion: .names)
     var name: String
 
     @Option(

@@ -19,7 +19,7 @@ struct Delete: AsyncParsableCommand {
     @Argument(help: "queue, topic, exchange, vhost, policy or group.")
     var kind: ObjectKind
 
-    @Argument(help: "Its name; of a group, that of its topic.")
+    @Argument(help: "Its name; of a group, that of its topic.", completion: .everything)
     var name: String
 
     @Argument(help: "The name of the group.")

@@ -26,7 +26,7 @@ struct SetCommand: AsyncParsableCommand {
     @Argument(help: "queue, topic or policy.")
     var kind: Kind
 
-    @Argument(help: "Its name.")
+    @Argument(help: "Its name.", completion: .names)
     var name: String
 
     @Option(name: .long, help: ArgumentHelp("Settings to take back, with commas between them.", valueName: "setting,…"))
@@ -55,10 +55,18 @@ struct SetCommand: AsyncParsableCommand {
             }
         } else {
             if pattern != nil || to != nil || priority != nil {
-                throw ValidationError("--pattern, --to and --priority are for policies, not a \(kind)")
+                throw ValidationError("--pattern, --to and --priority are for policies, not for a \(kind)")
             }
             if arguments.given.isEmpty, cleared.isEmpty {
                 throw ValidationError("nothing to change: give a setting, such as --max-length 1000, or --clear")
+            }
+            for name in cleared {
+                guard ArgumentOptions.names.contains(name) else {
+                    throw ValidationError("--clear takes names of settings, such as max-length, and '\(name)' is none")
+                }
+                if arguments.given.contains(where: { $0.name == name }) {
+                    throw ValidationError("--\(name) is given and cleared; leave one of the two out")
+                }
             }
         }
     }

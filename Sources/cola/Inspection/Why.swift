@@ -18,7 +18,7 @@ struct Why: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The queue.")
+    @Argument(help: "The queue.", completion: .queues)
     var queue: String
 
     @Argument(help: "The offset of one message.")

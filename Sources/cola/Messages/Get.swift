@@ -16,7 +16,7 @@ struct Get: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The queue.", completion: .names)
+    @Argument(help: "The queue.", completion: .queues)
     var queue: String
 
     @Option(name: .shortAndLong, help: "How many messages at most.")

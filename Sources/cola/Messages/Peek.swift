@@ -19,7 +19,7 @@ struct Peek: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The queue or topic.")
+    @Argument(help: "The queue or topic.", completion: .names)
     var name: String
 
     @Option(name: .long, help: "The first offset to look at.")
@@ -31,7 +31,7 @@ struct Peek: AsyncParsableCommand {
     @Option(name: .long, help: "The partition of a topic.")
     var partition: Int?
 
-    @Option(name: .long, help: "How many messages.")
+    @Option(name: .shortAndLong, help: "How many messages.")
     var count = 1
 
     @Flag(name: .long, help: "Print one JSON object a message, with its offset, key and headers.")

@@ -24,12 +24,13 @@ struct Publish: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Option(
-        name: [.customShort("q"), .customLong("queue"), .customLong("topic")],
-        help: "Publish to the queue or topic of this name.")
+    @Option(name: [.customShort("q"), .long], help: "Publish to this queue.", completion: .queues)
     var queue: String?
 
-    @Option(name: .long, help: "Publish to this exchange instead.")
+    @Option(name: .long, help: "Publish to this topic instead.", completion: .topics)
+    var topic: String?
+
+    @Option(name: .long, help: "Publish to this exchange instead.", completion: .exchanges)
     var exchange: String?
 
     @Option(name: .long, help: ArgumentHelp("The routing key for --exchange.", valueName: "key"))
@@ -37,7 +38,9 @@ struct Publish: AsyncParsableCommand {
 
     @OptionGroup(title: "Properties of each message") var properties: PropertyOptions
 
-    @Option(name: .long, help: ArgumentHelp("Read this file, - is standard input; may be repeated.", valueName: "path"))
+    @Option(
+        name: .long, help: ArgumentHelp("Read this file, - is standard input; may be repeated.", valueName: "path"),
+        completion: .file())
     var file: [String] = []
 
     @Flag(name: .long, help: "Each line of the input is a message.")
@@ -49,20 +52,21 @@ struct Publish: AsyncParsableCommand {
     @Option(name: .long, help: "How many messages may be on their way unconfirmed.")
     var window = 1000
 
-    @Flag(name: .long, help: "Make the queue first, if there is none of the name.")
+    @Flag(name: .long, help: "Make the queue or topic first, if there is none of the name.")
     var declare = false
 
     @Argument(help: "The messages.")
     var body: [String] = []
 
     func validate() throws {
-        guard (queue == nil) != (exchange == nil) else {
-            throw ValidationError("say where to: --queue NAME or --exchange NAME, one of them")
+        guard [queue, topic, exchange].count(where: { $0 != nil }) == 1 else {
+            throw ValidationError("say where to: --queue NAME, --topic NAME or --exchange NAME, one of them")
         }
+        if queue == "" || topic == "" { throw ValidationError("the name behind --queue or --topic is empty") }
         if routingKey != nil, exchange == nil {
             throw ValidationError("--routing-key goes with --exchange; for --queue and --topic the name is one")
         }
-        if declare, queue == nil { throw ValidationError("--declare goes with --queue") }
+        if declare, exchange != nil { throw ValidationError("--declare goes with --queue and --topic") }
         if eachLine, paragraphs { throw ValidationError("--each-line and --paragraphs exclude each other") }
         if !body.isEmpty, !file.isEmpty || eachLine || paragraphs {
             throw ValidationError("messages as arguments exclude --file, --each-line and --paragraphs")
@@ -79,10 +83,11 @@ struct Publish: AsyncParsableCommand {
 
     func run() async throws {
         let destination =
-            queue.map { Destination.queue($0) } ?? .exchange(exchange ?? "", routingKey: routingKey ?? "")
+            (queue ?? topic).map { Destination.queue($0) } ?? .exchange(exchange ?? "", routingKey: routingKey ?? "")
         let template = try properties.template(for: destination)
         let count = try await connection.withBroker { client in
             if declare, let queue { try await client.declareQueue(queue) }
+            if declare, let topic { try await client.declareTopic(topic) }
             let publisher = client.publisher(to: destination, window: window, template: template)
             do {
                 try await publishAll(with: publisher, bodyBytesMax: client.server.bodyBytesMax ?? 16 << 20)

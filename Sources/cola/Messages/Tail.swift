@@ -16,7 +16,7 @@ struct Tail: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The topic.")
+    @Argument(help: "The topic.", completion: .topics)
     var topic: String
 
     @Option(name: [.customShort("n"), .long], help: "How many of the last records.")

@@ -17,7 +17,7 @@ struct OffsetsReset: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The topic.")
+    @Argument(help: "The topic.", completion: .topics)
     var topic: String
 
     @Argument(help: "The group.")

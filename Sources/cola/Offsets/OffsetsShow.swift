@@ -16,7 +16,7 @@ struct OffsetsShow: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The topic.")
+    @Argument(help: "The topic.", completion: .topics)
     var topic: String
 
     @Argument(help: "The group.")
