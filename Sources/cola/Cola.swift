@@ -22,7 +22,6 @@ import ColaServer
 
               cola --generate-completion-script bash > cola.bash
 
-
             Exit codes: 0 done, 1 refused by the broker, 64 wrong usage, 65 damaged or newer data, 66 no such input, \
             69 no broker reached, 70 a bug or a failed disk, 74 no room, or the output took no more, \
             75 in use, or may succeed if tried again, 77 not permitted.
@@ -58,6 +57,7 @@ import ColaServer
         occupyClosedStreams()
         ignoreBrokenPipes()
         do {
+            try checkText()
             let arguments = CommandLine.arguments.dropFirst()
             // Its options are not declared, so the parser has no help for it.
             if arguments.elementsEqual(["help", "serve"]) { return try Output.print(Setting.help) }
@@ -72,6 +72,16 @@ import ColaServer
             Failure.exit(with: error)
         }
     }
+
+    /// Swift puts U+FFFD in the place of what is not UTF-8: another queue than was named, another body than was given.
+    private static func checkText() throws {
+        guard let number = firstArgumentThatIsNotUTF8() else { return }
+        throw Failure(
+            .usage,
+            "argument \(number) is not UTF-8; names are, and bodies of any bytes go through `cola publish --file` "
+                + "or standard input")
+    }
+
     /// The parser takes a misspelt command for an argument too many.
     private static func checkCommand(_ words: ArraySlice<String>) throws {
         var words = words

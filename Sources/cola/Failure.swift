@@ -33,8 +33,11 @@ struct Failure: Error {
             self.init(
                 .unavailable,
                 error.message + "; start one with `cola serve`, or name another with --url or COLA_URL")
+        case .connectionLost:
+            self.init(.tryAgain, error.message + "; try again when `cola health` says that it serves")
         case .unauthenticated:
             self.init(.notPermitted, error.message + "; give a name with --user and its password with COLA_PASSWORD")
+        case .syntax, .lineTooLong: self.init(.usage, error.message)
         case .accessRefused: self.init(.notPermitted, error.message)
         case .protocolViolation: self.init(.internalError, error.message)
         default: self.init(error.isRetryable ? .tryAgain : .refused, error.message)
@@ -59,15 +62,35 @@ struct Failure: Error {
             let usage = Cola.fullMessage(for: error).split(separator: "\n").last { $0.contains("--help' for more") }
             let command = usage?.split(separator: "'", omittingEmptySubsequences: false).dropFirst().first
             let hint = command.map { "; see `\($0)`" } ?? ""
-            let message = Cola.message(for: error).split(separator: "\n").map { line in
-                line.drop { $0 == " " }
-            }
-            end(Failure(.usage, message.joined(separator: " ") + hint))
+            end(Failure(.usage, oneLine(Cola.message(for: error)) + hint))
         }
-        if error is CleanExit || error is ExitCode || Cola.exitCode(for: error) == .success {
-            Cola.exit(withError: error)
-        }
+        if Cola.exitCode(for: error) == .success { endWell(saying: Cola.fullMessage(for: error)) }
+        if error is ExitCode { Cola.exit(withError: error) }
         end(Failure(.internalError, "\(error)"))
+    }
+
+    /// The parser's complaint without its line feeds and bullets, and with what it leaves out: that `-1` is an option
+    /// to it, and no value.
+    private static func oneLine(_ text: String) -> String {
+        let lines = text.split(separator: "\n").map { line in line.drop { $0 == " " } }
+        let values = lines.filter { $0.hasPrefix("- ") }.map { $0.dropFirst(2) }
+        var sentence = lines.filter { !$0.hasPrefix("- ") }.joined(separator: " ")
+        if !values.isEmpty { sentence += " " + values.joined(separator: ", ") }
+        while sentence.last == "." { sentence.removeLast() }
+        guard sentence.hasPrefix("Missing value for") else { return sentence }
+        return sentence + "; one that begins with - is written behind a =, as in --name=-1"
+    }
+
+    /// Help and version. The parser would take no notice of an output that is full.
+    private static func endWell(saying text: String) -> Never {
+        do {
+            try Output.print(text)
+        } catch let error as Output.Failed {
+            end(Failure(.inputOutput, error.description))
+        } catch {
+            // Whoever read it has seen enough.
+        }
+        exitProcess(0)
     }
 
     private static func end(_ failure: Failure) -> Never {

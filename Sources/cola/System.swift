@@ -22,6 +22,13 @@ func occupyClosedStreams() {
     }
 }
 
+/// The number of the first argument that is not UTF-8, counted from 1; nil if all are.
+func firstArgumentThatIsNotUTF8() -> Int? {
+    (1..<max(1, Int(CommandLine.argc))).first { number in
+        CommandLine.unsafeArgv[number].map { String(validatingCString: $0) == nil } ?? false
+    }
+}
+
 func environment(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)

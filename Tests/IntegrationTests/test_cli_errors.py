@@ -108,8 +108,8 @@ def test_a_port_nobody_listens_at_is_69():
 
 
 @contextlib.contextmanager
-def listener(answer: bytes):
-    """A server that says one thing to everyone."""
+def listener(answer: bytes, closing: bool = False):
+    """A server that says one thing to the first who comes, and waits for the end or makes it."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(8)
@@ -119,9 +119,10 @@ def listener(answer: bytes):
             with contextlib.suppress(OSError):
                 client, _ = server.accept()
                 with client:
-                    client.sendall(answer)
                     client.settimeout(10)
-                    while client.recv(4096):
+                    client.recv(4096)
+                    client.sendall(answer)
+                    while not closing and client.recv(4096):
                         pass
 
         thread = threading.Thread(target=serve, daemon=True)
@@ -133,6 +134,14 @@ def listener(answer: bytes):
 def test_something_else_that_listens_there_is_told_apart():
     with listener(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
         cola("health", url=url).fails(70, url, "native protocol")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\x15\x03\x01\x00\x02\x02\x46", b"AMQP\x00\x00\x09\x01", b""], ids=["tls", "amqp", "none"])
+def test_a_server_that_closes_at_the_hello_is_69(answer):
+    """What TLS and AMQP answer to text: a few bytes without a line feed, and the end."""
+    with listener(answer, closing=True) as url:
+        cola("health", url=url).fails(UNAVAILABLE, url, "closed the connection", "TLS", "--url")
 
 
 def test_something_that_says_nothing_is_given_up():
@@ -186,7 +195,7 @@ def test_a_password_is_never_repeated(shared_broker):
     (["peek", "q", "--from", "-1"], ["--from"]),
     (["peek"], ["name"]),
     (["queues", "--xml"], ["--xml"]),
-    (["check"], ["dir"]),
+    (["check", "a", "b"], ["b"]),
     (["bench", "--size", "-1"], ["--size"]),
     (["bench", "--window", "0"], ["--window"]),
     (["bench", "--producers", "0", "--consumers", "0"], ["--producers"]),

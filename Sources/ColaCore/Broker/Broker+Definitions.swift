@@ -16,7 +16,8 @@ extension Broker {
                 return refuse(
                     channel, id,
                     .mismatch(
-                        "queue '\(name)' is there with \(difference); change it with alter, or choose another name"))
+                        "queue '\(name)' is there with \(difference); change it with `cola set queue \(name)`, or "
+                            + "choose another name"))
             }
             used(queue, at: now)
             relyOnDefinitions(channel)
@@ -56,7 +57,8 @@ extension Broker {
         let queue: Queue
         switch host.router.destinations[name] {
         case .queue(let found): queue = found
-        case .topic: return refuse(channel, id, .mismatch("'\(name)' is a topic; delete it with delete topic"))
+        case .topic:
+            return refuse(channel, id, .mismatch("'\(name)' is a topic; delete it with `cola delete topic \(name)`"))
         case nil: return refuse(channel, id, .notFound(.queue, name: name))
         }
         if let error = lockError(queue, channel) { return refuse(channel, id, error) }
@@ -143,7 +145,8 @@ extension Broker {
                 return refuse(
                     channel, id,
                     .mismatch(
-                        "topic '\(name)' is there with \(difference); change it with alter, or choose another name"))
+                        "topic '\(name)' is there with \(difference); change it with `cola set topic \(name)`, or "
+                            + "choose another name"))
             }
             relyOnDefinitions(channel)
             respond(channel, id, .declared(messages: topic.messages))
@@ -176,7 +179,7 @@ extension Broker {
             delete(topic, at: now)
             didChange(channel)
             respond(channel, id, .removed(messages: messages))
-        case .queue: refuse(channel, id, .mismatch("'\(name)' is a queue; delete it with delete queue"))
+        case .queue: refuse(channel, id, .mismatch("'\(name)' is a queue; delete it with `cola delete queue \(name)`"))
         case nil: refuse(channel, id, .notFound(.topic, name: name))
         }
     }

@@ -11,9 +11,7 @@ extension Broker {
             return .success(why(offset, priority: queue.known(priority), of: queue))
         case .topic:
             return .failure(
-                .mismatch(
-                    "'\(name)' is a topic: its records wait for nobody; the lists of groups and consumers say how far "
-                        + "behind each is (lag)"))
+                .mismatch("'\(name)' is a topic: nothing waits in it; `cola consumers` and `cola groups` have lags"))
         case nil: return .failure(.notFound(.queue, name: name))
         }
     }

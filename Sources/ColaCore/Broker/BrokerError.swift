@@ -80,10 +80,11 @@ extension BrokerError: CustomStringConvertible {
         switch self {
         case .notFound(.queueOrTopic, let name):
             "no queue or topic is named '\(name)'; make it with `cola declare queue \(name)`"
-        case .notFound(.group, let name): "no group '\(name)' has committed an offset or reads there"
+        case .notFound(.group, let name):
+            "no group '\(name)' has committed an offset or reads there; `cola groups` has those that do"
         case .notFound(.virtualHost, let name):
-            "no virtual host is named '\(name)'; declare it first, or look at the name"
-        case .notFound(.policy, let name): "no policy is named '\(name)'; the list of policies has those there are"
+            "no virtual host is named '\(name)'; make it with `cola declare vhost \(name)`"
+        case .notFound(.policy, let name): "no policy is named '\(name)'; `cola policies` has them all"
         case .notFound(let kind, let name):
             "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
                 + "`cola declare \(kind.rawValue) \(name)`"
@@ -94,8 +95,8 @@ extension BrokerError: CustomStringConvertible {
         case .unroutable("", let key):
             "no queue or topic is named '\(key)'; make it with `cola declare queue \(key)`"
         case .unroutable(let exchange, let key):
-            "exchange '\(exchange)' leads nowhere for routing key '\(key)'; bind a queue to it, or publish with "
-                + "mandatory=no"
+            "exchange '\(exchange)' leads nowhere for routing key '\(key)'; bind a queue to it with "
+                + "`cola bind`, or publish with mandatory=no"
         case .consumerInUse(let tag): "this connection already has a consumer \(tag); choose another number"
         case .consumerNotFound(let tag): "this connection has no consumer \(tag)"
         case .unknownDelivery(let first, let last):

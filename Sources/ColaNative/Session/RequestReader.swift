@@ -65,7 +65,7 @@ struct RequestReader {
 
     mutating func name(_ what: String = "NAME") throws(Malformed) -> String {
         let text = try text(what)
-        guard !text.isEmpty else { throw Malformed("\(what) has at least one byte") }
+        guard !text.isEmpty else { throw Malformed("\(what) is empty; it has at least one byte") }
         return text
     }
 

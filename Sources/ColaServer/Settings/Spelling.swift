@@ -1,9 +1,9 @@
 /// What was probably meant by a name that there is none of.
 package enum Spelling {
-    /// The name that is at most `changes` letters away and nearest; nil if none is.
+    /// The name that is at most `changes` letters away, and half of the word's, and nearest; nil if none is.
     package static func nearest(to word: String, among names: [String], changes: Int = 3) -> String? {
         names.map { (name: $0, distance: distance($0, word)) }
-            .filter { $0.distance <= changes && $0.distance < word.count }
+            .filter { $0.distance <= changes && $0.distance * 2 <= word.count }
             .min { $0.distance < $1.distance }?.name
     }
 

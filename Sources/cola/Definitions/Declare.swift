@@ -17,7 +17,12 @@ struct Declare: AsyncParsableCommand {
             `cola bind sport orders --key goal.#` leads messages from the exchange to the queue.
             """)
 
-    enum Kind: String, ExpressibleByArgument, CaseIterable, Sendable { case queue, topic, exchange, vhost }
+    enum Kind: String, ExpressibleByArgument, CaseIterable, Sendable {
+        case queue, topic, exchange, vhost
+
+        var withArticle: String { self == .exchange ? "an \(self)" : "a \(self)" }
+    }
+
     enum ExchangeType: String, ExpressibleByArgument, CaseIterable, Sendable { case direct, fanout, topic, headers }
 
     @OptionGroup var connection: ConnectionOptions
@@ -59,18 +64,24 @@ struct Declare: AsyncParsableCommand {
                     + "it in the program that uses it (exclusive=yes), or make one with --auto-delete, which goes when "
                     + "the last of its consumers has gone")
         }
+        // The broker would choose a name itself.
+        if name.isEmpty { throw ValidationError("the name of the \(kind) is empty; it has 1 to 255 bytes") }
         if kind == .exchange, type == nil {
             throw ValidationError("an exchange has a type: add --type direct, fanout, topic or headers")
         }
-        if kind != .exchange, type != nil { throw ValidationError("--type is for exchanges; a \(kind) has none") }
-        if kind != .exchange, alternate != nil { throw ValidationError("--alternate is for exchanges, not a \(kind)") }
-        if kind != .topic, partitions != nil { throw ValidationError("--partitions is for topics, not a \(kind)") }
+        if kind != .exchange, type != nil { throw ValidationError("--type is for exchanges, not for a \(kind)") }
+        if kind != .exchange, alternate != nil {
+            throw ValidationError("--alternate is for exchanges, not for a \(kind)")
+        }
+        if kind != .topic, partitions != nil {
+            throw ValidationError("--partitions is for topics, not for \(kind.withArticle)")
+        }
         if let partitions, !(1...1000).contains(partitions) { throw ValidationError("--partitions is 1 to 1000") }
         if kind != .queue, transient || autoDelete {
-            throw ValidationError("--transient and --auto-delete are for queues, not a \(kind)")
+            throw ValidationError("--transient and --auto-delete are for queues, not for \(kind.withArticle)")
         }
         if kind == .exchange || kind == .vhost, let first = arguments.given.first {
-            throw ValidationError("--\(first.name) is for queues or topics, not a \(kind)")
+            throw ValidationError("--\(first.name) is for queues or topics, not for \(kind.withArticle)")
         }
     }
 

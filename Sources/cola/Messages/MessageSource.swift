@@ -67,7 +67,7 @@ struct MessageSource {
     }
 
     private static func cannotOpen(_ path: String) -> Failure {
-        Failure(.noInput, "cannot open \(path): \(systemError()); name a file that exists and may be read")
+        Failure(.noInput, "cannot open '\(path)': \(systemError()); name a file that exists and may be read")
     }
 
     mutating func next() throws -> ByteBuffer? {
@@ -146,14 +146,16 @@ struct MessageSource {
             }
         } while count < 0 && errno == EINTR
         buffer.removeLast(size - max(0, count))
-        guard count >= 0 else { throw Failure(.noInput, "cannot read \(path): \(systemError())") }
+        guard count >= 0 else {
+            throw Failure(.noInput, "cannot read \(path): \(systemError()); name a file that can be read")
+        }
         bytesRead += count
         isAtEnd = count == 0
         return count > 0
     }
 
     private mutating func open(_ path: String) throws {
-        self.path = path == "-" ? "standard input" : path
+        self.path = path == "-" ? "standard input" : "'\(path)'"
         let descriptor = path == "-" ? 0 : openForReading(path)
         guard descriptor >= 0 else { throw Self.cannotOpen(path) }
         file = descriptor

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ColaClient
 import ColaNative
+import NIOCore
 
 /// What every message of one `cola publish` carries beside its body.
 struct PropertyOptions: ParsableArguments {
@@ -38,12 +39,28 @@ struct PropertyOptions: ParsableArguments {
 
     func validate() throws {
         if let priority, !(0...255).contains(priority) { throw ValidationError("--priority is 0 to 255") }
-        if let expiration, expiration < 0 { throw ValidationError("--expiration is 0 or more milliseconds") }
-        if let delay, delay < 0 { throw ValidationError("--delay is 0 or more milliseconds") }
+        for (option, value) in [("--expiration", expiration), ("--delay", delay)] {
+            if let value, !(0...Self.millisecondsMax).contains(value) {
+                throw ValidationError(
+                    "\(option) is 0 to \(Self.millisecondsMax) milliseconds, which is a hundred years")
+            }
+        }
+        let names = [("--message-id", messageId), ("--reply-to", replyTo), ("--correlation-id", correlationId)]
+        for (option, value) in names {
+            if let value, !(1...255).contains(value.utf8.count) {
+                throw ValidationError("\(option) has 1 to 255 bytes")
+            }
+        }
         if let partition, !(0...999).contains(partition) { throw ValidationError("--partition is 0 to 999") }
         if partition != nil, delay != nil { throw ValidationError("--partition and --delay exclude each other") }
         _ = try HeaderArguments.parse(header)
     }
+
+    /// The longest delay or life that the broker takes.
+    private static let millisecondsMax: Int64 = 3_155_760_000_000
+
+    /// The longest line that the broker takes. It closes the connection at a longer one.
+    private static let lineBytesMax = 65_536
 
     func template(for destination: Destination) throws -> PublishTemplate {
         var properties = PublishProperties()
@@ -55,8 +72,17 @@ struct PropertyOptions: ParsableArguments {
         properties.correlationID = correlationId
         properties.partition = partition
         properties.isNull = null
-        return PublishTemplate(
+        let template = PublishTemplate(
             routingKey: destination.routingKey, exchange: destination.exchange, key: key.map { Array($0.utf8) },
             headers: try HeaderArguments.parse(header).map { ($0.name, $0.bytes) }, properties: properties)
+        var line = ByteBuffer()
+        template.write(body: ByteBuffer(), tag: .max, to: &line)
+        guard line.readableBytes <= Self.lineBytesMax else {
+            throw Failure(
+                .usage,
+                "--key, --header and the like make \(line.readableBytes) bytes together, and the broker takes "
+                    + "\(Self.lineBytesMax); what is long belongs into the body")
+        }
+        return template
     }
 }
