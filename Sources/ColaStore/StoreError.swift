@@ -32,8 +32,8 @@ extension StoreError: CustomStringConvertible {
             "data directory \(path) is in use by \(owner); stop that server, or choose another directory with "
                 + "--data-dir"
         case .notPermitted(let path, let reason):
-            "cannot use \(path): \(reason); give the user this server runs as the right to read and write it, or "
-                + "choose another directory with --data-dir"
+            "cannot use \(path): \(reason); choose another directory with --data-dir, or let the user that this server "
+                + "runs as read and write it"
         case .newerSchema(let path, let found, let known):
             "\(path) was written by a newer cola (schema \(found), this one knows \(known)); upgrade cola. "
                 + "Nothing was changed"

@@ -19,6 +19,7 @@ import pytest
 import native
 from broker import binary, die_with_parent
 from cli import NO_INPUT, NOT_PERMITTED, OK, REFUSED, TRY_AGAIN, USAGE, cola, environment, start
+from test_faults import small_disk  # noqa: F401  (a fixture)
 
 OUTPUT_FULL = 74
 
@@ -226,6 +227,28 @@ def test_a_broker_that_dies_meanwhile_is_75(new_broker, command):
         process.wait(10)
         process.stdout.close()
         process.stderr.close()
+
+
+def test_a_full_disk_is_said_while_publish_waits(small_disk, new_broker):  # noqa: F811
+    broker = new_broker("--disk-free-min", "0", folder=small_disk)
+    broker.start()
+    url = broker.unix
+    cola("declare", "queue", "full", url=url).succeeds()
+    lines = subprocess.Popen(["yes", "x" * 100_000], stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+    publisher = start(["publish", "-q", "full", "--each-line"], url, stdin=lines.stdout)
+    try:
+        held = publisher.stderr.readline()
+        assert b"holds publishers back" in held and b"disk" in held, held
+        cola("purge", "full", url=url).succeeds()
+        assert b"takes messages again" in publisher.stderr.readline()
+        publisher.send_signal(signal.SIGINT)
+        assert publisher.wait(20) == -signal.SIGINT
+    finally:
+        for process in (publisher, lines):
+            process.kill()
+            process.wait(10)
+            process.stdout.close()
+        publisher.stderr.close()
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8", "xx_YY.ISO-8859-1"])

@@ -48,8 +48,8 @@ struct NativeListener: Sendable {
             throw Server.Failure(
                 exitCode: 69,
                 description:
-                    "cannot listen on the Unix socket \(path): \(Self.reason(error)); its path may have about 100 "
-                    + "bytes; choose another with --socket PATH")
+                    "cannot listen on the Unix socket \(path): \(Self.reason(error)); make its directory if there is "
+                    + "none, or choose another path of at most 107 bytes with --socket PATH")
         }
     }
 
