@@ -156,7 +156,8 @@ def test_completion_knows_the_names_of_the_broker(shared_broker, tmp_path, shell
         cola("declare", kind, "comp %s" % kind, *more, url=url).succeeds()
     script = tmp_path / "script"
     script.write_bytes(cola("--generate-completion-script", shell).succeeds().out)
-    path = {"PATH": os.path.dirname(binary()) + ":" + os.environ["PATH"]}
+    (tmp_path / "cola").symlink_to(os.path.abspath(binary()))
+    path = {"PATH": "%s:%s" % (tmp_path, os.environ["PATH"])}
     for words, kind in NAMED:
         done = subprocess.run(
             [shell, "-c", "source %s; " % script + typed.format(words=words, before=words.split()[-2])],
