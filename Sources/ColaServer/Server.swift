@@ -180,6 +180,11 @@ package struct Server {
     }
 }
 
+extension Server: CustomStringConvertible {
+    /// Not its settings, among which are secrets: the libraries that run it log what it is.
+    package var description: String { "Cola/\(Self.version)" }
+}
+
 extension Server: Service {
     /// Serves until SIGTERM or SIGINT, and stops in order then.
     package func runUntilSignal() async throws {

@@ -93,3 +93,14 @@ def test_an_idle_server_stops_at_once(broker):
     end = broker.terminate()
     assert end.code == 0 and end.seconds < PROMISED_SECONDS
     assert not broker.runs()
+
+
+def test_the_log_tells_no_secrets(new_broker):
+    """Also at its most talkative, and by whichever library it is written."""
+    broker = new_broker(
+        "--log-level", "debug", environment={"COLA_DEFAULT_USER": "boss", "COLA_DEFAULT_PASS": "canary-41c7"})
+    broker.start()
+    with native.Connection(broker.tcp, hello="hello 1 user=boss password=canary-41c7"):
+        pass
+    broker.terminate()
+    assert "stopped" in broker.stderr() and "canary-41c7" not in broker.stderr()

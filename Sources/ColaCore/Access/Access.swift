@@ -16,7 +16,7 @@ package enum Peer: Equatable, Sendable {
 ///
 /// Source: `protocol/native.md` section 1, "Who you are"
 package struct Access: Equatable, Sendable {
-    package struct Account: Equatable, Sendable {
+    package struct Account: Equatable, Sendable, CustomStringConvertible {
         package var user: String
         package var password: String
 
@@ -24,6 +24,9 @@ package struct Access: Equatable, Sendable {
             self.user = user
             self.password = password
         }
+
+        /// Without the password, wherever it is printed.
+        package var description: String { user }
     }
 
     package struct Identity: Equatable, Sendable {

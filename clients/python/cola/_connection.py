@@ -339,8 +339,11 @@ class Connection:
 
     def lose(self, reason: str) -> None:
         """Ends the connection from this side; threads that wait raise ConnectionLost."""
+        # The reason first: a thread that sleeps in poll wakes with the shutdown, and would say that the server closed.
+        with self._lock:
+            self._conversation.end(reason)
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that sleeps in poll
+            self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self._lose(reason)

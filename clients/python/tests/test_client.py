@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -306,6 +307,29 @@ def test_an_idle_connection_beats(tmp_path: Path) -> None:
     with FakeServer(tmp_path, script) as server, server.connect(heartbeat=1) as client:
         time.sleep(1.2)
         client.ping()
+
+
+def test_who_waits_when_the_client_gives_up_hears_why(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        while peer.line():
+            pass
+
+    with FakeServer(tmp_path, script) as server, server.connect(timeout=8) as client:
+        connection = client._session.connection
+        lose = connection._lose
+
+        def lose_late(reason: str) -> None:
+            if threading.current_thread() is giving_up:
+                time.sleep(0.3)  # as if the thread that waits had been quicker
+            lose(reason)
+
+        setattr(connection, "_lose", lose_late)
+        giving_up = threading.Timer(0.1, connection.lose, ["enough of it"])
+        giving_up.start()
+        with pytest.raises(cola.ConnectionLost, match="enough of it"):
+            client.ping()
+        giving_up.join()
 
 
 def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
