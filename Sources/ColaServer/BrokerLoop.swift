@@ -48,6 +48,9 @@ final class BrokerLoop {
     /// are.
     private static let worthwhileBatchBytes = 256 * 1024
 
+    /// So many effects are let out before the round of the event loop is over.
+    private static let gatheredEffectsMax = 4_096
+
     /// How long a look at the machine's resources holds good, while something happens.
     private static let lookNanoseconds: Int64 = 250_000_000
     /// How much may be written before they are looked at again. Bytes.
@@ -110,7 +113,8 @@ final class BrokerLoop {
             connection.hold()
             held.append(connection.id)
         }
-        finishTurnLater()
+        // What thousands of connections ask for in one round is not gathered in memory.
+        if effects.count < Self.gatheredEffectsMax { finishTurnLater() } else { finishTurn() }
     }
 
     /// What a connection may keep of the memory that a burst was read into. Bytes.
