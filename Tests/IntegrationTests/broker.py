@@ -37,6 +37,8 @@ def new_folder() -> pathlib.Path:
 def die_with_parent() -> None:
     """Runs in the child between fork and exec: a killed test run leaves no server behind."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Whoever is started in the background by a shell has inherited that it is ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Exit(NamedTuple):

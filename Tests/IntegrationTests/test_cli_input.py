@@ -274,6 +274,11 @@ def test_interrupted_is_interrupted(url):
         process = subprocess.Popen(
             [binary(), *command], env=environment(url), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=die_with_parent)
+        # Until then it is Python, which would take the signal for its own.
+        deadline = time.monotonic() + 20
+        while os.readlink("/proc/%d/exe" % process.pid) != os.path.realpath(binary()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == -signal.SIGINT
         process.stdout.close()
