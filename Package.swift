@@ -56,11 +56,15 @@ let package = Package(
         // The wire: one target per protocol, none knows another.
         .target(name: "ColaNative", dependencies: ["ColaCore", nioCore], swiftSettings: dataPath),
 
+        // Processes that the broker is the parent of.
+        .target(name: "CSpawn"),
+        .target(name: "ColaWorkers", dependencies: ["ColaCore", "CSpawn", deque, ordered], swiftSettings: strict),
+
         // The process.
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", "CMalloc", nioCore, nioPosix, logging, lifecycle, signals, deque,
+                "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", nioCore, nioPosix, logging, lifecycle, signals, deque,
                 ordered,
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -91,6 +95,8 @@ let package = Package(
         .testTarget(
             name: "ColaNativeTests", dependencies: ["ColaNative", "ColaCore", "ColaTesting", nioCore],
             swiftSettings: strict),
+        .testTarget(
+            name: "ColaWorkersTests", dependencies: ["ColaWorkers", "ColaCore", "ColaTesting"], swiftSettings: strict),
         .testTarget(
             name: "ColaServerTests",
             dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],

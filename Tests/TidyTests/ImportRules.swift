@@ -10,8 +10,9 @@ enum ImportRules {
         "ColaStore": ["ColaCore", "CSQLite", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
+        "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "libc"],
         "ColaServer": [
-            "ColaCore", "ColaStore", "ColaNative", "CMalloc", "NIOCore", "NIOPosix", "Logging",
+            "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", "NIOCore", "NIOPosix", "Logging",
             "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams", "Synchronization", "libc",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],

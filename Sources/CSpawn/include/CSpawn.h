@@ -1,0 +1,4 @@
+#ifndef COLA_CSPAWN_H
+#define COLA_CSPAWN_H
+
+#endif
