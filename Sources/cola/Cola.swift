@@ -1,4 +1,5 @@
 import ArgumentParser
+import ColaCore
 import ColaServer
 
 /// `cola`: the broker and everything that talks to it, in one executable.
