@@ -96,7 +96,8 @@ let package = Package(
             name: "ColaNativeTests", dependencies: ["ColaNative", "ColaCore", "ColaTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
-            name: "ColaWorkersTests", dependencies: ["ColaWorkers", "ColaCore", "ColaTesting"], swiftSettings: strict),
+            name: "ColaWorkersTests", dependencies: ["ColaWorkers", "ColaCore", "ColaTesting", ordered],
+            swiftSettings: strict),
         .testTarget(
             name: "ColaServerTests",
             dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],

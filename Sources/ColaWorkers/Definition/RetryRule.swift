@@ -1,0 +1,34 @@
+/// When a message that a worker did not get done is handed out again, and how often.
+package struct RetryRule: Equatable, Sendable {
+    package enum Pace: Equatable, Sendable {
+        /// Milliseconds.
+        case fixed(Int64)
+        case exponential(ExponentialDelay)
+        /// Milliseconds, one for each failure; the last holds for those beyond.
+        case list([Int64])
+    }
+
+    package var pace: Pace
+    /// How often a message is handed out in all, 1 or more; then it is dead-lettered.
+    package var attempts: Int
+
+    package init(
+        pace: Pace = .exponential(ExponentialDelay(first: 1_000, most: 3_600_000)), attempts: Int = 5
+    ) {
+        self.pace = pace
+        self.attempts = attempts
+    }
+
+    /// - Parameters:
+    ///   - failures: how often it has failed, 1 or more.
+    ///   - random: any number; the same one leads to the same delay.
+    /// - Returns: milliseconds until the next attempt; nil if that was the last.
+    package func delay(after failures: Int, random: UInt64) -> Int64? {
+        guard failures < attempts else { return nil }
+        switch pace {
+        case .fixed(let delay): return delay
+        case .exponential(let delay): return delay.milliseconds(after: failures, random: random)
+        case .list(let delays): return delays.isEmpty ? 0 : delays[min(max(failures, 1), delays.count) - 1]
+        }
+    }
+}
