@@ -75,6 +75,10 @@ extension Broker {
             queue.consumers.removeAll { $0 === consumer }
             if consumer.isWaiting { queue.waiting.removeAll { $0 === consumer } }
             consumer.isWaiting = false
+            if queue.warden === consumer {
+                dismissWarden(of: queue)
+                dispatchLater(queue)
+            }
             queue.consumersChanged()
             used(queue, at: now)
             guard !queue.isDeleted else { return }
@@ -177,11 +181,13 @@ extension Broker {
             } else {
                 doom(lease, of: lane, .delayed(until: now.wall.later(byMilliseconds: milliseconds)))
             }
+        case .failed(let attempt, let consequence):
+            fail(lease, of: lane, attempt, consequence, by: channel, at: now)
         }
         return true
     }
 
-    private func doom(_ lease: Channel.Lease, of lane: Lane, _ fate: Fate) {
+    func doom(_ lease: Channel.Lease, of lane: Lane, _ fate: Fate) {
         lane.cursor.doom(lease.offset, fate)
         lane.doomedBytes += lease.bytes
         touch(lane)
@@ -207,6 +213,7 @@ extension Broker {
 
     private func settleQuietly(_ offset: Offset, bytes: Int, of lane: Lane) {
         lane.cursor.settle(offset)
+        if !lane.attempts.isEmpty { lane.attempts[offset] = nil }
         lane.log.messages -= 1
         // Damage may have taken records whose size nobody knows.
         lane.log.bytes = lane.log.messages == 0 ? 0 : lane.log.bytes - bytes

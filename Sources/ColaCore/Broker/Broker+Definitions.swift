@@ -116,6 +116,7 @@ extension Broker {
 
     private func purge(_ lane: Lane) {
         let range = lane.cursor.purge(to: lane.log.next)
+        lane.attempts = lane.attempts.filter { !lane.cursor.isSettled($0.key) }
         lane.log.dropGathering()
         lane.log.messages = lane.cursor.leasedCount + lane.cursor.doomed.count
         lane.log.bytes = lane.leasedBytes + lane.doomedBytes

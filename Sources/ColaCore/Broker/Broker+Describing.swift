@@ -64,6 +64,9 @@ extension Broker {
         counts.add("dead-lettered", queue.counts.deadLettered)
         counts.add("parked", queue.counts.parked)
         counts.add("duplicates", queue.counts.duplicates)
+        for end in Attempt.End.allCases {
+            if let count = queue.counts.failed[end] { counts.add(end.rawValue, count) }
+        }
         row.add("counts", .fields(counts))
         row.add(
             "priorities",
@@ -74,6 +77,7 @@ extension Broker {
                     row.add("ready", lane.ready)
                     row.add("unacknowledged", lane.cursor.leasedCount)
                     row.add("released", lane.cursor.released.count)
+                    row.add("suspected", lane.cursor.suspects.count)
                     row.add("moving", lane.cursor.doomed.count)
                     row.add("floor", Int(lane.cursor.floor.rawValue))
                     row.add("next", Int(lane.log.next.rawValue))

@@ -41,6 +41,7 @@ extension Broker {
         for lane in queue.lanes where !lane.cursor.doomed.isEmpty { _ = moveDoomed(of: lane, at: now) }
         if queue.isOverLimit { dropHeads(of: queue, at: now) }
         if !queue.getters.isEmpty { serveGetters(of: queue, at: now) }
+        if queue.warden != nil || queue.hasSuspects { dispatchSuspects(of: queue, at: now) }
         while !queue.waiting.isEmpty, let consumer = queue.nextConsumer() {
             guard case .found(let found) = next(of: queue, at: now) else {
                 consumer.isWaiting = true
@@ -59,7 +60,14 @@ extension Broker {
         let lane: Lane
         let chunk: Log.Chunk
         let entry: RecordSegment.Entry
-        let isReleased: Bool
+        /// Whether it came back: to its place, or as one that is to be handed out alone.
+        var origin = Origin.fresh
+
+        enum Origin {
+            case fresh
+            case released
+            case suspect
+        }
     }
 
     enum Next {
@@ -103,7 +111,7 @@ extension Broker {
             case .cached(let index):
                 let chunk = lane.log.window[index]
                 if let entry = chunk.segment.entry(at: release.offset) {
-                    return .found(Found(lane: lane, chunk: chunk, entry: entry, isReleased: true))
+                    return .found(Found(lane: lane, chunk: chunk, entry: entry, origin: .released))
                 }
                 dropReleased(lane)
             case .stored:
@@ -122,7 +130,7 @@ extension Broker {
                 let chunk = enter(index, of: lane)
                 guard let entry = freshEntry(of: lane, in: chunk) else { continue }
                 guard entry.offset < lane.log.readableEnd else { return .none }
-                return .found(Found(lane: lane, chunk: chunk, entry: entry, isReleased: false))
+                return .found(Found(lane: lane, chunk: chunk, entry: entry))
             }
         }
     }
@@ -164,11 +172,11 @@ extension Broker {
         touch(lane)
     }
 
-    private func hand(_ found: Found, of queue: Queue, to consumer: Consumer, at now: Now) {
+    func hand(_ found: Found, of queue: Queue, to consumer: Consumer, at now: Now) {
         guard let channel = consumer.channel else { return }
         let (lane, entry) = (found.lane, found.entry)
         let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
-        if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
+        lane.cursor.take(found)
         lane.log.didHandOut(entry.offset)
         let bytes = entry.byteCount
         var tag = DeliveryTag(0)
@@ -183,7 +191,9 @@ extension Broker {
             consumer.unacknowledged += 1
             lane.leasedBytes += bytes
             tag = channel.lease(
-                Channel.Lease(consumer: consumer, offset: entry.offset, bytes: bytes, priority: lane.priority))
+                Channel.Lease(
+                    consumer: consumer, offset: entry.offset, bytes: bytes, priority: lane.priority,
+                    isAlone: found.origin == .suspect))
         }
         queue.counts.delivered += 1
         if redelivered != nil {
@@ -226,7 +236,7 @@ extension Broker {
     private func dropHeads(of queue: Queue, at now: Now) {
         guard queue.arguments.overflow ?? .dropHead == .dropHead else { return }
         for lane in queue.lanes.reversed() {
-            while queue.isOverLimit, lane.ready > 0, case .found(let found) = next(of: lane, at: now) {
+            while queue.isOverLimit, lane.ready > 0, case .found(let found) = oldest(of: lane, at: now) {
                 guard spend(queue, isDrop: queue.arguments.deadLetterExchange == nil) else { return }
                 discard(found, .maxLength, at: now)
                 if queue.isDurable { commitSoon(at: now) }
@@ -234,6 +244,14 @@ extension Broker {
             // Those of the lowest priority may have to be read first, or are on their way to the disk.
             if !queue.isOverLimit || lane.ready > 0 { return }
         }
+    }
+
+    private func oldest(of lane: Lane, at now: Now) -> Next {
+        // Only the one that counts is looked at: each may have to be read, and drive the other out of the cache.
+        guard let suspect = lane.cursor.suspects.first, suspect.offset < lane.cursor.head else {
+            return next(of: lane, at: now)
+        }
+        return nextSuspect(of: lane, at: now)
     }
 
     // MARK: One message at a time
@@ -252,7 +270,8 @@ extension Broker {
                         setting: "unacked-max"))
             }
             used(queue, at: now)
-            switch next(of: queue, at: now) {
+            // Who asks for one message gets those that are to be alone as well, behind the others.
+            switch nextOfAll(of: queue, at: now) {
             case .found(let found): hand(found, of: queue, answering: id, isAutoAck: isAutoAck, to: channel, at: now)
             case .waiting:
                 channel.stall = .get
@@ -270,7 +289,7 @@ extension Broker {
     ) {
         let (lane, entry) = (found.lane, found.entry)
         let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
-        if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
+        lane.cursor.take(found)
         lane.log.didHandOut(entry.offset)
         var tag = DeliveryTag(0)
         if !isAutoAck {
@@ -325,7 +344,20 @@ extension Broker {
 
 extension SharedCursor {
     func redelivered(of found: Broker.Found, at offset: Offset) -> Int? {
-        found.isReleased ? released.first?.deliveries : redelivered(offset)
+        switch found.origin {
+        case .fresh: redelivered(offset)
+        case .released: released.first?.deliveries
+        case .suspect: suspects.first?.deliveries
+        }
+    }
+
+    /// The message that was found is handed out, or goes elsewhere.
+    mutating func take(_ found: Broker.Found) {
+        switch found.origin {
+        case .fresh: take(found.entry.offset)
+        case .released: _ = takeReleased()
+        case .suspect: _ = takeSuspect()
+        }
     }
 }
 

@@ -69,17 +69,16 @@ extension Broker {
     /// The message whose turn it is goes where dead letters go; its place is settled.
     func discard(_ found: Found, _ reason: DeathReason, at now: Now) {
         let (lane, entry) = (found.lane, found.entry)
-        var failures = lane.cursor.failures(entry.offset)
-        if found.isReleased {
-            failures = lane.cursor.takeReleased().deliveries
-        } else {
-            lane.cursor.take(entry.offset)
-        }
+        lane.cursor.take(found)
+        let failures = lane.cursor.failures(entry.offset)
+        let attempts = lane.attempts[entry.offset] ?? []
         settle(entry.offset, bytes: entry.byteCount, of: lane)
         count(reason, of: lane.queue)
         guard lane.queue.arguments.deadLetterExchange != nil else { return }
         let origin = Origin(epoch: epoch, log: lane.log.id, offset: entry.offset, failures: failures)
-        deadLetter(message(of: entry, in: found.chunk.segment.data), from: lane.queue, reason, origin: origin, at: now)
+        var dead = message(of: entry, in: found.chunk.segment.data)
+        dead.headers.add(attempts)
+        deadLetter(dead, from: lane.queue, reason, origin: origin, at: now)
     }
 
     private func count(_ reason: DeathReason, of queue: Queue) {
@@ -177,9 +176,9 @@ extension Broker {
                 touch(lane)
                 let origin = Origin(
                     epoch: epoch, log: lane.log.id, offset: release.offset, failures: release.deliveries)
-                move(
-                    message(of: entry, in: chunk.segment.data), expires: entry.expires, of: lane, release, origin,
-                    at: now)
+                var message = message(of: entry, in: chunk.segment.data)
+                if let attempts = lane.attempts.removeValue(forKey: release.offset) { message.headers.add(attempts) }
+                move(message, expires: entry.expires, of: lane, release, origin, at: now)
             }
         }
         return true
@@ -194,6 +193,13 @@ extension Broker {
             count(.rejected, of: queue)
             deadLetter(message, from: queue, .rejected, origin: origin, at: now)
         case .deliveryLimit: deadLetter(message, from: queue, .deliveryLimit, origin: origin, at: now)
+        case .buried:
+            count(.rejected, of: queue)
+            if queue.arguments.deadLetterExchange == nil {
+                park(message, of: queue, .rejected, origin: origin, at: now)
+            } else {
+                deadLetter(message, from: queue, .rejected, origin: origin, at: now)
+            }
         case .delayed(let due):
             var message = message
             message.headers.setOrigin(origin)
@@ -210,6 +216,7 @@ extension Broker {
 
     /// Damage took it before it could be moved.
     func loseDoomed(of lane: Lane) {
+        if let lost = lane.cursor.doomed.first { lane.attempts[lost.offset] = nil }
         lane.cursor.settleDoomed()
         lane.log.messages -= 1
         // How many bytes it had nobody knows any more.

@@ -39,6 +39,11 @@ extension Broker {
             lane.log.messages -= 1
             touch(lane)
         }
+        if let suspect = lane.cursor.suspects.first, result.request.from == suspect.offset,
+            case .stored = lane.log.place(atOrAfter: suspect.offset)
+        {
+            dropSuspect(lane)
+        }
         if let release = lane.cursor.doomed.first, result.request.from == release.offset,
             case .stored = lane.log.place(atOrAfter: release.offset)
         {

@@ -38,7 +38,7 @@ extension Broker {
                 if !hasRoomToGather { isCommitWanted = true }
                 return
             }
-            switch next(of: queue, at: now) {
+            switch nextOfAll(of: queue, at: now) {
             case .found(let found):
                 sweepBudget -= 1
                 redrive.remaining -= 1
@@ -67,7 +67,7 @@ extension Broker {
 
     private func move(_ found: Found, for redrive: Redrive, at now: Now) {
         let (lane, entry) = (found.lane, found.entry)
-        if found.isReleased { _ = lane.cursor.takeReleased() } else { lane.cursor.take(entry.offset) }
+        lane.cursor.take(found)
         settle(entry.offset, bytes: entry.byteCount, of: lane)
         let message = message(of: entry, in: found.chunk.segment.data)
         if redrive.queue.isDurable { redrive.lastBatch = gathering }

@@ -36,20 +36,37 @@ extension Broker {
     /// Messages expire at the head: one that lives shorter than one before it goes when its turn comes, and is never
     /// handed out.
     func watchExpiry(of lane: Lane, at now: Now) {
-        // It may be on the disk alone, and is not read again only to see that it still waits.
-        if let watched = lane.watched, watched.head == lane.cursor.head, watched.expires > now.wall {
-            return arm(watched.expires, of: lane, at: now)
+        watchHead(of: lane, at: now)
+        watchSuspect(of: lane, at: now)
+        guard let expires = [lane.watched?.expires, lane.watchedSuspect?.expires].compactMap({ $0 }).min() else {
+            timers.cancel(.expiry(lane.log.id))
+            return
         }
+        arm(expires, of: lane, at: now)
+    }
+
+    private func watchHead(of lane: Lane, at now: Now) {
+        // It may be on the disk alone, and is not read again only to see that it still waits.
+        if let watched = lane.watched, watched.head == lane.cursor.head, watched.expires > now.wall { return }
         lane.watched = nil
         switch next(of: lane, at: now) {
         case .waiting: break
         case .none:
             // What is under way to the disk will be looked at when it is there, and what is handed out may come back.
             if lane.log.messages == 0 { lane.nextExpiry = nil }
-            timers.cancel(.expiry(lane.log.id))
-        case .found(let found):
-            lane.watched = (lane.cursor.head, found.entry.expires)
-            arm(found.entry.expires, of: lane, at: now)
+        case .found(let found): lane.watched = (lane.cursor.head, found.entry.expires)
+        }
+    }
+
+    private func watchSuspect(of lane: Lane, at now: Now) {
+        if let watched = lane.watchedSuspect, watched.head == lane.cursor.suspects.first?.offset,
+            watched.expires > now.wall
+        {
+            return
+        }
+        lane.watchedSuspect = nil
+        if case .found(let found) = nextSuspect(of: lane, at: now) {
+            lane.watchedSuspect = (found.entry.offset, found.entry.expires)
         }
     }
 

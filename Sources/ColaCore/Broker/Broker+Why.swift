@@ -35,7 +35,7 @@ extension Broker {
                 ? "every message is about to be moved elsewhere" : "every message is with a consumer"
         }
         if queue.isReading { return "messages are being read from the disk" }
-        if queue.lanes.allSatisfy({ $0.log.committedEnd <= $0.cursor.fresh && $0.cursor.released.isEmpty }) {
+        if queue.lanes.allSatisfy({ $0.log.committedEnd <= $0.cursor.head && $0.cursor.suspects.isEmpty }) {
             return "what is there is on its way to the disk"
         }
         if queue.consumers.isEmpty { return "nobody consumes from the queue" }
@@ -48,6 +48,7 @@ extension Broker {
 
     private func reason(of consumer: Consumer) -> String {
         guard let channel = consumer.channel else { return "it is gone" }
+        if consumer.isWarden { return "it takes, one at a time, messages whose holders died" }
         if consumer.credit <= 0 {
             return consumer.prefetch.map { "it holds as many as its prefetch of \($0) allows" }
                 ?? "it has no credit left"
@@ -101,6 +102,10 @@ extension Broker {
             row.add("state", "ready")
             row.add("deliveries", release.deliveries)
             row.add("because", "it came back \(release.deliveries) times; \(reason(of: queue))")
+        } else if let suspect = lane.cursor.suspects.first(where: { $0.offset == offset }) {
+            row.add("state", "ready")
+            row.add("deliveries", suspect.deliveries)
+            row.add("because", "its holder died: it waits for a consumer that holds nothing else")
         } else if let release = lane.cursor.doomed.first(where: { $0.offset == offset }) {
             row.add("state", "moving")
             row.add("deliveries", release.deliveries)

@@ -9,12 +9,15 @@ final class Channel {
         private let size: UInt32
         /// Of queues: the lane that it is of.
         let priority: UInt8
+        /// Whether its consumer had nothing else.
+        let isAlone: Bool
 
         /// - Parameter bytes: less than 4 GiB, as all of a ``RecordSegment`` is.
-        init(consumer: Consumer, offset: Offset, bytes: Int, priority: UInt8) {
+        init(consumer: Consumer, offset: Offset, bytes: Int, priority: UInt8, isAlone: Bool = false) {
             self.consumer = consumer
             self.offset = offset
             self.priority = priority
+            self.isAlone = isAlone
             size = UInt32(clamping: bytes)
         }
 

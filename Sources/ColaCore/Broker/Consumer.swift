@@ -40,6 +40,8 @@ final class Consumer {
     /// Whether it is the one of a queue with a single active consumer.
     var isActive = false
     var isCancelled = false
+    /// Whether it is kept free for messages that are handed out alone.
+    var isWarden = false
 
     /// Topics only.
     var positions: [Position] = []
@@ -75,7 +77,10 @@ final class Consumer {
         }
     }
 
-    var canTake: Bool {
+    var canTake: Bool { !isWarden && hasRoom }
+
+    /// Whether it could take a message, if it is one that it is to get.
+    var hasRoom: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }
         return !channel.isWindowFull && !channel.isFull
     }

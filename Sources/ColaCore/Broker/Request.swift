@@ -88,6 +88,8 @@ package enum Settlement: Equatable, Sendable {
     case release
     /// Back to the queue, after so many milliseconds: at its end then.
     case releaseLater(milliseconds: Int64)
+    /// A worker could not do it.
+    case failed(Attempt, Consequence)
     /// Not to be delivered again: to the dead-letter target, if the queue has one.
     case reject
 }

@@ -1,8 +1,8 @@
 /// What a message has died of so far: one event for each pair of queue and reason, the latest last.
 ///
-/// Shape:  in the record one header `cola-death` for each: `REASON COUNT TIME QUEUE EXCHANGE ROUTING-KEY`, words apart
-///         by one space, in each word `%`, space and control bytes as `%XX`, an empty word as `%`; TIME of the first,
-///         in milliseconds since 1970; exchange and routing key as the message was published with
+/// Shape:  in the record one header `cola-death` for each: `REASON COUNT TIME QUEUE EXCHANGE ROUTING-KEY`, a
+///         ``WordList``; TIME of the first, in milliseconds since 1970; exchange and routing key as the message was
+///         published with
 /// Source: RabbitMQ, "Dead Letter Exchanges", the header `x-death`
 struct DeathHistory: Equatable, Sendable {
     struct Event: Equatable, Sendable {
@@ -76,46 +76,15 @@ struct DeathHistory: Equatable, Sendable {
 extension DeathHistory.Event {
     var text: String {
         let words = [reason, "\(count)", "\(time)", queue, exchange, routingKey]
-        return words.map(Self.escaped).joined(separator: " ")
+        return WordList.join(words)
     }
 
     init?(_ value: ArraySlice<UInt8>) {
-        let words = value.split(separator: 0x20, omittingEmptySubsequences: false).map(Self.plain)
+        let words = WordList.split(value)
         guard words.count == 6, let count = Int(words[1]), let time = Int64(words[2]) else { return nil }
         self.init(
             reason: words[0], count: count, time: Timestamp(time), queue: words[3], exchange: words[4],
             routingKey: words[5])
-    }
-
-    private static func escaped(_ word: String) -> String {
-        if word.isEmpty { return "%" }
-        var bytes: [UInt8] = []
-        for byte in word.utf8 {
-            if byte > 0x20, byte != 0x25, byte != 0x7f {
-                bytes.append(byte)
-            } else {
-                let digits = Array("0123456789ABCDEF".utf8)
-                bytes += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func plain(_ word: ArraySlice<UInt8>) -> String {
-        if word.elementsEqual("%".utf8) { return "" }
-        var bytes: [UInt8] = []
-        var rest = word
-        while let byte = rest.popFirst() {
-            if byte == 0x25, rest.count >= 2,
-                let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-            {
-                bytes.append(code)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

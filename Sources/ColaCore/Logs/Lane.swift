@@ -15,6 +15,8 @@ final class Lane {
     var leasedBytes = 0
     /// Bytes of messages that are neither handed out nor wait: their fate is decided.
     var doomedBytes = 0
+    /// What workers tried in vain, of messages that are in this lane.
+    var attempts: [Offset: [Attempt]] = [:]
     var quarantined: [Quarantine] = []
     var trim: Range<Offset>?
     /// Records that the gathering batch writes because memory is short.
@@ -34,6 +36,8 @@ final class Lane {
 
     /// The head that was looked at last, and when it expires; it need not be looked at again before.
     var watched: (head: Offset, expires: Timestamp)?
+    /// The same of the first suspect.
+    var watchedSuspect: (head: Offset, expires: Timestamp)?
 
     init(priority: UInt8, log: Log, cursor: SharedCursor, state: LogState, of queue: Queue) {
         self.priority = priority

@@ -18,6 +18,8 @@ final class Queue {
     var consumers: [Consumer] = []
     /// Those who may be able to take a message, in the order of their turns.
     var waiting: Deque<Consumer> = []
+    /// The consumer that is kept free for messages that are to be handed out alone.
+    var warden: Consumer?
     /// Whether consumers differ in priority, or one of them is to have everything.
     var isChoosy = false
     /// Whether it had a consumer; a queue with auto-delete goes when the last one leaves.
@@ -48,6 +50,8 @@ final class Queue {
         var deadLettered = 0
         var parked = 0
         var duplicates = 0
+        /// Of the attempts of workers that failed: how they ended.
+        var failed: [Attempt.End: Int] = [:]
     }
 
     init(definition: QueueDefinition, host: VirtualHost, isDurable: Bool, owner: ChannelID? = nil) {
@@ -94,6 +98,8 @@ final class Queue {
     var messages: Int { lanes.reduce(0) { $0 + $1.log.messages } }
 
     var leased: Int { lanes.reduce(0) { $0 + $1.cursor.leasedCount } }
+
+    var hasSuspects: Bool { lanes.contains { !$0.cursor.suspects.isEmpty } }
 
     var isOverLimit: Bool { exceeds(messages: 0, bytes: 0) }
 

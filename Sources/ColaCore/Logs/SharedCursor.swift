@@ -30,6 +30,9 @@ package struct SharedCursor {
     package private(set) var leasedCount = 0
     /// Came back and waits to be handed out again, in the order of the offsets.
     package private(set) var released: [Release] = []
+    /// Came back from a holder that died, and waits to be handed out alone: it may have been the reason. In the order of
+    /// the offsets.
+    package private(set) var suspects: [Release] = []
     /// Neither waits nor is handed out: it has still to be read and moved to where its fate leads. In the order in
     /// which that was decided.
     private(set) var doomed: Deque<Release> = []
@@ -53,7 +56,8 @@ package struct SharedCursor {
         self.recoveredBelow = recoveredBelow
     }
 
-    /// No message that waits lies below. It moves on with each that is taken, and back with each that returns there.
+    /// No message that waits lies below, but suspects. It moves on with each that is taken, and back with each that
+    /// returns there.
     package var head: Offset { released.first?.offset ?? fresh }
 
     /// Every message handed out so far lies below.
@@ -191,6 +195,19 @@ package struct SharedCursor {
         return lost
     }
 
+    /// The first of the suspects is handed out.
+    package mutating func takeSuspect() -> Release {
+        let suspect = suspects.removeFirst()
+        deliveries[suspect.offset] = suspect.deliveries
+        leasedCount += 1
+        return suspect
+    }
+
+    /// The first of the suspects cannot be read any more.
+    package mutating func dropSuspect() {
+        settle(takeSuspect().offset)
+    }
+
     // MARK: Ending leases
 
     /// The message needs no further delivery.
@@ -228,15 +245,30 @@ package struct SharedCursor {
     /// The message goes back to its place; one more of its deliveries has failed.
     package mutating func release(_ offset: Offset) {
         leasedCount -= 1
-        let count = (deliveries.removeValue(forKey: offset) ?? 0) + 1
-        releaseChanges[offset] = Release(offset: offset, deliveries: count)
-        var (low, high) = (0, released.count)
-        if let last = released.last, last.offset < offset { low = high }
+        let release = Release(offset: offset, deliveries: (deliveries.removeValue(forKey: offset) ?? 0) + 1)
+        releaseChanges[offset] = release
+        Self.insert(release, into: &released)
+    }
+
+    /// The holder of the message died, and the message may be the reason.
+    ///
+    /// - Parameter failed: whether the delivery counts as one that failed.
+    package mutating func suspect(_ offset: Offset, failed: Bool) {
+        leasedCount -= 1
+        let count = deliveries.removeValue(forKey: offset) ?? 0
+        let suspect = Release(offset: offset, deliveries: failed ? count + 1 : count)
+        if failed { releaseChanges[offset] = suspect }
+        Self.insert(suspect, into: &suspects)
+    }
+
+    private static func insert(_ release: Release, into releases: inout [Release]) {
+        var (low, high) = (0, releases.count)
+        if let last = releases.last, last.offset < release.offset { low = high }
         while low < high {
             let middle = (low + high) / 2
-            if released[middle].offset < offset { low = middle + 1 } else { high = middle }
+            if releases[middle].offset < release.offset { low = middle + 1 } else { high = middle }
         }
-        released.insert(Release(offset: offset, deliveries: count), at: low)
+        releases.insert(release, at: low)
     }
 
     private mutating func mark(_ offset: Offset) {
@@ -265,11 +297,12 @@ package struct SharedCursor {
     ///
     /// - Returns: the whole chunks that go with it: those that begin in this range.
     package mutating func purge(to end: Offset) -> Range<Offset>? {
-        for release in released {
+        for release in released + suspects {
             forget(release.offset)
             mark(release.offset)
         }
         released = []
+        suspects = []
         guard fresh < end else { return nil }
         // With no span everything below is settled, but the chunk that the floor stands in after a restart may begin
         // anywhere below.

@@ -21,4 +21,6 @@ package enum BrokerHeader: String, CaseIterable, Sendable {
     case deliveries = "cola-deliveries"
     /// Of a dead letter: `REASON COUNT TIME QUEUE`, one header for each pair of queue and reason, the latest last.
     case death = "cola-death"
+    /// Of a message that a worker failed at: one header for each attempt that did not succeed, the latest last.
+    case attempt = "cola-attempt"
 }

@@ -129,6 +129,8 @@ package enum Fate: Hashable, Sendable {
     case rejected
     /// To the dead-letter target, or parked: too many of its deliveries failed.
     case deliveryLimit
+    /// To the dead-letter target, or parked where there is none: a worker could not do it.
+    case buried
     /// Into the schedule: it came back with a delay.
     case delayed(until: Timestamp)
 }

@@ -100,6 +100,7 @@ extension Fate {
         switch self {
         case .rejected: "rejected"
         case .deliveryLimit: "delivery-limit"
+        case .buried: "buried"
         case .delayed: "delayed"
         }
     }
@@ -112,6 +113,7 @@ extension Fate {
         switch (storedName, due) {
         case ("rejected", _): self = .rejected
         case ("delivery-limit", _): self = .deliveryLimit
+        case ("buried", _): self = .buried
         case ("delayed", let due?): self = .delayed(until: Timestamp(due))
         default: return nil
         }

@@ -183,13 +183,14 @@ final class RulesSimulation {
         var settlement: Settlement = [.acknowledge, .release, .release, .reject].randomElement(using: &random)!
         // The queue that it would come back to does not outlive the process, the schedule does.
         if queue != "memory", draw(0...4) == 0 { settlement = .releaseLater(milliseconds: Int64(draw(0...60))) }
+        if draw(0...5) == 0 { settlement = .failed(attempt, consequence(in: queue)) }
         ledger.change(body) { message in
             message.holder = nil
             switch settlement {
             case .acknowledge: message.isEnding = true
             case .reject: message.isEnding = Self.withoutTarget.contains(queue)
-            case .release: break
-            case .releaseLater(let milliseconds):
+            case .release, .failed(_, .bury), .failed(_, .suspect): break
+            case .releaseLater(let milliseconds), .failed(_, .retry(let milliseconds, _)):
                 message.due = after(milliseconds)
                 message.isRecent = true
                 message.expires = nil
@@ -197,6 +198,20 @@ final class RulesSimulation {
         }
         broker.send(
             .settle(first: DeliveryTag(tag), last: DeliveryTag(tag), settlement), from: clients[index].id)
+    }
+
+    private var attempt: Attempt {
+        Attempt(
+            began: Timestamp(1), ended: Timestamp(2), end: .exited, worker: "w", process: 1, detail: "exit code 1",
+            output: ["one", "two"])
+    }
+
+    private func consequence(in queue: String) -> Consequence {
+        switch draw(0...2) {
+        case 0 where queue != "memory": .retry(milliseconds: Int64(draw(1...60)), attemptsMax: 3)
+        case 1: .bury
+        default: .suspect(attemptsMax: 3)
+        }
     }
 
     private func disconnect() {
