@@ -64,8 +64,8 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", nioCore, nioPosix, logging, lifecycle, signals, deque,
-                ordered,
+                "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", nioCore, nioPosix, logging, lifecycle,
+                signals, deque, ordered,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: dataPath),
@@ -75,8 +75,8 @@ let package = Package(
         .executableTarget(
             name: "cola",
             dependencies: [
-                "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", arguments, nioCore, nioPosix,
-                logging,
+                "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "ColaWorkers", arguments, nioCore,
+                nioPosix, logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),

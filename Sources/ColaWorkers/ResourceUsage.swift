@@ -1,10 +1,13 @@
-/// What a process that has ended used, with those of its descendants that it waited for.
+/// What a process that has ended, and those of its children that it has waited for, have used.
 package struct ResourceUsage: Equatable, Sendable {
-    package let userMicroseconds: Int64
-    package let systemMicroseconds: Int64
-    package let residentBytesMost: Int64
+    /// Time on a processor in the program itself, in microseconds.
+    package var userMicroseconds: Int64
+    /// Time on a processor in the system on its behalf, in microseconds.
+    package var systemMicroseconds: Int64
+    /// The most memory that one of them had resident at any time, in bytes.
+    package var residentBytesMost: Int64
 
-    package init(userMicroseconds: Int64, systemMicroseconds: Int64, residentBytesMost: Int64) {
+    package init(userMicroseconds: Int64 = 0, systemMicroseconds: Int64 = 0, residentBytesMost: Int64 = 0) {
         self.userMicroseconds = userMicroseconds
         self.systemMicroseconds = systemMicroseconds
         self.residentBytesMost = residentBytesMost

@@ -6,7 +6,7 @@ import ColaServer
 ///
 /// Results go to standard output, everything else to standard error; an error is one line that says what to do next,
 /// and the exit code says what kind it was (``Failure``).
-@main struct Cola: AsyncParsableCommand {
+struct Cola: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cola",
         abstract: "A message broker in one small process.",

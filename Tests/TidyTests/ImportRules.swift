@@ -10,7 +10,7 @@ enum ImportRules {
         "ColaStore": ["ColaCore", "CSQLite", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
-        "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "libc"],
+        "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         "ColaServer": [
             "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", "NIOCore", "NIOPosix", "Logging",
             "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams", "Synchronization", "libc",
@@ -23,8 +23,8 @@ enum ImportRules {
             "Foundation",
         ],
         "cola": [
-            "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "NIO*", "Histogram",
-            "Logging", "Dispatch", "Foundation", "FoundationEssentials", "Synchronization", "libc",
+            "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "ColaWorkers", "NIO*",
+            "Histogram", "Logging", "Dispatch", "Foundation", "FoundationEssentials", "Synchronization", "libc",
         ],
     ]
 

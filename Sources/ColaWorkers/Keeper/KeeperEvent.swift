@@ -1,0 +1,24 @@
+/// What the keeper tells the broker. Each is one packet.
+///
+/// Of an instance there is `failed` alone, or `started`, `exited` and `swept`, in this order.
+package enum KeeperEvent: Equatable, Sendable {
+    /// The keeper is there; what it holds of the memory, in bytes.
+    case ready(residentBytes: Int64)
+    /// The program runs. `startTime` is in clock ticks since the machine started; with the number it names the process.
+    case started(InstanceID, process: Int32, startTime: UInt64)
+    case failed(InstanceID, StartFailure)
+    /// The process itself has ended; some below it may still be alive.
+    case exited(InstanceID, ExitStatus, ResourceUsage)
+    /// Nothing that the instance has started is left; `survivorsKilled` had to be killed.
+    case swept(InstanceID, survivorsKilled: Int)
+
+    /// Whom it is about.
+    package var instance: InstanceID? {
+        switch self {
+        case .ready: nil
+        case .started(let instance, _, _), .failed(let instance, _), .exited(let instance, _, _),
+            .swept(let instance, _):
+            instance
+        }
+    }
+}
