@@ -1,6 +1,7 @@
 internal import ColaCore
 internal import ColaNative
 internal import ColaStore
+internal import ColaWorkers
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -20,14 +21,22 @@ package struct Server {
     package static let version = "0.1.0"
     /// How long the store may take to close.
     private static let stopMilliseconds: Int64 = 4_500
+    /// How long workers may take to end before they are killed.
+    private static let workersMilliseconds: Int64 = 3_000
 
     private let settings: Settings
     private let logger: Logger
     private let announce: @Sendable (String) -> Void
+    private let environment: [String: String]
 
-    /// - Parameter announce: takes the one line that says that connections are accepted.
-    package init(settings: Settings, announce: @escaping @Sendable (String) -> Void) {
+    /// - Parameters:
+    ///   - environment: what workers may be given of.
+    ///   - announce: takes the one line that says that connections are accepted.
+    package init(
+        settings: Settings, environment: [String: String] = [:], announce: @escaping @Sendable (String) -> Void
+    ) {
         self.settings = settings
+        self.environment = environment
         self.announce = announce
         logger = StderrLog.logger(format: settings.logFormat, level: settings.logLevel)
     }
@@ -40,6 +49,7 @@ package struct Server {
 
     /// Serves until a graceful shutdown is asked for.
     package func run() async throws {
+        try settings.checkWorkers()
         warn()
         MachineResources.keepHeapSmall()
         let store = SQLiteStore(options: options)
@@ -83,6 +93,7 @@ package struct Server {
 
     private struct Started: Sendable {
         var loop: NIOLoopBound<BrokerLoop>
+        var workers: NIOLoopBound<WorkerHost>?
         var listeners: [any Channel]
         var announcement: String
     }
@@ -119,11 +130,25 @@ package struct Server {
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)
-            return try await listen(bound, on: eventLoop)
+            var started = try await listen(bound, on: eventLoop)
+            if !settings.workers.isEmpty { started.workers = try await startWorkers(of: bound, on: eventLoop) }
+            return started
         } catch {
             try? store.close()
             throw error
         }
+    }
+
+    private func startWorkers(
+        of loop: NIOLoopBound<BrokerLoop>, on eventLoop: any EventLoop
+    ) async throws -> NIOLoopBound<WorkerHost> {
+        let (settings, logger, environment) = (settings, logger, environment)
+        return try await eventLoop.submit {
+            let host = WorkerHost(
+                loop: loop.value, bodyBytesMax: settings.bodyBytesMax, environment: environment, logger: logger)
+            host.start(settings.workers)
+            return NIOLoopBound(host, eventLoop: eventLoop)
+        }.get()
     }
 
     private var access: Access { Access(account: settings.account, serverUser: Int(getuid())) }
@@ -164,6 +189,11 @@ package struct Server {
         for listener in started.listeners { try? await listener.close() }
         // While the data directory is still ours: afterwards the name may be that of the next server's socket.
         if let path = settings.socketPath { unlink(path) }
+        // What they hold goes back while there is still a broker to take it.
+        if let workers = started.workers {
+            try await eventLoop.flatSubmit { workers.value.stop(withinMilliseconds: Self.workersMilliseconds) }.get()
+            try await eventLoop.submit { workers.value.takeKeeper() }.get()?.stop()
+        }
         try await eventLoop.submit { started.loop.value.stop() }.get()
         // A disk that hangs would keep us for ever. What was confirmed is on it; the rest was never promised.
         let logger = logger

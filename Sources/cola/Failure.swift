@@ -17,6 +17,7 @@ struct Failure: Error {
         case inputOutput = 74
         case tryAgain = 75
         case notPermitted = 77
+        case badConfiguration = 78
     }
 
     let kind: Kind

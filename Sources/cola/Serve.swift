@@ -24,7 +24,9 @@ struct Serve: AsyncParsableCommand {
         } catch let wrong as Settings.Wrong {
             throw Failure(.usage, wrong.description)
         }
-        let server = Server(settings: settings) { line in try? Output.print(line) }
+        let server = Server(settings: settings, environment: ProcessInfo.processInfo.environment) { line in
+            try? Output.print(line)
+        }
         do {
             try await server.runUntilSignal()
         } catch let failure as Server.Failure {

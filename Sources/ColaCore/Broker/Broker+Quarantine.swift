@@ -9,9 +9,14 @@ extension Broker {
         at now: Now
     ) {
         lane.queue.counts.failed[attempt.end, default: 0] += 1
+        if consequence == .giveBack {
+            lane.cursor.release(lease.offset, failed: false)
+            return touch(lane)
+        }
         note(attempt, at: lease.offset, of: lane)
         let failures = lane.cursor.failures(lease.offset) + 1
         switch consequence {
+        case .giveBack: break
         case .bury: doom(lease, of: lane, .buried)
         case .retry(let milliseconds, let attemptsMax):
             if failures >= attemptsMax {

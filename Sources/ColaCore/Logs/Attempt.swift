@@ -76,6 +76,8 @@ package struct Attempt: Equatable, Sendable {
 package enum Consequence: Equatable, Sendable {
     /// It is tried again after a while, unless this was the last of so many attempts.
     case retry(milliseconds: Int64, attemptsMax: Int)
+    /// Its holder was stopped from outside, or never began: it is back in its place, and no attempt counts.
+    case giveBack
     /// It goes where dead letters go, or is parked where there is no such place.
     case bury
     /// Its holder died, and of all that it held any may be the reason: it is tried again alone. One that was alone counts

@@ -242,11 +242,14 @@ package struct SharedCursor {
         mark(release.offset)
     }
 
-    /// The message goes back to its place; one more of its deliveries has failed.
-    package mutating func release(_ offset: Offset) {
+    /// The message goes back to its place.
+    ///
+    /// - Parameter failed: whether the delivery counts as one that failed.
+    package mutating func release(_ offset: Offset, failed: Bool = true) {
         leasedCount -= 1
-        let release = Release(offset: offset, deliveries: (deliveries.removeValue(forKey: offset) ?? 0) + 1)
-        releaseChanges[offset] = release
+        let count = deliveries.removeValue(forKey: offset) ?? 0
+        let release = Release(offset: offset, deliveries: failed ? count + 1 : count)
+        if failed { releaseChanges[offset] = release }
         Self.insert(release, into: &released)
     }
 

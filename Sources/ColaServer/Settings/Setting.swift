@@ -73,6 +73,10 @@ extension Setting {
             help: "Hand out a message that one queue gets before it is on the disk, and write it only if it is not "
                 + "acknowledged at once. Its publisher is answered when it is on the disk or acknowledged."),
         Setting(
+            name: "workers-as-root", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
+            help: "If the server runs as root: start workers that name no user, as root. Workers are defined under "
+                + "workers: in the configuration file alone."),
+        Setting(
             name: "accept-damage", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
             help: "Start on damaged data with what can be read, after a copy of it was made. The flag alone is yes."),
         Setting(

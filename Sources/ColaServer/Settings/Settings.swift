@@ -1,4 +1,5 @@
 package import ColaCore
+package import ColaWorkers
 internal import Yams
 
 /// What a server was asked to be.
@@ -20,6 +21,11 @@ package struct Settings: Sendable {
     /// 0: no limit; nil: a share of what the machine has. Bytes.
     package var memoryMax: Int?
     package var limits = Limits()
+    package var workers: [WorkerDefinition] = []
+    /// Whether workers that name no user may run as root.
+    package var runsWorkersAsRoot = false
+    /// The file that settings were read from; nil: there is none.
+    package var configurationPath: String?
     package var logFormat = "text"
     package var logLevel = "info"
 
@@ -46,9 +52,11 @@ package struct Settings: Sendable {
         let flags = try Self.parse(arguments)
         let path = flags["config"] ?? environment["COLA_CONFIG"]
         if let text = try read(path ?? "cola.yaml") {
-            for (name, value) in try Self.parse(yaml: text, path: path ?? "cola.yaml") {
-                given[name] = (value, "\(name) in \(path ?? "cola.yaml")")
-            }
+            let file = path ?? "cola.yaml"
+            configurationPath = file
+            let parsed = try Self.parse(yaml: text, path: file)
+            for (name, value) in parsed.values { given[name] = (value, "\(name) in \(file)") }
+            if let node = parsed.workers { workers = try Self.workers(from: node, path: file) }
         } else if let path {
             throw Wrong(description: "there is no file \(path) to read settings from")
         }
@@ -68,6 +76,7 @@ package struct Settings: Sendable {
         account = try Self.account(user: reader.text("default-user"), password: reader.text("default-pass"))
         isDurabilityRelaxed = try reader.text("durability") == "relaxed"
         limits.isDeliveryEarly = try reader.text("early-delivery") == "yes"
+        runsWorkersAsRoot = try reader.text("workers-as-root") == "yes"
         acceptsDamage = try reader.text("accept-damage") == "yes"
         bodyBytesMax = Int(try reader.number("body-max"))
         connectionsMax = Int(try reader.number("connections-max"))
@@ -121,19 +130,26 @@ package struct Settings: Sendable {
         return flags
     }
 
-    private static func parse(yaml text: String, path: String) throws -> [String: String] {
+    private static func parse(
+        yaml text: String, path: String
+    ) throws -> (values: [String: String], workers: DefinitionNode?) {
         let node: Node?
         do {
             node = try Yams.compose(yaml: text)
         } catch {
             throw Wrong(description: "\(path) is not YAML: \(reason(error)); write lines of the form `name: value`")
         }
-        guard let node else { return [:] }
+        guard let node else { return ([:], nil) }
         guard let mapping = node.mapping else {
             throw Wrong(description: "\(path) must hold lines of the form `name: value`")
         }
         var values: [String: String] = [:]
+        var workers: DefinitionNode?
         for (key, value) in mapping {
+            if key.string == "workers" {
+                workers = try DefinitionNode(value, in: path)
+                continue
+            }
             guard let name = key.string, Setting.named(name) != nil else {
                 throw unknown("\(key.string ?? "a key that is no text") in \(path)", key.string ?? "")
             }
@@ -143,7 +159,15 @@ package struct Settings: Sendable {
             guard let scalar = value.scalar else { throw Wrong(description: "\(name) in \(path) must be one value") }
             values[name] = scalar.string
         }
-        return values
+        return (values, workers)
+    }
+
+    private static func workers(from node: DefinitionNode, path: String) throws -> [WorkerDefinition] {
+        do {
+            return try WorkerDefinition.all(from: node)
+        } catch {
+            throw Wrong(description: "\(path): \(error)")
+        }
     }
 
     /// What is wrong and where, in one line: the parser's own text shows the place over several.
@@ -158,7 +182,7 @@ package struct Settings: Sendable {
     }
 
     private static func unknown(_ origin: String, _ name: String) -> Wrong {
-        let near = Spelling.nearest(to: name, among: Setting.all.map(\.name))
+        let near = Spelling.nearest(to: name, among: Setting.all.map(\.name) + ["workers"])
         let hint = near.map { "; did you mean \($0)?" } ?? "; cola serve --help has them all"
         return Wrong(description: "there is no setting \(origin)\(hint)")
     }

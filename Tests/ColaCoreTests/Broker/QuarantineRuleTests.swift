@@ -173,6 +173,20 @@ import Testing
                 == [["line 1"], ["line 2"], ["line 3"]])
     }
 
+    @Test func whatWasNotBegunCountsForNothing() {
+        let scene = scene(["a", "b"]) { $0.deliveryLimit = 0 }
+        for _ in 0..<3 {
+            let channel = worker(scene)
+            scene.broker.send(.cancel(ConsumerTag(1)), from: channel)
+            scene.settle(0, .max, .failed(attempt("stopped"), .giveBack), from: channel)
+            scene.rest()
+            scene.broker.detach(channel)
+        }
+        let messages = scene.messages(worker(scene))
+        #expect(messages.map(\.body) == ["a", "b"])
+        #expect(messages.map(\.redelivered) == [0, 0])
+    }
+
     @Test(arguments: [false, true])
     func whatAWorkerCannotDoIsNeverDropped(hasTarget: Bool) {
         let scene = scene(["a"]) {

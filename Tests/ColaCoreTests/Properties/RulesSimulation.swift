@@ -189,7 +189,7 @@ final class RulesSimulation {
             switch settlement {
             case .acknowledge: message.isEnding = true
             case .reject: message.isEnding = Self.withoutTarget.contains(queue)
-            case .release, .failed(_, .bury), .failed(_, .suspect): break
+            case .release, .failed(_, .bury), .failed(_, .suspect), .failed(_, .giveBack): break
             case .releaseLater(let milliseconds), .failed(_, .retry(let milliseconds, _)):
                 message.due = after(milliseconds)
                 message.isRecent = true
@@ -207,9 +207,10 @@ final class RulesSimulation {
     }
 
     private func consequence(in queue: String) -> Consequence {
-        switch draw(0...2) {
+        switch draw(0...3) {
         case 0 where queue != "memory": .retry(milliseconds: Int64(draw(1...60)), attemptsMax: 3)
         case 1: .bury
+        case 2: .giveBack
         default: .suspect(attemptsMax: 3)
         }
     }

@@ -1,0 +1,227 @@
+internal import ColaCore
+internal import ColaWorkers
+internal import NIOCore
+
+/// An instance of an `exec` worker, as the broker sees it: a channel with a consumer that holds one message at most,
+/// and for each message a process that has its body as standard input.
+final class ExecSeat: Connection {
+    let id: ChannelID
+    var isFlushPending = false
+    let instance: InstanceID
+    private unowned let host: WorkerHost
+    private let definition: WorkerDefinition
+    private let queue: String
+    private var held: Held?
+    private var consumer = ConsumerTag(0)
+    private var isConsuming = false
+    /// Whether the queue may still be made, because it was not there when the worker came.
+    private var mayDeclare = true
+
+    /// A message, and what is known of the process that was started for it.
+    struct Held {
+        let delivery: Delivery
+        let began: Timestamp
+        var process: Int32 = 0
+        var errors = OutputTail(bytesMax: Attempt.outputBytesMax)
+        /// What it wrote to standard output: kept whole if that is a result.
+        var output: ByteBuffer
+        var openPipes = 0
+        var ending: Ending?
+    }
+
+    private enum Question {
+        static let consume = RequestID(1)
+        static let declare = RequestID(2)
+        static let result = RequestID(3)
+        static let settle = RequestID(4)
+    }
+
+    init(_ instance: InstanceID, of definition: WorkerDefinition, queue: String, id: ChannelID, host: WorkerHost) {
+        self.id = id
+        self.instance = instance
+        self.definition = definition
+        self.queue = queue
+        self.host = host
+    }
+
+    /// The message that the process is to be started for.
+    var message: Delivery? { held?.delivery }
+
+    /// When the message came to it.
+    var heldSince: Timestamp? { held?.began }
+
+    var environment: [String] {
+        held.map { MessageEnvironment(queue: queue, delivery: $0.delivery).variables } ?? []
+    }
+
+    var body: ArraySlice<UInt8> {
+        guard let delivery = held?.delivery, !delivery.entry.value.isNull else { return [] }
+        return delivery.data[delivery.entry.value.range]
+    }
+
+    // MARK: Messages
+
+    func attach() {
+        let info = ChannelInfo(
+            protocolName: "worker", host: definition.virtualHost, peer: "worker", user: "",
+            client: "\(definition.name) \(instance)", since: host.now.wall)
+        host.submit([.attach(id, info)], from: self)
+    }
+
+    func feed() {
+        guard !isConsuming else { return }
+        isConsuming = true
+        consumer = ConsumerTag(consumer.rawValue + 1)
+        let consume = Consume(name: queue, consumer: consumer, flow: .prefetch(1))
+        host.submit([.request(id, Question.consume, .consume(consume))], from: self)
+    }
+
+    func stopFeeding() {
+        guard isConsuming else { return }
+        isConsuming = false
+        host.submit([.request(id, .silent, .cancel(consumer))], from: self)
+    }
+
+    func handle(_ effect: Effect) {
+        switch effect {
+        case .deliver(_, _, let delivery):
+            held = Held(delivery: delivery, began: host.now.wall, output: ByteBuffer())
+            host.took(instance)
+        case .reply(_, let question, let reply): answered(question, reply)
+        case .consumerFailed(_, _, let error):
+            isConsuming = false
+            host.cannotFeed(instance, error.description)
+        default: break
+        }
+    }
+
+    private func answered(_ question: RequestID, _ reply: Reply) {
+        switch (question, reply) {
+        case (Question.consume, .refused(let error)):
+            isConsuming = false
+            if mayDeclare, case .notFound = error {
+                mayDeclare = false
+                let declaration = QueueDeclaration(name: queue)
+                host.submit([.request(id, Question.declare, .declareQueue(declaration))], from: self)
+            } else {
+                host.cannotFeed(instance, error.description)
+            }
+        case (Question.consume, _):
+            mayDeclare = false
+            host.canFeed(instance)
+        case (Question.declare, .refused(let error)): host.cannotFeed(instance, error.description)
+        case (Question.declare, _): feed()
+        case (Question.result, .refused(let error)):
+            settle(retried(.refused, "its result was not taken: \(error.description)"))
+        case (Question.result, _): settle(.acknowledge)
+        case (_, .refused(let error)): host.report("\(definition.name)", error.description)
+        default: break
+        }
+    }
+
+    // MARK: The process
+
+    func started(_ process: Int32) { held?.process = process }
+
+    func willRead() { held?.openPipes += 1 }
+
+    func wrote(error bytes: ByteBuffer) { held?.errors.append(bytes.readableBytesView) }
+
+    func wrote(output bytes: ByteBuffer) {
+        guard definition.resultQueue != nil else { return wrote(error: bytes) }
+        var bytes = bytes
+        let room = host.bodyBytesMax + 1 - (held?.output.readableBytes ?? 0)
+        if var part = bytes.readSlice(length: min(bytes.readableBytes, max(0, room))) {
+            held?.output.writeBuffer(&part)
+        }
+    }
+
+    func pipeEnded() {
+        held?.openPipes -= 1
+        settleIfDone()
+    }
+
+    /// The process has ended. What it wrote may still be on its way: those that it started hold the pipes open, and are
+    /// about to be killed.
+    func ended(_ ending: Ending) {
+        held?.ending = ending
+        settleIfDone()
+        guard held != nil else { return }
+        host.later(milliseconds: Self.outputPatience) { [weak self] in
+            self?.held?.openPipes = 0
+            self?.settleIfDone()
+        }
+    }
+
+    /// How long after its end a process's output is waited for. Milliseconds.
+    private static let outputPatience: Int64 = 500
+
+    private func settleIfDone() {
+        guard let held, let ending = held.ending, held.openPipes <= 0 else { return }
+        switch ending {
+        case .exited(let status):
+            switch definition.exitCodes.outcome(of: status) {
+            case .ack: finish(held)
+            case .retry: settle(retried(Self.end(of: status), "\(status)"))
+            case .reject: settle(.failed(attempt(Self.end(of: status), "\(status)"), .bury))
+            }
+        case .timedOut: settle(retried(.timedOut, "\(ending)"))
+        case .stopped: settle(.failed(attempt(.cancelled, "\(ending)"), .giveBack))
+        case .startFailed(let sentence): settle(.failed(attempt(.notStarted, sentence), .giveBack))
+        case .keeperLost: settle(.failed(attempt(.cancelled, "\(ending)"), .giveBack))
+        }
+    }
+
+    private static func end(of status: ExitStatus) -> Attempt.End {
+        if case .code = status { .exited } else { .killed }
+    }
+
+    private func finish(_ held: Held) {
+        guard let target = definition.resultQueue else { return settle(.acknowledge) }
+        guard held.output.readableBytes <= host.bodyBytesMax else {
+            let sentence = "it wrote more than the \(host.bodyBytesMax) bytes that a message may have (body-max)"
+            return settle(.failed(attempt(.refused, sentence), .bury))
+        }
+        var message = Message(value: Array(held.output.readableBytesView)[...])
+        let correlation = MessageEnvironment(queue: queue, delivery: held.delivery).correlationID
+        if let correlation {
+            message.headers.append(name: BrokerHeader.correlationID.rawValue.utf8, value: correlation)
+        }
+        let publish = Publish(routingKey: target, message: message)
+        host.submit([.request(id, Question.result, .publish(publish))], from: self)
+    }
+
+    private func retried(_ end: Attempt.End, _ detail: String) -> Settlement {
+        let failures = (held?.delivery.redelivered ?? 0) + 1
+        let delay = definition.retry.delay(after: failures, random: UInt64.random(in: .min ... .max))
+        return .failed(
+            attempt(end, detail), .retry(milliseconds: delay ?? 0, attemptsMax: definition.retry.attempts))
+    }
+
+    private func attempt(_ end: Attempt.End, _ detail: String) -> Attempt {
+        Attempt(
+            began: held?.began ?? Timestamp(0), ended: host.now.wall, end: end, worker: "\(definition.name)",
+            process: held?.process ?? 0, detail: detail, output: held?.errors.text ?? [])
+    }
+
+    private func settle(_ settlement: Settlement) {
+        guard let delivery = held?.delivery else { return }
+        held = nil
+        host.submit(
+            [.request(id, Question.settle, .settle(first: delivery.tag, last: delivery.tag, settlement))], from: self)
+    }
+
+    // MARK: What a socket would do
+
+    var inputBytes: Int { 0 }
+    func flush() {}
+    func hold() {}
+    func release() {}
+    func giveUp() {}
+    func stop() {}
+
+    func reportWhenWritable() {
+        let id = id
+        host.later(milliseconds: 0) { [weak host] in host?.windowOpened(id) }
+    }
+}

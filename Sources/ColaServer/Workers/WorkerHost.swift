@@ -1,0 +1,253 @@
+internal import ColaCore
+internal import ColaWorkers
+internal import Logging
+internal import NIOCore
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
+/// The workers of a running broker: does what the supervisor decides, and tells it what happens.
+///
+/// It lives on the broker's loop, and its instances are channels of the broker, so that a message and the process that
+/// holds it are known in one place. Processes are started by the keeper, never by this one.
+final class WorkerHost {
+    private let loop: BrokerLoop
+    private let logger: Logger
+    private let resolution: ProgramResolution
+    let bodyBytesMax: Int
+    private var supervisor: Supervisor
+    private var keeper: KeeperProcess?
+    private var seats: [InstanceID: ExecSeat] = [:]
+    /// What the keeper calls the processes that it was asked for: each has a number of its own, while a seat has one
+    /// process after the other.
+    private var processes: [InstanceID: InstanceID] = [:]
+    private var running: [InstanceID: InstanceID] = [:]
+    private var lastProcess: UInt64 = 0
+    private var timer: Scheduled<Void>?
+    private var deadline: Instant?
+    /// Actions that wait for those before them: an action may lead to an event, and that to actions.
+    private var actions: [SupervisorAction] = []
+    private var isActing = false
+    private var allGone: EventLoopPromise<Void>?
+
+    /// - Parameter environment: of the server, for what workers may have of it.
+    init(loop: BrokerLoop, bodyBytesMax: Int, environment: [String: String], logger: Logger) {
+        self.loop = loop
+        self.bodyBytesMax = bodyBytesMax
+        self.logger = logger
+        resolution = ProgramResolution(serverEnvironment: environment)
+        supervisor = Supervisor(seed: UInt64.random(in: .min ... .max), at: loop.now.monotonic)
+        let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+        let eventLoop = loop.eventLoop
+        keeper = KeeperProcess { notice in eventLoop.execute { bound.value.take(notice) } }
+    }
+
+    var now: Now { loop.now }
+
+    // MARK: Start and stop
+
+    func start(_ definitions: [WorkerDefinition]) {
+        apply(.keeperReady)
+        apply(.configure(definitions))
+    }
+
+    /// Stops all of them.
+    ///
+    /// - Returns: done when no process is left.
+    func stop(withinMilliseconds limit: Int64) -> EventLoopFuture<Void> {
+        let promise = loop.eventLoop.makePromise(of: Void.self)
+        allGone = promise
+        apply(.shutdown(withinMilliseconds: limit))
+        return promise.futureResult
+    }
+
+    /// What holds the thread and the process that keep the workers; to be stopped when nothing is left.
+    func takeKeeper() -> KeeperProcess? {
+        defer { keeper = nil }
+        return keeper
+    }
+
+    // MARK: From the keeper
+
+    private func take(_ notice: KeeperProcess.Notice) {
+        switch notice {
+        case .event(let event): take(event)
+        case .lost(let reason):
+            logger.error("the keeper of the workers has ended, and they with it", metadata: ["reason": "\(reason)"])
+            processes = [:]
+            running = [:]
+            apply(.keeperLost)
+            // What the next one is asked for waits until nothing is left of this one.
+            apply(.keeperReady)
+        }
+    }
+
+    private func take(_ event: KeeperEvent) {
+        switch event {
+        case .ready(let bytes): logger.debug("the keeper of the workers runs", metadata: ["resident": "\(bytes)"])
+        case .started(let process, let number, _):
+            guard let instance = processes[process] else { return }
+            seats[instance]?.started(number)
+            apply(.started(instance, processID: number))
+        case .failed(let process, let failure):
+            guard let instance = forget(process) else { return }
+            apply(.startFailed(instance, failure.description))
+        case .exited(let process, let status, let usage):
+            guard let instance = forget(process) else { return }
+            apply(.exited(instance, status, usage))
+        case .swept(_, let killed):
+            if killed > 0 { logger.info("what a worker left behind was killed", metadata: ["processes": "\(killed)"]) }
+        }
+    }
+
+    private func forget(_ process: InstanceID) -> InstanceID? {
+        guard let instance = processes.removeValue(forKey: process) else { return nil }
+        running[instance] = nil
+        return instance
+    }
+
+    // MARK: The supervisor
+
+    private func apply(_ event: SupervisorEvent) {
+        actions += supervisor.apply(event, at: now.monotonic)
+        act()
+        schedule()
+    }
+
+    private func act() {
+        guard !isActing else { return }
+        isActing = true
+        defer { isActing = false }
+        var next = 0
+        while next < actions.count {
+            perform(actions[next])
+            next += 1
+        }
+        actions.removeAll(keepingCapacity: true)
+    }
+
+    private func perform(_ action: SupervisorAction) {
+        switch action {
+        case .spawn(let instance, let definition, _): spawn(instance, definition)
+        case .signal(let instance, let signal, let scope):
+            if let process = running[instance] { keeper?.send(.signal(process, number: signal.number, scope)) }
+        case .feed(let instance): feed(instance)
+        case .stopFeeding(let instance): seats[instance]?.stopFeeding()
+        case .changed(let change):
+            logger.debug(
+                "a worker changes its state",
+                metadata: [
+                    "worker": "\(change.worker)", "instance": "\(change.instance)", "from": "\(change.from)",
+                    "to": "\(change.to)", "reason": "\(change.reason)",
+                ])
+        case .ended(let instance, let ending, _):
+            if case .startFailed(let sentence) = ending { report("\(instance)", sentence) }
+            seats[instance]?.ended(ending)
+        case .removed(let instance):
+            if let seat = seats.removeValue(forKey: instance) { loop.remove(seat) }
+        case .allGone:
+            allGone?.succeed()
+            allGone = nil
+        }
+    }
+
+    private func schedule() {
+        let next = supervisor.nextDeadline
+        guard next != deadline else { return }
+        timer?.cancel()
+        timer = nil
+        deadline = next
+        guard let next else { return }
+        let delay = max(0, next.rawValue - now.monotonic.rawValue)
+        timer = loop.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [self] in
+            deadline = nil
+            apply(.tick)
+        }
+    }
+
+    // MARK: Feeding
+
+    private func feed(_ instance: InstanceID) {
+        guard let definition = supervisor.definition(of: instance), let queue = definition.queue else { return }
+        if let seat = seats[instance] { return seat.feed() }
+        let seat = ExecSeat(instance, of: definition, queue: queue, id: loop.takeChannelID(), host: self)
+        seats[instance] = seat
+        loop.add(seat)
+        seat.attach()
+        seat.feed()
+    }
+
+    func took(_ instance: InstanceID) { apply(.took(instance)) }
+
+    func canFeed(_ instance: InstanceID) { apply(.letGo(instance)) }
+
+    func cannotFeed(_ instance: InstanceID, _ sentence: String) {
+        report("\(instance)", sentence)
+        apply(.heldBack(instance, sentence))
+        later(milliseconds: Self.feedingPause) { [weak self] in self?.seats[instance]?.feed() }
+    }
+
+    /// Before a queue that is not there is asked for again. Milliseconds.
+    private static let feedingPause: Int64 = 5_000
+
+    func submit(_ commands: [Command], from seat: ExecSeat) { loop.submit(commands, from: seat, at: now) }
+
+    func windowOpened(_ channel: ChannelID) { loop.windowOpened(channel) }
+
+    func later(milliseconds: Int64, _ body: @escaping () -> Void) {
+        _ = loop.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(milliseconds)) { body() }
+    }
+
+    func report(_ who: String, _ sentence: String) {
+        logger.warning("a worker cannot go on", metadata: ["worker": "\(who)", "reason": "\(sentence)"])
+    }
+
+    // MARK: Processes
+
+    private func spawn(_ instance: InstanceID, _ definition: WorkerDefinition) {
+        guard let seat = seats[instance], seat.message != nil else {
+            return apply(.startFailed(instance, "there is no message to start it for"))
+        }
+        let spec: ProcessSpec
+        do throws(ProgramResolution.Problem) {
+            spec = try resolution.spec(of: definition, message: seat.environment)
+        } catch {
+            return apply(.startFailed(instance, error.sentence))
+        }
+        let body = MessageBody.descriptor(of: seat.body)
+        guard let input = body.descriptor else {
+            return apply(.startFailed(instance, "there is no memory for its standard input: \(body.problem)"))
+        }
+        guard let output = MessageBody.pipe() else {
+            close(input)
+            return apply(.startFailed(instance, "there are no descriptors left for its output"))
+        }
+        guard let errors = MessageBody.pipe() else {
+            for descriptor in [input, output.read, output.write] { close(descriptor) }
+            return apply(.startFailed(instance, "there are no descriptors left for its output"))
+        }
+        read(output.read, of: seat) { seat, bytes in seat.wrote(output: bytes) }
+        read(errors.read, of: seat) { seat, bytes in seat.wrote(error: bytes) }
+        lastProcess += 1
+        let process = InstanceID(lastProcess)
+        processes[process] = instance
+        running[instance] = process
+        keeper?.send(.spawn(process, spec), descriptors: [input, output.write, errors.write])
+    }
+
+    private func read(_ descriptor: Int32, of seat: ExecSeat, _ take: @escaping (ExecSeat, ByteBuffer) -> Void) {
+        let message = seat.message?.tag
+        seat.willRead()
+        OutputPipe.open(descriptor, on: loop.eventLoop) { [weak seat] bytes in
+            // What is left of the process before is not this message's affair.
+            if let seat, seat.message?.tag == message { take(seat, bytes) }
+        } ended: { [weak seat] in
+            if let seat, seat.message?.tag == message { seat.pipeEnded() }
+        }
+    }
+}
