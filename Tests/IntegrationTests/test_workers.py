@@ -1,0 +1,344 @@
+"""Workers: programs that the server starts, feeds and watches; a message's fate and its process's are one."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import textwrap
+import time
+from typing import Callable, Iterator, List
+
+import pytest
+
+from broker import Broker
+from cli import USAGE, cola
+import native
+
+BAD_CONFIGURATION = 78
+PATIENCE = 30.0
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Waits for it, for a limited time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not within %.0f s: %s" % (seconds, what)
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start(new_broker, tmp_path) -> Callable[[str], Broker]:
+    """Starts a server with these workers."""
+
+    def starting(workers: str, *arguments: str) -> Broker:
+        broker = new_broker("--config", configuration(tmp_path, workers), "--workers-as-root", "yes", *arguments)
+        broker.start()
+        return broker
+
+    return starting
+
+
+def configuration(folder: pathlib.Path, workers: str) -> str:
+    path = folder / "cola.yaml"
+    path.write_text("workers:\n" + textwrap.indent(textwrap.dedent(workers), "  "))
+    path.chmod(0o644)
+    return str(path)
+
+
+def marked(marker: str) -> List[int]:
+    """Processes with this text in their environment."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and marker.encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def ready(broker: Broker, name: str) -> int:
+    rows = json.loads(cola("queues", "--json", url=broker.unix).succeeds().out)
+    return sum(row["ready"] for row in rows if row["name"] == name)
+
+
+def is_idle(broker: Broker, name: str) -> bool:
+    rows = json.loads(cola("queues", "--json", url=broker.unix).succeeds().out)
+    return all(row["messages"] == 0 for row in rows if row["name"] == name)
+
+
+def peek(broker: Broker, name: str) -> List[dict]:
+    return [json.loads(line) for line in cola("peek", name, "--json", "--count", "100", url=broker.unix).succeeds().lines()]
+
+
+def attempts(message: dict) -> List[str]:
+    given = message["headers"]["cola-attempt"]
+    return given if isinstance(given, list) else [given]
+
+
+# What a process is given, and what its exit code decides
+
+
+def test_a_message_is_a_process_with_the_body_as_its_input(start, tmp_path):
+    broker = start(f"""
+        copying:
+          queue: in
+          command: [sh, -c, 'cat > {tmp_path}/body; env | grep ^COLA_ | sort > {tmp_path}/environment']
+    """)
+    cola("publish", "-q", "in", "--key", "k", "--header", "Content-Type=a/b", "--id", "7", "line\nand more",
+         url=broker.unix).succeeds()
+    until(lambda: is_idle(broker, "in") and (tmp_path / "environment").exists(), "the message is done")
+    assert (tmp_path / "body").read_bytes() == b"line\nand more"
+    given = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().splitlines())
+    assert given.pop("COLA_TIMESTAMP").isdigit() and given.pop("COLA_WORKER_INSTANCE").isdigit()
+    given.pop("COLA_KEEPER", None)
+    assert given == {
+        "COLA_QUEUE": "in", "COLA_OFFSET": "0", "COLA_ATTEMPT": "1", "COLA_KEY": "k", "COLA_MESSAGE_ID": "7",
+        "COLA_HEADER_CONTENT_TYPE": "a/b", "COLA_WORKER": "copying"}
+
+
+def test_a_large_body_and_bytes_of_all_kinds_arrive_whole(start, tmp_path):
+    broker = start(f"""
+        copying: {{ queue: in, command: [sh, -c, 'cat > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/body'] }}
+    """)
+    body = os.urandom(3_000_000)
+    with native.Connection(broker.unix) as connection:
+        until(lambda: connection.call("pub in %d" % len(body), body).is_ok, "the queue is there")
+    until(lambda: (tmp_path / "body").exists(), "the message is done")
+    assert (tmp_path / "body").read_bytes() == body
+
+
+def test_the_exit_code_decides(start):
+    broker = start("""
+        deciding:
+          queue: work
+          command: [sh, -c, 'read -r code; echo "about to say $code" >&2; exit $code']
+          processes: 3
+          retry: { attempts: 3, delay: 20ms }
+    """)
+    cola("publish", "-q", "work", "0", "75", "3", "0", "9", url=broker.unix).succeeds()
+    until(lambda: ready(broker, "cola.parked.work") == 3 and is_idle(broker, "work"), "all is decided")
+    parked = {message["body"]: message["headers"] for message in peek(broker, "cola.parked.work")}
+    assert sorted(parked) == ["3", "75", "9"]
+    assert parked["3"]["cola-death"].startswith("rejected 1 ")
+    assert parked["75"]["cola-death"].startswith("delivery_limit 1 ")
+    story = attempts({"headers": parked["75"]})
+    assert len(story) == 3
+    words = story[0].split(" ")
+    assert words[2:4] == ["exited", "deciding"] and words[5:] == ["exit%20code%2075", "about%20to%20say%2075"]
+
+
+def test_the_map_of_exit_codes_is_the_workers_own(start):
+    broker = start("""
+        lenient:
+          queue: work
+          command: [sh, -c, 'exit $(cat)']
+          exit-codes: { ack: [0, 3, 10-19], others: reject }
+    """)
+    cola("publish", "-q", "work", "3", "12", "4", url=broker.unix).succeeds()
+    until(lambda: is_idle(broker, "work"), "all is decided")
+    assert [message["body"] for message in peek(broker, "cola.parked.work")] == ["4"]
+
+
+def test_what_it_writes_is_the_result(start):
+    broker = start("""
+        upper: { queue: words, command: [tr, a-z, A-Z], result-queue: results }
+    """)
+    cola("declare", "queue", "results", url=broker.unix).succeeds()
+    cola("publish", "-q", "words", "--corr", "c-1", "hello", url=broker.unix).succeeds()
+    until(lambda: ready(broker, "results") == 1, "the result is there")
+    result = peek(broker, "results")[0]
+    assert result["body"] == "HELLO" and result["headers"]["cola-correlation-id"] == "c-1"
+    until(lambda: is_idle(broker, "words"), "the message is acknowledged")
+
+
+# What goes wrong
+
+
+def test_one_that_kills_its_process_does_not_harm_the_others(start, tmp_path):
+    broker = start(f"""
+        fragile:
+          queue: work
+          command: [sh, -c, 'read -r word; if [ "$word" = poison ]; then echo ouch >&2; kill -SEGV $$; fi; echo "$word" >> {tmp_path}/done']
+          processes: 4
+          retry: {{ attempts: 3, delay: 10ms }}
+    """)
+    bodies = [str(number) for number in range(60)]
+    cola("publish", "-q", "work", *bodies[:30], "poison", *bodies[30:], url=broker.unix).succeeds()
+    until(lambda: is_idle(broker, "work") and ready(broker, "cola.parked.work") == 1, "all is done", 60)
+    assert sorted((tmp_path / "done").read_text().split()) == sorted(bodies)
+    poison = peek(broker, "cola.parked.work")[0]
+    assert poison["body"] == "poison" and len(attempts(poison)) == 3
+    assert all(" killed fragile " in text and text.endswith(" killed%20by%20SIGSEGV ouch") for text in attempts(poison))
+
+
+def test_whoever_takes_too_long_is_killed_with_all_it_started(start):
+    marker = "COLA_TEST_SLOW_%d" % os.getpid()
+    broker = start(f"""
+        slow:
+          queue: work
+          command: [sh, -c, 'trap "" TERM; (setsid sleep 60 &) ; sleep 60; sleep 60']
+          environment: {{ {marker}: 'yes' }}
+          time-limit: 300ms
+          stop: {{ grace: 200ms }}
+          retry: {{ attempts: 1 }}
+    """)
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: ready(broker, "cola.parked.work") == 1, "it is given up")
+    assert " timed-out slow " in attempts(peek(broker, "cola.parked.work")[0])[0]
+    until(lambda: not marked(marker), "nothing is left of it", 5)
+
+
+def test_a_program_that_is_not_there_costs_no_message_anything(start, tmp_path):
+    program = tmp_path / "later.sh"
+    broker = start(f"""
+        missing: {{ queue: work, command: [{program}] }}
+    """)
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: "later.sh" in broker.stderr(), "the log says so")
+    program.write_text(f"#!/bin/sh\necho $COLA_ATTEMPT > {tmp_path}/attempt\n")
+    program.chmod(0o755)
+    until(lambda: is_idle(broker, "work") and (tmp_path / "attempt").exists(), "it is done once the program is there")
+    assert (tmp_path / "attempt").read_text() == "1\n"
+
+
+def test_a_worker_leaks_nothing_of_the_server(start, tmp_path):
+    broker = start(f"""
+        curious:
+          queue: work
+          command: [sh, -c, 'ls -l /proc/self/fd > {tmp_path}/files; env > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/environment']
+    """, "--default-user", "boss", "--default-pass", "canary-9b1e")
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: (tmp_path / "environment").exists(), "the message is done")
+    assert "canary-9b1e" not in (tmp_path / "environment").read_text()
+    numbers = [line.split(" -> ")[0].split()[-1] for line in (tmp_path / "files").read_text().splitlines() if "->" in line]
+    assert len(numbers) <= 4 and set(numbers) <= {"0", "1", "2", "3"}, (tmp_path / "files").read_text()  # 3 is ls's own
+
+
+# The end of the server
+
+
+def test_a_stop_gives_back_what_is_in_hand(start, tmp_path):
+    broker = start(f"""
+        sleeping: {{ queue: work, command: [sh, -c, 'touch {tmp_path}/begun; sleep 60'] }}
+    """)
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: (tmp_path / "begun").exists(), "it has begun")
+    end = broker.terminate()
+    assert end.code == 0 and end.seconds < 10, end
+    broker.arguments = []
+    broker.start()
+    messages = peek(broker, "work")
+    assert [message["body"] for message in messages] == ["x"] and "cola-attempt" not in messages[0]["headers"]
+
+
+HARD = """
+trap '' TERM INT HUP
+(setsid sh -c 'trap "" TERM; sleep 100; sleep 100' &)
+(sh -c '(sleep 100 &) ; exec >&- 2>&- <&-; sleep 100' &)
+case $(cat) in
+  stopped) kill -STOP $$ ;;
+  closed) exec <&- >&- 2>&-; sleep 100 ;;
+  *) sleep 100 ;;
+esac
+"""
+
+
+def test_no_worker_outlives_a_server_that_is_killed(start, tmp_path):
+    """kill -9 of the server with workers that double-fork, ignore TERM, close their pipes and stop themselves."""
+    rounds = int(os.environ.get("COLA_KILLS") or (50 if os.environ.get("COLA_LONG") else 3))
+    marker = "COLA_TEST_HARD_%d" % os.getpid()
+    script = tmp_path / "hard.sh"
+    script.write_text(HARD)
+    broker = start(f"""
+        hard:
+          queue: work
+          command: [sh, {script}]
+          environment: {{ {marker}: 'yes' }}
+          processes: 3
+    """)
+    cola("publish", "-q", "work", "stopped", "closed", "other", url=broker.unix).succeeds()
+    for round in range(rounds):
+        # Each has itself, what it runs, and what it left: never more of one message than one process.
+        until(lambda: len(marked(marker)) >= 9, "all three run, round %d" % round)
+        mains = [pid for pid in marked(marker) if b"hard.sh" in pathlib.Path("/proc/%d/cmdline" % pid).read_bytes()]
+        assert len(mains) <= 3 * 2, mains  # sh and its subshells
+        broker.kill()
+        killed = time.monotonic()
+        until(lambda: not marked(marker), "all are gone, round %d" % round, 2 * 5)
+        print("round %d: gone after %.2f s" % (round, time.monotonic() - killed))
+        broker.start()
+        assert cola("queues", "work", "--json", url=broker.unix).succeeds()
+
+
+def test_the_keeper_may_die_too(start):
+    marker = "COLA_TEST_KEPT_%d" % os.getpid()
+    broker = start(f"""
+        sleeping:
+          queue: work
+          command: [sh, -c, '(setsid sleep 60 &); sleep 60']
+          environment: {{ {marker}: 'yes' }}
+    """)
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: len(marked(marker)) >= 3, "it runs")
+    before = set(marked(marker))
+    children = pathlib.Path("/proc/%d/task/%d/children" % (broker.pid, broker.pid)).read_text().split()
+    keepers = [int(pid) for pid in children if pathlib.Path("/proc/%s/cmdline" % pid).read_bytes().startswith(b"cola: keeper")]
+    if not keepers:  # started by another thread
+        tasks = pathlib.Path("/proc/%d/task" % broker.pid).iterdir()
+        children = [pid for task in tasks for pid in (task / "children").read_text().split()]
+        keepers = [int(pid) for pid in children if b"keeper" in pathlib.Path("/proc/%s/cmdline" % pid).read_bytes()]
+    assert len(keepers) == 1, children
+    os.kill(keepers[0], signal.SIGKILL)
+    until(lambda: not before & set(marked(marker)), "all of them are gone", 10)
+    # The message is handed out again, by a keeper that is new.
+    until(lambda: len(marked(marker)) >= 3, "it runs again")
+
+
+# Who may define workers
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+def test_a_file_that_others_can_write_starts_no_workers(new_broker, tmp_path, mode):
+    path = configuration(tmp_path, "a: { queue: q, command: ['true'] }")
+    os.chmod(path, mode)
+    end = new_broker("--config", path, "--workers-as-root", "yes").refuse()
+    assert end.code == BAD_CONFIGURATION and "chmod go-w " + path in end.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="for root alone")
+def test_root_starts_no_worker_that_names_no_user(new_broker, tmp_path):
+    end = new_broker("--config", configuration(tmp_path, "a: { queue: q, command: ['true'] }")).refuse()
+    assert end.code == BAD_CONFIGURATION and "worker a names no user" in end.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="for root alone")
+def test_a_worker_runs_as_its_user(start, tmp_path):
+    tmp_path.chmod(0o777)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    broker = start(f"""
+        humble: {{ queue: work, user: nobody, command: [sh, -c, 'id -un > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/user'] }}
+    """)
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: (tmp_path / "user").exists(), "the message is done")
+    assert (tmp_path / "user").read_text() == "nobody\n"
+
+
+@pytest.mark.parametrize(
+    "workers, words",
+    [
+        ("a: { queue: q }", ["worker a", "command"]),
+        ("a: { queue: q, comand: [x] }", ["worker a", "comand", "command"]),
+        ("a/b: { queue: q, command: [x] }", ["a/b"]),
+        ("a: { queue: q, command: [x], processes: 0-x }", ["worker a", "processes"]),
+        ("a: { queue: q, command: [x], time-limit: soon }", ["worker a", "time-limit", "soon"]),
+    ],
+)
+def test_what_is_wrong_with_a_definition_is_said(new_broker, tmp_path, workers, words):
+    end = new_broker("--config", configuration(tmp_path, workers)).refuse()
+    assert end.code == USAGE
+    for word in words:
+        assert word in end.stderr, end.stderr
