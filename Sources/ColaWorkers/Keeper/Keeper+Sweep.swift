@@ -5,17 +5,54 @@ internal import OrderedCollections
 extension Keeper {
     /// Kills what instances that have ended left behind. Each is finished, and reported, when nothing of it is left.
     ///
-    /// Whatever outlives its parents is a child of this process, so one look at the children is enough to know that
-    /// nothing is left. That is the common case; only if there are others, the whole machine is looked through.
+    /// Whatever outlives its parent becomes a child of this process. So one look at the children is enough to know that
+    /// nothing is left, and whoever is killed hands its own children over to be killed next. Only children that are not
+    /// collected are killed: their numbers are nobody else's.
     func sweep() {
         guard hasStrays || instances.values.contains(where: \.hasExited) else { return }
-        let strays = Self.children().filter { instanceOfProcess[$0] == nil }
-        let doomed = strays.isEmpty ? [] : kill(strays)
-        hasStrays = !doomed.isEmpty
-        let busy = Set(doomed)
-        for (instance, found) in instances where found.hasExited && !busy.contains(instance) {
+        var look = killStrays()
+        // Whoever was collected may have handed over others.
+        while look.hasCollected { look = killStrays() }
+        hasStrays = look.hasAlive
+        for (instance, found) in instances where found.hasExited && !look.owners.contains(instance) {
             finish(instance, found)
         }
+    }
+
+    /// What one look at the children has found of those that shall not live.
+    private struct Look {
+        var hasCollected = false
+        var hasAlive = false
+        /// Whose they are, of those that are alive.
+        var owners: Set<InstanceID> = []
+    }
+
+    private func killStrays() -> Look {
+        var look = Look()
+        // What has shed all its marks was most likely started by one that has just ended.
+        let heir = instances.first { $0.value.hasExited }?.key
+        for stray in strays() {
+            let owner = owner(of: stray) ?? heir
+            // Kept in mind, because a dead process does not show its marks any more.
+            adopted[stray] = owner
+            if let owner, instances[owner]?.hasExited == false { continue }
+            if case .ended = EndedChild.find(stray, keep: true) {
+                collect(orphan: stray)
+                look.hasCollected = true
+                continue
+            }
+            look.hasAlive = true
+            if let owner { look.owners.insert(owner) }
+            guard killed.insert(stray).inserted else { continue }
+            _ = Glibc.kill(stray, SIGKILL)
+            if let owner { instances[owner]?.survivorsKilled += 1 }
+        }
+        return look
+    }
+
+    /// The children that are no instance's own process: orphans.
+    func strays() -> [Int32] {
+        Self.children().filter { instanceOfProcess[$0] == nil }
     }
 
     private func finish(_ instance: InstanceID, _ found: Instance) {
@@ -23,39 +60,7 @@ extension Keeper {
         instances[instance] = nil
         instanceOfProcess[found.process] = nil
         sessions = sessions.filter { $0.value != instance }
-        tell(.swept(instance, survivorsKilled: found.killed.count))
-    }
-
-    /// Kills those of `strays` that belong to no living instance, with all below them.
-    ///
-    /// - Returns: the instances they belong to.
-    private func kill(_ strays: [Int32]) -> [InstanceID?] {
-        let table = ProcessTable.read()
-        learnSessions(table)
-        // What was shed with all marks was most likely shed by one that has just ended.
-        let heir = instances.first { $0.value.hasExited }?.key
-        var doomed: [(process: Int32, owner: InstanceID?)] = []
-        for stray in strays {
-            let owner = owner(of: stray) ?? heir
-            // Kept in mind, because a dead process does not show its marks any more.
-            adopted[stray] = owner
-            if let owner, instances[owner]?.hasExited == false { continue }
-            doomed.append((stray, owner))
-        }
-        for (stray, owner) in doomed {
-            let victims = ProcessTable.kill(stray) {
-                guard let owner, let found = instances[owner] else { return }
-                // Its number is kept, so the group is its own or nobody's.
-                _ = Glibc.kill(-found.process, SIGKILL)
-            }
-            if let owner { instances[owner]?.killed.formUnion(victims) }
-            collectIfEnded(stray)
-        }
-        return doomed.map(\.owner)
-    }
-
-    private func collectIfEnded(_ stray: Int32) {
-        if case .ended = EndedChild.find(stray, keep: true) { collect(orphan: stray) }
+        tell(.swept(instance, survivorsKilled: found.survivorsKilled))
     }
 
     /// The instance that has started an adopted process: by its session, by what was seen before, or by the marks in
@@ -76,7 +81,7 @@ extension Keeper {
     /// All that `instance` has started and that is alive, without its own process.
     func tree(of instance: InstanceID, _ process: Int32) -> [ProcessTable.Entry] {
         let table = ProcessTable.read()
-        learnSessions(table)
+        learnSessions(in: table)
         var found = table.descendants(of: process)
         for stray in table.children(of: getpid()) where instanceOfProcess[stray.process] == nil {
             guard owner(of: stray.process) == instance else { continue }
@@ -88,7 +93,7 @@ extension Keeper {
     }
 
     /// Remembers whose sessions those below the living instances are: of an orphan, only the session may be left.
-    private func learnSessions(_ table: ProcessTable) {
+    func learnSessions(in table: ProcessTable) {
         let there = table.sessions
         sessions = sessions.filter { there.contains($0.key) }
         let roots = instances.map { ($0.value.process, $0.key) } + adopted.map { ($0.key, $0.value) }
@@ -101,15 +106,11 @@ extension Keeper {
 
     /// Kills all below this process and collects it, until it has no child.
     func killEverything() {
-        for found in instances.values where !found.hasExited { _ = Glibc.kill(-found.process, SIGKILL) }
-        let itself = getpid()
         while true {
+            for child in Self.children() { _ = Glibc.kill(child, SIGKILL) }
             var answer = EndedChild.find(keep: false)
             while case .ended = answer { answer = EndedChild.find(keep: false) }
             if case .noChild = answer { return }
-            _ = ProcessTable.kill(below: itself)
-            // Without /proc at least the children are known.
-            for child in Self.children() { _ = Glibc.kill(child, SIGKILL) }
             var polled = pollfd(fd: childSignals, events: Int16(POLLIN), revents: 0)
             _ = poll(&polled, 1, 5)
             cola_process_forget_signals(childSignals)

@@ -17,7 +17,7 @@ package final class Keeper {
         let process: Int32
         /// The process has ended, and is kept until all below it has.
         var hasExited = false
-        var killed: Set<ProcessTable.Identity> = []
+        var survivorsKilled = 0
     }
 
     let link: KeeperLink
@@ -32,6 +32,9 @@ package final class Keeper {
     var adopted: [Int32: InstanceID] = [:]
     /// Sessions that were seen below an instance, while its chain of parents was there to be seen.
     var sessions: [Int32: InstanceID] = [:]
+    /// Orphans that were killed and are not collected yet.
+    var killed: Set<Int32> = []
+    /// Some that shall not live are alive.
     var hasStrays = false
     private var outgoing: Deque<[UInt8]> = []
 
@@ -184,11 +187,14 @@ package final class Keeper {
     func collect(orphan process: Int32) {
         _ = EndedChild.find(process, keep: false)
         adopted[process] = nil
+        killed.remove(process)
     }
 
     private func exited(_ instance: InstanceID, _ child: EndedChild) {
         instances[instance]?.hasExited = true
         tell(.exited(instance, child.status, child.usage))
+        // Now, while the parents of others that are alive can be seen.
+        if !strays().isEmpty { learnSessions(in: ProcessTable.read()) }
         sweep()
     }
 

@@ -172,7 +172,7 @@ struct KeeperConversation {
         let error = fcntl(2, F_GETFD) >= 0 ? 2 : null
         // `ps` shows it as "cola: keeper".
         let spec = ProcessSpec(
-            executable: executable, arguments: ["cola:", "keeper"], environment: ["SWIFT_BACKTRACE=enable=no"])
+            executable: executable, arguments: ["cola:", "keeper"], environment: Self.keeperEnvironment)
         do throws(StartFailure) {
             let surroundings = ProcessSpec.Surroundings(diesWithParent: false)
             let process = try spec.start(descriptors: [null, null, error, theirs.descriptor], surroundings)
@@ -182,6 +182,14 @@ struct KeeperConversation {
             ours.close()
             throw SystemFailure(error: error.error)
         }
+    }
+
+    /// What the executable needs to be loaded, and no secrets. A backtrace would outlive the keeper that crashed.
+    private static var keeperEnvironment: [String] {
+        let passedOn = ["LD_LIBRARY_PATH", "LD_PRELOAD", "ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { name in
+            getenv(name).map { name + "=" + String(cString: $0) }
+        }
+        return passedOn + ["SWIFT_BACKTRACE=enable=no"]
     }
 
     /// The keeper is of no use any more: it and all that it has started come to an end here.
@@ -230,10 +238,9 @@ struct KeeperConversation {
             }
             if orphans.isEmpty { return }
             for orphan in orphans {
-                if !orphan.isZombie { _ = ProcessTable.kill(orphan.process) }
-                if case .ended = EndedChild.find(orphan.process, keep: true) {
-                    _ = EndedChild.find(orphan.process, keep: false)
-                }
+                // A child that is not collected: the number is its own.
+                _ = kill(orphan.process, SIGKILL)
+                _ = EndedChild.find(orphan.process, keep: false)
             }
             _ = poll(nil, 0, 2)
         }

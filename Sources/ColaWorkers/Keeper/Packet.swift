@@ -13,6 +13,8 @@ package enum Packet {
     /// The bytes are no packet of the kind that they should be.
     package struct Malformed: Error, Equatable, Sendable, CustomStringConvertible {
         package let description: String
+
+        package init(description: String) { self.description = description }
     }
 
     /// Kinds of packets; requests are below 128, events above.

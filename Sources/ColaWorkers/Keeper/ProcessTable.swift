@@ -3,8 +3,7 @@ internal import Glibc
 
 /// The processes of the machine at one moment, and who descends from whom.
 ///
-/// It is old as soon as it is made. So signals go by number and start time, and whoever wants nobody left looks again
-/// until nobody is.
+/// It is old as soon as it is made. So signals go by number and start time.
 struct ProcessTable {
     /// A process as the system shows it.
     struct Entry {
@@ -15,19 +14,12 @@ struct ProcessTable {
         var session: Int32 { raw.session }
         var startTime: UInt64 { raw.start_time }
         var isZombie: Bool { raw.is_zombie }
-        var identity: Identity { Identity(process: process, startTime: startTime) }
 
         /// Sends a signal to this very process, whoever has its number now. Whether it was there does not matter.
         func signal(_ number: Int32) {
             var target = raw
             _ = cola_process_signal(&target, number)
         }
-    }
-
-    /// What no other process has or had.
-    struct Identity: Hashable {
-        let process: Int32
-        let startTime: UInt64
     }
 
     private let entries: [Entry]
