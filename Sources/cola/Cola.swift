@@ -55,8 +55,6 @@ struct Cola: AsyncParsableCommand {
         ])
 
     static func main() async {
-        occupyClosedStreams()
-        ignoreBrokenPipes()
         do {
             try checkText()
             let arguments = CommandLine.arguments.dropFirst()

@@ -7,6 +7,9 @@ import Dispatch
 /// `Cola` itself were the main type.
 @main enum Program {
     static func main() {
+        // Before the threads: what they wait with are descriptors, too.
+        occupyClosedStreams()
+        ignoreBrokenPipes()
         if CommandLine.arguments.dropFirst().first == Keeping.commandName { Keeping.run() }
         Task { @MainActor in
             await Cola.main()

@@ -11,9 +11,11 @@ extension Keeper {
     func sweep() {
         guard hasStrays || instances.values.contains(where: \.hasExited) else { return }
         var look = killStrays()
-        // Whoever was collected may have handed over others.
-        while look.hasCollected { look = killStrays() }
-        hasStrays = look.hasAlive
+        // Whoever was collected may have handed over others. The broker must not wait for a program that never ends
+        // doing so; it is met again at the next turn.
+        for _ in 0..<Self.looksPerTurn where look.hasCollected { look = killStrays() }
+        hasStrays = look.hasAlive || look.hasCollected
+        if look.hasCollected { return }
         for (instance, found) in instances where found.hasExited && !look.owners.contains(instance) {
             finish(instance, found)
         }
@@ -108,9 +110,11 @@ extension Keeper {
     func killEverything() {
         while true {
             for child in Self.children() { _ = Glibc.kill(child, SIGKILL) }
-            var answer = EndedChild.find(keep: false)
-            while case .ended = answer { answer = EndedChild.find(keep: false) }
-            if case .noChild = answer { return }
+            for _ in 0..<Self.endsPerTurn {
+                let answer = EndedChild.find(keep: false)
+                if case .noChild = answer { return }
+                if case .noneYet = answer { break }
+            }
             var polled = pollfd(fd: childSignals, events: Int16(POLLIN), revents: 0)
             _ = poll(&polled, 1, 5)
             cola_process_forget_signals(childSignals)

@@ -42,6 +42,9 @@ package final class Keeper {
     private static let outgoingMax = 1024
     /// Requests that are read at most before children are looked after.
     private static let requestsPerTurn = 16
+    /// Ends that are noted at most before the link is looked after, and looks at who is left then.
+    static let endsPerTurn = 1000
+    static let looksPerTurn = 100
 
     /// - Parameter link: number of the descriptor of the link. All above 2 but this one are closed.
     /// - Throws: a sentence, if this process was not started as a keeper.
@@ -160,7 +163,8 @@ package final class Keeper {
 
     /// Takes note of the children that have ended.
     private func collectEnded() {
-        while case .ended(let child) = EndedChild.find(keep: true) {
+        for _ in 0..<Self.endsPerTurn {
+            guard case .ended(let child) = EndedChild.find(keep: true) else { return }
             guard let instance = instanceOfProcess[child.process] else {
                 collect(orphan: child.process)
                 continue
@@ -171,6 +175,8 @@ package final class Keeper {
             }
             exited(instance, child)
         }
+        // There may be more, and their signals are taken.
+        hasStrays = true
     }
 
     private func collectEndedOneByOne() {

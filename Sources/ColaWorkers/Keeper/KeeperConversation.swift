@@ -36,6 +36,8 @@ struct KeeperConversation {
 
     /// How long a keeper that was let go has to end all.
     private static let farewellMilliseconds = 2_000
+    /// How long what was killed is waited for. Only what hangs in the system itself takes longer, and nothing helps.
+    private static let orphansMilliseconds = 5_000
 
     init(executable: String, mailbox: KeeperMailbox, onNotice: @escaping @Sendable (KeeperProcess.Notice) -> Void) {
         self.executable = executable
@@ -232,7 +234,7 @@ struct KeeperConversation {
     /// that is in another session than the broker, and younger than the keeper, is what a worker has left behind.
     private func killOrphans(of partner: Partner) {
         let session = getsid(0)
-        while true {
+        for _ in 0..<Self.orphansMilliseconds / 2 {
             let orphans = ProcessTable.read().children(of: getpid()).filter {
                 $0.process != partner.process && $0.session != session && $0.startTime >= partner.startTime
             }

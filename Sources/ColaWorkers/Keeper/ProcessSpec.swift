@@ -65,17 +65,23 @@ package struct ProcessSpec: Equatable, Sendable {
         self.hasNoNewPrivileges = hasNoNewPrivileges
     }
 
+    /// `PATH_MAX` of Linux, without the zero byte at the end.
+    private static let pathBytesMax = 4095
+
     /// What no process can be started from, in words; nil: nothing is wrong with it. Whether there is such a program,
     /// user or directory is found out by starting it.
     package var flaw: String? {
         if executable.isEmpty { return "the path of the program is empty" }
         if arguments.isEmpty { return "there are no arguments; the first is the name of the program" }
+        if let path = [executable, directory ?? ""].first(where: { $0.utf8.count > Self.pathBytesMax }) {
+            return "a path of \(path.utf8.count) bytes is longer than any that the system takes (\(Self.pathBytesMax))"
+        }
         let texts = [executable] + arguments + environment + (directory.map { [$0] } ?? [])
         if texts.contains(where: { $0.utf8.contains(0) }) {
             return "a path, an argument or the environment holds a zero byte, which no process can be given"
         }
         if let entry = environment.first(where: { !$0.dropFirst().contains("=") }) {
-            return "'\(entry)' in its environment is not NAME=value"
+            return "'\(entry.prefix(64))' in its environment is not NAME=value"
         }
         if (user == nil) != (group == nil) { return "a user needs a group, and a group a user" }
         if groups != nil, user == nil { return "supplementary groups need a user and a group" }

@@ -12,6 +12,7 @@ struct ProcessSpecTests {
     @Test(
         arguments: [
             ("the path of the program is empty", spoiled { $0.executable = "" }),
+            ("a path of 5000 bytes is longer", spoiled { $0.directory = String(repeating: "/", count: 5000) }),
             ("there are no arguments", spoiled { $0.arguments = [] }),
             ("holds a zero byte", spoiled { $0.arguments = ["a\u{0}b"] }),
             ("holds a zero byte", spoiled { $0.environment = ["A=\u{0}"] }),
