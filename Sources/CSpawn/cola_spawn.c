@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +17,13 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* Everything below runs in the child, between fork and exec: other threads of the parent may have held any lock, so
-   only async-signal-safe calls are made. */
+/* Everything below runs in the child before exec, mostly in the memory of the parent, whose thread waits meanwhile.
+   Other threads may hold any lock, so only async-signal-safe calls are made; and nothing is written but on the child's
+   own stack. */
 
 static void fail(int report, int step) {
     struct cola_spawn_failure failure = {step, errno};
@@ -73,11 +75,12 @@ static void become_user(const struct cola_spawn *spawn, int report) {
     gid_t group = (gid_t)spawn->group;
     /* Who may not change users may still name itself. */
     if (geteuid() != 0 && user == geteuid() && user == getuid() && group == getegid() && group == getgid()) return;
-    if (setgroups((size_t)spawn->group_count, spawn->groups) != 0) fail(report, COLA_STEP_GROUPS);
-    if (setresgid(group, group, group) != 0) fail(report, COLA_STEP_GROUP);
-    if (setresuid(user, user, user) != 0) fail(report, COLA_STEP_USER);
+    /* The system calls themselves, because the functions of the C library change all threads that it knows of. */
+    if (syscall(SYS_setgroups, (size_t)spawn->group_count, spawn->groups) != 0) fail(report, COLA_STEP_GROUPS);
+    if (syscall(SYS_setresgid, group, group, group) != 0) fail(report, COLA_STEP_GROUP);
+    if (syscall(SYS_setresuid, user, user, user) != 0) fail(report, COLA_STEP_USER);
     /* It must not be able to go back. */
-    if (user != 0 && (setuid(0) == 0 || geteuid() != user)) {
+    if (user != 0 && (syscall(SYS_setuid, 0) == 0 || geteuid() != user)) {
         errno = EPERM;
         fail(report, COLA_STEP_USER);
     }
@@ -100,7 +103,16 @@ static void score_out_of_memory(int score) {
     close(file);
 }
 
-static _Noreturn void run(const struct cola_spawn *spawn, int report, pid_t parent) {
+struct child {
+    const struct cola_spawn *spawn;
+    int report;
+    pid_t parent;
+};
+
+static int run(void *argument) {
+    const struct child *child = argument;
+    const struct cola_spawn *spawn = child->spawn;
+    int report = child->report;
     default_signals();
     if (spawn->has_session && setsid() < 0) fail(report, COLA_STEP_SESSION);
     report = place_descriptors(spawn, report);
@@ -122,32 +134,46 @@ static _Noreturn void run(const struct cola_spawn *spawn, int report, pid_t pare
     if (spawn->dies_with_parent) {
         /* After the change of user, which takes it back. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail(report, COLA_STEP_PARENT);
-        if (getppid() != parent) _exit(127); /* It died before, and nobody reads the report. */
+        if (getppid() != child->parent) _exit(127); /* It died before, and nobody reads the report. */
     }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(spawn->path, spawn->arguments, spawn->environment);
     fail(report, COLA_STEP_EXEC);
-    _exit(127);
+    return 127;
 }
 
 /* Here the child's part ends. */
 
+/* Room for the child's calls, and a fence below it. */
+enum { STACK_BYTES = 64 * 1024, FENCE_BYTES = 64 * 1024 };
+
 pid_t cola_spawn(const struct cola_spawn *spawn, struct cola_spawn_failure *failure) {
+    size_t stack_bytes = FENCE_BYTES + STACK_BYTES;
+    char *stack = mmap(NULL, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) {
+        *failure = (struct cola_spawn_failure){COLA_STEP_FORK, errno};
+        return -1;
+    }
+    mprotect(stack, FENCE_BYTES, PROT_NONE);
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) {
         *failure = (struct cola_spawn_failure){COLA_STEP_PIPE, errno};
+        munmap(stack, stack_bytes);
         return -1;
     }
     /* No handler of this process may run in the child. */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t parent = getpid();
-    pid_t process = fork();
-    if (process == 0) run(spawn, report[1], parent);
+    struct child child = {spawn, report[1], getpid()};
+    /* A copy of the memory would cost as much as all the rest. But whoever becomes another user gets one, because that
+       user's processes can reach it before exec. Signals, descriptors and the directory are the child's own anyway. */
+    int sharing = spawn->user >= 0 ? 0 : CLONE_VM | CLONE_VFORK;
+    pid_t process = clone(run, stack + stack_bytes, sharing | SIGCHLD, &child);
     int error = errno;
+    munmap(stack, stack_bytes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(report[1]);
     if (process < 0) {

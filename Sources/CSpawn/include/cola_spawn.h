@@ -63,7 +63,7 @@ struct cola_spawn_failure {
 };
 
 /* Starts a program and waits until it runs. Returns its process ID, or -1 with `failure` filled in; then no process is
-   left. Safe in a process with threads: the child calls only what is async-signal-safe. */
+   left. Safe in a process with threads: until exec, the child calls only what is async-signal-safe. */
 pid_t cola_spawn(const struct cola_spawn *spawn, struct cola_spawn_failure *failure);
 
 #endif
