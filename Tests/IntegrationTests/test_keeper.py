@@ -520,6 +520,75 @@ def test_a_keeper_with_few_descriptors_says_so_and_goes_on(marker: str) -> None:
     assert lines[2:4] == ["((0, 0), 0)", "0"]
 
 
+# A chain of processes each of which outlives its child's start for a moment, and two that double.
+CHAINS = """
+import os, time
+for _ in range(60):
+    if os.fork() == 0: break
+else: time.sleep(1000)
+while True:
+    try:
+        if os.fork():
+            time.sleep(0.004)
+            os._exit(0)
+        if os.getpid() % 3 == 0: os.setsid()
+    except OSError: pass
+    time.sleep(0.002)
+"""
+FIERCE = """
+import os, sys, time
+sys.path.insert(0, {folder!r})
+import keeper
+open("/proc/sys/kernel/pid_max", "w").write("1500")
+sessions = {file!r}
+open(sessions, "w").write("setsid sh " + sessions + " & setsid sh " + sessions + " &")
+bombs = [
+    [sys.executable, "-c", {chains!r}],
+    ["/bin/sh", "-c", "b() {{ b | b & }}; b; sleep 1000"],
+    ["/bin/sh", "-c", "sh " + sessions + "; sleep 1000"],
+]
+one = keeper.Keeper(marker={marker!r})
+for number, bomb in enumerate(bombs):
+    one.spawn(number + 1, bomb)
+    time.sleep(0.5)
+    one.signal(number + 1, 9)
+    start = time.monotonic()
+    status, killed = one.exit(number + 1, 60)
+    assert keeper.marked({marker!r}) == [] and killed > 0
+    print("%.3f" % (time.monotonic() - start))
+one.spawn(9, bombs[1])
+time.sleep(0.5)
+start = time.monotonic()
+assert one.close(60) == 0 and keeper.marked({marker!r}) == []
+print("%.3f" % (time.monotonic() - start))
+"""
+
+
+def in_namespace(script: str, numbers: int) -> str:
+    """Runs Python with process numbers of its own, at most that many, and returns what it has printed."""
+    unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    before = pathlib.Path("/proc/sys/kernel/pid_max").read_text()
+    limit = "echo %d > /proc/sys/kernel/pid_max" % numbers
+    probe = subprocess.run(unshare + shell(limit), capture_output=True, text=True, timeout=20)
+    after = pathlib.Path("/proc/sys/kernel/pid_max").read_text()
+    if after != before:
+        # An older kernel has one limit for all namespaces.
+        pathlib.Path("/proc/sys/kernel/pid_max").write_text(before)
+    if probe.returncode != 0 or after != before:
+        pytest.skip("no PID namespace with a limit of its own here: %s" % probe.stderr.strip())
+    result = subprocess.run(unshare + python(script), capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
+def test_programs_that_fork_as_fast_as_they_can_are_ended(marker: str, folder: pathlib.Path) -> None:
+    """In a PID namespace with 1,500 numbers, which they use up."""
+    script = FIERCE.format(
+        folder=str(pathlib.Path(__file__).parent), marker=marker, chains=CHAINS, file=str(folder / "sessions"))
+    print("\nseconds until nobody was left: " + in_namespace(script, 1500).replace("\n", ", "))
+
+
 CHURN = """
 import os, sys
 sys.path.insert(0, {folder!r})
@@ -554,20 +623,14 @@ print('strangers', ended, 'instances', number, 'exit', one.close())
 """
 
 
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
 def test_reused_numbers_never_lead_to_a_stranger(marker: str) -> None:
     """In a PID namespace with 400 numbers, which are used again many times."""
-    unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    probe = subprocess.run(
-        unshare + shell("echo 400 > /proc/sys/kernel/pid_max"), capture_output=True, text=True, timeout=20)
-    before = pathlib.Path("/proc/sys/kernel/pid_max").read_text()
-    if probe.returncode != 0 or int(before) <= 400:
-        pytest.skip("no PID namespace with a limit of its own here: %s" % probe.stderr.strip())
     script = CHURN.format(
         folder=str(pathlib.Path(__file__).parent), marker=marker, seconds=conftest.setting("COLA_CHURN", 5, 60))
-    result = subprocess.run(unshare + python(script), capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr
-    print("\n" + result.stdout.strip())
-    words = result.stdout.split()
+    output = in_namespace(script, 400)
+    print("\n" + output)
+    words = output.split()
     assert int(words[1]) > 400 and words[-1] == "0"
 
 

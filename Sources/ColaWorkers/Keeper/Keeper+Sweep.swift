@@ -33,8 +33,12 @@ extension Keeper {
         var look = Look()
         // What has shed all its marks was most likely started by one that has just ended.
         let heir = instances.first { $0.value.hasExited }?.key
+        let exitedCount = instances.values.count(where: \.hasExited)
+        // Then there is nothing to be asked, which counts if they are many.
+        let isHeirAlone = exitedCount == 1 && instances.count == 1
+        var victims: [Int32] = []
         for stray in strays() {
-            let owner = owner(of: stray) ?? heir
+            let owner = isHeirAlone ? heir : owner(of: stray) ?? heir
             // Kept in mind, because a dead process does not show its marks any more.
             adopted[stray] = owner
             if let owner, instances[owner]?.hasExited == false { continue }
@@ -47,9 +51,25 @@ extension Keeper {
             if let owner { look.owners.insert(owner) }
             guard killed.insert(stray).inserted else { continue }
             _ = Glibc.kill(stray, SIGKILL)
+            victims.append(stray)
             if let owner { instances[owner]?.survivorsKilled += 1 }
         }
+        killGroups(of: victims)
         return look
+    }
+
+    /// Kills the process groups of children that were killed and are not collected.
+    ///
+    /// A group dies at one blow, which is faster than any of its members can fork. It is in a session that one of a
+    /// worker's processes has made, as all sessions below this process are; so all its members are a worker's. And the
+    /// dead hold its number.
+    private func killGroups(of victims: [Int32]) {
+        // 0 and 1 would be everybody; such a group is in another namespace, and the own one has none of them.
+        var groups: Set<Int32> = [0, 1, getpgrp()]
+        for victim in victims {
+            guard let group = ProcessTable.entry(victim)?.group, groups.insert(group).inserted else { continue }
+            _ = Glibc.kill(-group, SIGKILL)
+        }
     }
 
     /// The children that are no instance's own process: orphans.
@@ -109,7 +129,9 @@ extension Keeper {
     /// Kills all below this process and collects it, until it has no child.
     func killEverything() {
         while true {
-            for child in Self.children() { _ = Glibc.kill(child, SIGKILL) }
+            let children = Self.children()
+            for child in children { _ = Glibc.kill(child, SIGKILL) }
+            killGroups(of: children)
             for _ in 0..<Self.endsPerTurn {
                 let answer = EndedChild.find(keep: false)
                 if case .noChild = answer { return }

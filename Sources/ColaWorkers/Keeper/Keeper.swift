@@ -44,9 +44,9 @@ package final class Keeper {
     private static let requestsPerTurn = 16
     /// Ends that are noted at most before the link is looked after, and looks at who is left then.
     static let endsPerTurn = 1000
-    static let looksPerTurn = 100
+    static let looksPerTurn = 10
 
-    /// - Parameter link: number of the descriptor of the link. All above 2 but this one are closed.
+    /// - Parameter link: number of the descriptor of the link. All above it are closed.
     /// - Throws: a sentence, if this process was not started as a keeper.
     package init(link: Int32) throws(NotAKeeper) {
         guard cola_link_is_socket(link) != 0 else {
@@ -66,7 +66,8 @@ package final class Keeper {
         mark = "\(itself).\(ProcessTable.entry(itself)?.startTime ?? 0)"
         // Before the broker, which all of them need.
         let score = min(1000, max(0, cola_process_out_of_memory_score()) + 300)
-        surroundings = ProcessSpec.Surroundings(outOfMemoryScore: score, openFiles: Self.raiseOpenFiles())
+        surroundings = ProcessSpec.Surroundings(
+            outOfMemoryScore: score, openFiles: Self.raiseOpenFiles(), nice: Self.raisePriority())
     }
 
     package struct NotAKeeper: Error, CustomStringConvertible {
@@ -200,7 +201,9 @@ package final class Keeper {
         instances[instance]?.hasExited = true
         tell(.exited(instance, child.status, child.usage))
         // Now, while the parents of others that are alive can be seen.
-        if !strays().isEmpty { learnSessions(in: ProcessTable.read()) }
+        if instances.values.contains(where: { !$0.hasExited }), !strays().isEmpty {
+            learnSessions(in: ProcessTable.read())
+        }
         sweep()
     }
 
@@ -228,6 +231,16 @@ package final class Keeper {
             if found.count < room { return found }
             room *= 2
         }
+    }
+
+    /// Goes before the workers, if it may: it must get at a program that takes all of the processor with its children.
+    ///
+    /// - Returns: what has to be added for those that it starts.
+    private static func raisePriority() -> Int32 {
+        let ownProcess = Int32(PRIO_PROCESS.rawValue)
+        let before = getpriority(ownProcess, 0)
+        guard setpriority(ownProcess, 0, max(-20, before - 10)) == 0 else { return 0 }
+        return before - getpriority(ownProcess, 0)
     }
 
     /// As many open files as the system allows to this process; those that it starts get what it had.

@@ -9,7 +9,7 @@ package enum KeeperEvent: Equatable, Sendable {
     case failed(InstanceID, StartFailure)
     /// The process itself has ended; some below it may still be alive.
     case exited(InstanceID, ExitStatus, ResourceUsage)
-    /// Nothing that the instance has started is left; `survivorsKilled` had to be killed.
+    /// Nothing that the instance has started is left; `survivorsKilled` outlived their parents and had to be killed.
     case swept(InstanceID, survivorsKilled: Int)
 
     /// Whom it is about.

@@ -10,6 +10,8 @@ extension ProcessSpec {
         var outOfMemoryScore: Int32?
         /// Limit of open files where the spec names none; nil: as the caller.
         var openFiles: (soft: UInt64, hard: UInt64)?
+        /// Added to the spec's.
+        var nice: Int32 = 0
         var diesWithParent = true
     }
 
@@ -50,7 +52,7 @@ extension ProcessSpec {
                             spawn.groups = groups.baseAddress
                             spawn.group_count = Int32(groups.count)
                             spawn.file_mode_mask = umask.map(Int32.init) ?? -1
-                            spawn.nice = nice
+                            spawn.nice = nice + surroundings.nice
                             spawn.out_of_memory_score = surroundings.outOfMemoryScore ?? -1
                             spawn.has_session = true
                             spawn.dies_with_parent = surroundings.diesWithParent

@@ -11,6 +11,7 @@ struct ProcessTable {
 
         var process: Int32 { raw.process }
         var parent: Int32 { raw.parent }
+        var group: Int32 { raw.group }
         var session: Int32 { raw.session }
         var startTime: UInt64 { raw.start_time }
         var isZombie: Bool { raw.is_zombie }
