@@ -54,22 +54,8 @@ extension Keeper {
             victims.append(stray)
             if let owner { instances[owner]?.survivorsKilled += 1 }
         }
-        killGroups(of: victims)
+        ProcessTable.killGroups(of: victims)
         return look
-    }
-
-    /// Kills the process groups of children that were killed and are not collected.
-    ///
-    /// A group dies at one blow, which is faster than any of its members can fork. It is in a session that one of a
-    /// worker's processes has made, as all sessions below this process are; so all its members are a worker's. And the
-    /// dead hold its number.
-    private func killGroups(of victims: [Int32]) {
-        // 0 and 1 would be everybody; such a group is in another namespace, and the own one has none of them.
-        var groups: Set<Int32> = [0, 1, getpgrp()]
-        for victim in victims {
-            guard let group = ProcessTable.entry(victim)?.group, groups.insert(group).inserted else { continue }
-            _ = Glibc.kill(-group, SIGKILL)
-        }
     }
 
     /// The children that are no instance's own process: orphans.
@@ -131,7 +117,7 @@ extension Keeper {
         while true {
             let children = Self.children()
             for child in children { _ = Glibc.kill(child, SIGKILL) }
-            killGroups(of: children)
+            ProcessTable.killGroups(of: children)
             for _ in 0..<Self.endsPerTurn {
                 let answer = EndedChild.find(keep: false)
                 if case .noChild = answer { return }

@@ -239,11 +239,10 @@ struct KeeperConversation {
                 $0.process != partner.process && $0.session != session && $0.startTime >= partner.startTime
             }
             if orphans.isEmpty { return }
-            for orphan in orphans {
-                // A child that is not collected: the number is its own.
-                _ = kill(orphan.process, SIGKILL)
-                _ = EndedChild.find(orphan.process, keep: false)
-            }
+            // Children that are not collected: the numbers are their own.
+            for orphan in orphans { _ = kill(orphan.process, SIGKILL) }
+            ProcessTable.killGroups(of: orphans.map(\.process))
+            for orphan in orphans { _ = EndedChild.find(orphan.process, keep: false) }
             _ = poll(nil, 0, 2)
         }
     }

@@ -52,6 +52,20 @@ struct ProcessTable {
         return cola_process_read(process, &raw) == 0 ? Entry(raw: raw) : nil
     }
 
+    /// Kills the process groups of children that were killed and are not collected.
+    ///
+    /// A group dies at one blow, which is faster than any of its members can fork. It is in a session that one of a
+    /// worker's processes has made, as all sessions below the keeper are; so all its members are a worker's. And the
+    /// dead hold its number.
+    static func killGroups(of victims: [Int32]) {
+        // 0 and 1 would be everybody; such a group is in another namespace, and the own one has none of them.
+        var groups: Set<Int32> = [0, 1, getpgrp()]
+        for victim in victims {
+            guard let group = entry(victim)?.group, groups.insert(group).inserted else { continue }
+            _ = kill(-group, SIGKILL)
+        }
+    }
+
     func children(of process: Int32) -> [Entry] {
         (children[process] ?? []).map { entries[$0] }
     }
