@@ -12,7 +12,7 @@ extension Supervisor {
         switch target {
         case .worker(let name):
             guard let worker = workers[name], !worker.isRemoved else {
-                let names = workers.keys.map(\.description)
+                let names = workers.values.filter { !$0.isRemoved }.map(\.definition.name.description)
                 throw .noWorker(name, near: Spelling.nearest(to: name.description, among: names))
             }
             if case .scale(let range) = command {

@@ -1,5 +1,4 @@
 internal import ColaCore
-internal import DequeModule
 internal import OrderedCollections
 
 extension Supervisor {
@@ -46,7 +45,11 @@ extension Supervisor {
     mutating func queue(_ id: InstanceID) {
         guard let instance = instances[id], !instance.isQueued, instance.wantsStart else { return }
         instances[id]?.isQueued = true
-        if instance.failures == 0 { fresh.append(id) } else { failed.append(id) }
+        if instance.failures == 0 {
+            fresh.append(id, of: instance.worker)
+        } else {
+            failed.append(id, of: instance.worker)
+        }
     }
 
     /// Starts as many as the budget allows of those whose turn it is.

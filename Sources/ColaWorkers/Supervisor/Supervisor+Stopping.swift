@@ -1,5 +1,4 @@
 internal import ColaCore
-internal import DequeModule
 internal import OrderedCollections
 
 extension Supervisor {

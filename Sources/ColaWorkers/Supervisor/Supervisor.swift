@@ -1,5 +1,4 @@
 package import ColaCore
-internal import DequeModule
 internal import OrderedCollections
 
 /// Decides which processes there are: starts, restarts with pauses, scaling, pausing and stopping of workers.
@@ -33,8 +32,8 @@ package struct Supervisor: Sendable {
     var timers = Timers<TimerKey>()
     /// Those whose turn it is to be started: first attempts, and those that have failed. They take turns, so that
     /// neither a storm of crashes holds up the others, nor they it.
-    var fresh: Deque<InstanceID> = []
-    var failed: Deque<InstanceID> = []
+    var fresh = StartQueue()
+    var failed = StartQueue()
     var wasFreshLast = false
     var budget: StartBudget
     var hasKeeper = false

@@ -4,7 +4,7 @@ import Testing
 
 /// What must hold of workers, whatever processes, the keeper, operators and settings do.
 @Suite struct SupervisorSimulationTests {
-    @Test(arguments: Seeds.blocks(of: 200, long: 4_000))
+    @Test(arguments: Seeds.blocks(of: 40, long: 4_000))
     func noWorkerIsDoubledOrphanedOrForgotten(seeds: ClosedRange<UInt64>) {
         for seed in seeds {
             let world = SupervisorWorld(seed: seed)
@@ -17,7 +17,7 @@ import Testing
     @Test func everyStateAndEveryEndIsReached() {
         var reached: Set<InstanceState> = []
         var ends: [String: Int] = [:]
-        for seed in UInt64(1)...25 {
+        for seed in UInt64(1)...10 {
             let world = SupervisorWorld(seed: seed)
             world.run(steps: 600)
             reached.formUnion(world.reached)

@@ -1,13 +1,23 @@
 import ColaCore
+import ColaTesting
 import ColaWorkers
 
 extension SupervisorWorld {
-    func apply(_ event: SupervisorEvent) { perform(supervisor.apply(event, at: now)) }
+    func apply(_ event: SupervisorEvent) {
+        trace("\(event)")
+        perform(supervisor.apply(event, at: now))
+    }
+
+    /// A replay is in full view.
+    func trace(_ text: @autoclosure () -> String) {
+        if Seeds.isReplay { print("\(now.rawValue / 1_000_000) \(text())") }
+    }
 
     func perform(_ actions: [SupervisorAction]) {
         let size = supervisor.status.map { $0.instances.count + $0.range.upperBound }.reduce(0, +)
         if actions.count > 20 + 12 * (size + workerOf.count) { violate("\(actions.count) actions for one event") }
         for action in actions {
+            trace("    \(action)")
             if isAllGone { violate("an action after the last: \(action)") }
             switch action {
             case .spawn(let id, let definition, let attempt):
@@ -52,9 +62,10 @@ extension SupervisorWorld {
             waiting[worker, default: 0] += held
         }
         switch ending {
-        case .exited, .timedOut, .startFailed: streaks[id, default: 0] += 1
-        case .stopped(_, let why): if why.hasPrefix("it was not ready") { streaks[id, default: 0] += 1 }
-        case .keeperLost: break
+        case .timedOut: streaks[id, default: 0] += 1
+        case .stopped(_, let why) where why.hasPrefix("it was not ready"): streaks[id, default: 0] += 1
+        case .exited, .startFailed: streaks[id] = stoppingSince[id] == nil ? streaks[id, default: 0] + 1 : 0
+        case .stopped, .keeperLost: streaks[id] = 0
         }
     }
 
@@ -112,7 +123,7 @@ extension SupervisorWorld {
             for instance in worker.instances { check(instance) }
         }
         let held = inHand.values.reduce(0, +)
-        if !isQuiet, published != done + held + waiting.values.reduce(0, +) { violate("a message is lost or doubled") }
+        if published != done + held + waiting.values.reduce(0, +) { violate("a message is lost or doubled") }
     }
 
     private func check(_ instance: InstanceStatus) {

@@ -84,6 +84,7 @@ extension SupervisorWorld {
             {
                 scaled[name] = range
             }
+            trace("\(command) \(target)")
             perform(try supervisor.apply(command, to: target, at: now))
         } catch {
             switch error {
@@ -100,12 +101,20 @@ extension SupervisorWorld {
     /// From now on all goes well: what is wanted must be there in the end, and nothing else.
     func becomeQuiet() {
         isQuiet = true
-        for id in processes.keys { processes[id]?.ignoresEnd = false }
+        for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
+            processes[id]?.ignoresEnd = false
+            // What would never have ended does now.
+            if inHand[id, default: 0] > 0, supervisor.definition(of: id)?.mode == .exec {
+                schedule(.exit(id, process.number, .code(0)), at: milliseconds(1...100))
+            }
+        }
         for name in Self.names where definitions[name] != nil { command(.resume, .worker(name)) }
         for id in workerOf.keys.sorted() { apply(.letGo(id)) }
         pass(milliseconds: 120_000)
         for name in Self.names where definitions[name] != nil { command(.start, .worker(name)) }
-        for name in Self.names { waiting[name] = definitions[name] == nil ? 0 : waiting[name] }
+        for name in Self.names where definitions[name] == nil {
+            published -= waiting.removeValue(forKey: name) ?? 0
+        }
         pass(milliseconds: 600_000)
         for name in Self.names { report(name) }
         pass(milliseconds: 300_000)
@@ -122,7 +131,7 @@ extension SupervisorWorld {
             }
             feed()
             let next = (due.map(\.at) + [supervisor.nextDeadline].compactMap { $0 }).min() ?? until
-            if min(next, nextReport) > until { break }
+            if min(next, nextReport) >= until { break }
             if next > nextReport {
                 now = max(now, nextReport)
             } else {

@@ -214,6 +214,7 @@ final class SupervisorWorld {
             guard let process = processes[id], process.number == number else { return }
             if process.isHalted, !process.isDying { return schedule(item, at: milliseconds(50...100)) }
             processes[id] = nil
+            let isExec = supervisor.definition(of: id)?.mode == .exec
             if let definition = supervisor.definition(of: id) {
                 if definition.mode == .exec {
                     if !definition.exitCodes.isCrash(status) { good() }
@@ -225,6 +226,8 @@ final class SupervisorWorld {
                 }
             }
             apply(.exited(id, status, ResourceUsage(userMicroseconds: 1, systemMicroseconds: 1, residentBytesMost: 1)))
+            // What it does as something else begins anew.
+            if isExec { streaks[id] = 0 }
         }
     }
 
