@@ -151,4 +151,24 @@ struct DefinitionReader {
         }
         return Double(percent) / 100
     }
+
+    /// `first`, `most`, `factor` and `jitter`.
+    mutating func growingDelay(
+        _ section: Section, standard: ExponentialDelay, from least: Int64 = 0
+    ) -> ExponentialDelay {
+        var delay = standard
+        let first = duration("first", of: section, from: least)
+        let most = duration("most", of: section, from: least)
+        delay.first = first ?? min(delay.first, most ?? delay.first)
+        delay.most = most ?? max(delay.most, delay.first)
+        delay.factor = factor("factor", of: section, to: 100) ?? delay.factor
+        delay.jitter = part("jitter", of: section) ?? delay.jitter
+        if delay.first > delay.most {
+            let given = Quantity.text(milliseconds: delay.first)
+            let other = Quantity.text(milliseconds: delay.most)
+            fail(section.path(of: "first"), "is '\(given)'; it must be at most \(section.path(of: "most")), \(other)")
+            return standard
+        }
+        return delay
+    }
 }

@@ -51,7 +51,7 @@ struct Instance: Sendable {
     var idleSince: Instant
     var stopping: Stopping?
     var rest = Rest.none
-    /// Whether it is among those that wait for their turn to be started.
+    /// Whether it has a turn to be started, which it may not want any more when it comes.
     var isQueued = false
     /// Whether its process is of an older definition, or an operator wants another.
     var needsRestart = false

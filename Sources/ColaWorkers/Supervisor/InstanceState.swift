@@ -11,8 +11,8 @@ package enum InstanceState: String, CaseIterable, Sendable {
     /// It has no process: it failed and waits, is over, or was stopped.
     case terminated
 
-    /// The states that lie on the way to `other`, with it as the last: what is blocked becomes ready before it runs, and
-    /// a process that has ended is followed by a new one.
+    /// The states that lie on the way to `other`, with it as the last: what is blocked becomes ready before it runs,
+    /// and a process that has ended is followed by a new one.
     func path(to other: InstanceState) -> [InstanceState] {
         switch (self, other) {
         case (.blocked, .running), (.new, .running): [.ready, .running]

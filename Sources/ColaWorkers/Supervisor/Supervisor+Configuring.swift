@@ -2,8 +2,8 @@ internal import ColaCore
 internal import OrderedCollections
 
 extension Supervisor {
-    /// What is new is added, what is gone is stopped, and what has changed is taken on: at once where a process does not
-    /// have to be another for it, else when its turn to be replaced has come.
+    /// What is new is added, what is gone is stopped, and what has changed is taken on: at once where a process does
+    /// not have to be another for it, else when its turn to be replaced has come.
     mutating func configure(_ definitions: [WorkerDefinition]) {
         guard shutdown == nil else { return }
         let names = Set(definitions.map(\.name))
@@ -49,7 +49,6 @@ extension Supervisor {
             stopFeeding(id)
             instances[id]?.failures = 0
             instances[id]?.crashes = 0
-            instances[id]?.isQueued = false
             if instance.state != .terminated { change(id, [.terminated], "its definition has changed") }
             arm(id, "it goes on by its new definition")
         }

@@ -16,8 +16,8 @@ extension Supervisor {
         }
     }
 
-    /// The process of an instance is gone: what it held ends with it, and then its order, or else the rule for restarts,
-    /// says how it goes on.
+    /// The process of an instance is gone: what it held ends with it, and then its order, or else the rule for
+    /// restarts, says how it goes on.
     mutating func processEnded(_ id: InstanceID, _ loss: Loss) {
         guard let instance = instances[id], instance.hasProcess else { return }
         let ending = ending(of: instance, loss)

@@ -57,7 +57,7 @@ extension Supervisor {
         guard hasKeeper else { return }
         while let id = isFreshNext ? fresh.first : failed.first {
             let isFresh = isFreshNext
-            guard let instance = instances[id], instance.isQueued, instance.wantsStart,
+            guard let instance = instances[id], instance.wantsStart,
                 let worker = workers[instance.worker], worker.alive < worker.range.upperBound
             else {
                 // Gone or held up; where there was no room, the next end of a process makes some (`settle`).

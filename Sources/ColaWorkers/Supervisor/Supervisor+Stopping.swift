@@ -18,7 +18,6 @@ extension Supervisor {
         }
         unpause(id)
         stopFeeding(id)
-        instances[id]?.isQueued = false
         guard instance.hasProcess else { return stopWithoutProcess(id, then, why) }
         let deadline = limited(now.advanced(byMilliseconds: instance.definition.stop.grace), half: true)
         instances[id]?.stopping = Instance.Stopping(
@@ -102,7 +101,6 @@ extension Supervisor {
         guard let instance = instances[id], !instance.isPaused, instance.stopping == nil else { return }
         stopFeeding(id)
         instances[id]?.pausedAt = now
-        instances[id]?.isQueued = false
         if instance.hasProcess { actions.append(.signal(id, .stop, .tree)) }
         refresh(id, "paused by operator")
     }
