@@ -7,13 +7,12 @@ import pathlib
 import signal
 import textwrap
 import time
-from typing import Callable, Iterator, List
+from typing import Callable, List
 
 import pytest
 
 from broker import Broker
 from cli import USAGE, cola
-import native
 
 BAD_CONFIGURATION = 78
 PATIENCE = 30.0
@@ -86,7 +85,7 @@ def test_a_message_is_a_process_with_the_body_as_its_input(start, tmp_path):
           queue: in
           command: [sh, -c, 'cat > {tmp_path}/body; env | grep ^COLA_ | sort > {tmp_path}/environment']
     """)
-    cola("publish", "-q", "in", "--key", "k", "--header", "Content-Type=a/b", "--id", "7", "line\nand more",
+    cola("publish", "-q", "in", "--key", "k", "--header", "Content-Type=a/b", "--message-id", "7", "line\nand more",
          url=broker.unix).succeeds()
     until(lambda: is_idle(broker, "in") and (tmp_path / "environment").exists(), "the message is done")
     assert (tmp_path / "body").read_bytes() == b"line\nand more"
@@ -103,8 +102,7 @@ def test_a_large_body_and_bytes_of_all_kinds_arrive_whole(start, tmp_path):
         copying: {{ queue: in, command: [sh, -c, 'cat > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/body'] }}
     """)
     body = os.urandom(3_000_000)
-    with native.Connection(broker.unix) as connection:
-        until(lambda: connection.call("pub in %d" % len(body), body).is_ok, "the queue is there")
+    cola("publish", "-q", "in", "--file", "-", url=broker.unix, input=body).succeeds()
     until(lambda: (tmp_path / "body").exists(), "the message is done")
     assert (tmp_path / "body").read_bytes() == body
 
@@ -146,7 +144,7 @@ def test_what_it_writes_is_the_result(start):
         upper: { queue: words, command: [tr, a-z, A-Z], result-queue: results }
     """)
     cola("declare", "queue", "results", url=broker.unix).succeeds()
-    cola("publish", "-q", "words", "--corr", "c-1", "hello", url=broker.unix).succeeds()
+    cola("publish", "-q", "words", "--correlation-id", "c-1", "hello", url=broker.unix).succeeds()
     until(lambda: ready(broker, "results") == 1, "the result is there")
     result = peek(broker, "results")[0]
     assert result["body"] == "HELLO" and result["headers"]["cola-correlation-id"] == "c-1"

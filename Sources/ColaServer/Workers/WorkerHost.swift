@@ -27,6 +27,8 @@ final class WorkerHost {
     /// process after the other.
     private var processes: [InstanceID: InstanceID] = [:]
     private var running: [InstanceID: InstanceID] = [:]
+    /// Of processes that have ended, while what they started is still being killed.
+    private var exits: [InstanceID: (status: ExitStatus, usage: ResourceUsage)] = [:]
     private var lastProcess: UInt64 = 0
     private var timer: Scheduled<Void>?
     private var deadline: Instant?
@@ -81,6 +83,7 @@ final class WorkerHost {
             logger.error("the keeper of the workers has ended, and they with it", metadata: ["reason": "\(reason)"])
             processes = [:]
             running = [:]
+            exits = [:]
             apply(.keeperLost)
             // What the next one is asked for waits until nothing is left of this one.
             apply(.keeperReady)
@@ -97,11 +100,16 @@ final class WorkerHost {
         case .failed(let process, let failure):
             guard let instance = forget(process) else { return }
             apply(.startFailed(instance, failure.description))
-        case .exited(let process, let status, let usage):
-            guard let instance = forget(process) else { return }
-            apply(.exited(instance, status, usage))
-        case .swept(_, let killed):
-            if killed > 0 { logger.info("what a worker left behind was killed", metadata: ["processes": "\(killed)"]) }
+        case .exited(let process, let status, let usage): exits[process] = (status, usage)
+        case .swept(let process, let killed):
+            // Only now nothing is left of it, and the next one may be started.
+            guard let exit = exits.removeValue(forKey: process), let instance = forget(process) else { return }
+            if killed > 0 {
+                logger.info(
+                    "what a process left behind was killed",
+                    metadata: ["instance": "\(instance)", "processes": "\(killed)"])
+            }
+            apply(.exited(instance, exit.status, exit.usage))
         }
     }
 
