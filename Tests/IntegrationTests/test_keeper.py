@@ -278,13 +278,13 @@ def test_limits_hold(running: Keeper) -> None:
 def test_a_process_is_what_the_request_says(running: Keeper) -> None:
     read, write = os.pipe()
     script = (
-        "echo $0 $1; umask; nice; pwd; ulimit -n; ulimit -c; echo $COLA_WORKER_INSTANCE; cat /proc/self/oom_score_adj;"
+        "echo $0 $1; umask; nice; pwd; ulimit -n; ulimit -c; echo $COLA_WORKER_PROCESS; cat /proc/self/oom_score_adj;"
         " grep -E 'NoNewPrivs|SigBlk|SigIgn' /proc/self/status; [ $(ps -o sid= -p $$) = $$ ] && echo leads"
     )
     running.spawn(
         41, ["/bin/sh", "-c", script, "name", "argument"], [0, write, 2],
         umask=0o27, nice=5, directory="/tmp", files=77, no_new_privileges=True,
-        environment={"COLA_WORKER_INSTANCE": "forged"},
+        environment={"COLA_WORKER_PROCESS": "forged"},
     )
     assert running.exit(41) == ((CODE, 0), 0)
     lines = os.read(read, 4096).decode().split("\n")

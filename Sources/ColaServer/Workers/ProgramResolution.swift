@@ -20,13 +20,15 @@ struct ProgramResolution {
     let serverEnvironment: [String: String]
 
     /// - Parameter message: the environment that a message adds.
-    func spec(of definition: WorkerDefinition, message: [String]) throws(Problem) -> ProcessSpec {
+    func spec(
+        of definition: WorkerDefinition, _ instance: InstanceID, message: [String]
+    ) throws(Problem) -> ProcessSpec {
         let environment = environment(of: definition)
         var spec = ProcessSpec(
             executable: try path(of: definition.command[0], environment["PATH"] ?? serverEnvironment["PATH"]),
             arguments: definition.command,
             environment: environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-                + ["COLA_WORKER=\(definition.name)"] + message)
+                + ["COLA_WORKER=\(definition.name)", "COLA_WORKER_INSTANCE=\(instance)"] + message)
         spec.directory = definition.directory ?? Self.workingDirectory
         try identify(definition, &spec)
         spec.umask = definition.umask.map { UInt16(clamping: $0) } ?? 0o077

@@ -23,12 +23,11 @@ final class WorkerHost {
     private var supervisor: Supervisor
     private var keeper: KeeperProcess?
     private var seats: [InstanceID: ExecSeat] = [:]
-    /// What the keeper calls the processes that it was asked for: each has a number of its own, while a seat has one
-    /// process after the other.
-    private var processes: [InstanceID: InstanceID] = [:]
-    private var running: [InstanceID: InstanceID] = [:]
+    /// What the keeper was asked for and whose end it has not told yet, and the other way round.
+    private var processes: [SpawnID: InstanceID] = [:]
+    private var running: [InstanceID: SpawnID] = [:]
     /// Of processes that have ended, while what they started is still being killed.
-    private var exits: [InstanceID: (status: ExitStatus, usage: ResourceUsage)] = [:]
+    private var exits: [SpawnID: (status: ExitStatus, usage: ResourceUsage)] = [:]
     private var lastProcess: UInt64 = 0
     private var timer: Scheduled<Void>?
     private var deadline: Instant?
@@ -113,7 +112,7 @@ final class WorkerHost {
         }
     }
 
-    private func forget(_ process: InstanceID) -> InstanceID? {
+    private func forget(_ process: SpawnID) -> InstanceID? {
         guard let instance = processes.removeValue(forKey: process) else { return nil }
         running[instance] = nil
         return instance
@@ -223,7 +222,7 @@ final class WorkerHost {
         }
         let spec: ProcessSpec
         do throws(ProgramResolution.Problem) {
-            spec = try resolution.spec(of: definition, message: seat.environment)
+            spec = try resolution.spec(of: definition, instance, message: seat.environment)
         } catch {
             return apply(.startFailed(instance, error.sentence))
         }
@@ -242,7 +241,7 @@ final class WorkerHost {
         read(output.read, of: seat) { seat, bytes in seat.wrote(output: bytes) }
         read(errors.read, of: seat) { seat, bytes in seat.wrote(error: bytes) }
         lastProcess += 1
-        let process = InstanceID(lastProcess)
+        let process = SpawnID(lastProcess)
         processes[process] = instance
         running[instance] = process
         keeper?.send(.spawn(process, spec), descriptors: [input, output.write, errors.write])

@@ -26,7 +26,7 @@ extension Keeper {
         var hasCollected = false
         var hasAlive = false
         /// Whose they are, of those that are alive.
-        var owners: Set<InstanceID> = []
+        var owners: Set<SpawnID> = []
     }
 
     private func killStrays() -> Look {
@@ -63,7 +63,7 @@ extension Keeper {
         Self.children().filter { instanceOfProcess[$0] == nil }
     }
 
-    private func finish(_ instance: InstanceID, _ found: Instance) {
+    private func finish(_ instance: SpawnID, _ found: Instance) {
         _ = EndedChild.find(found.process, keep: false)
         instances[instance] = nil
         instanceOfProcess[found.process] = nil
@@ -73,21 +73,21 @@ extension Keeper {
 
     /// The instance that has started an adopted process: by its session, by what was seen before, or by the marks in
     /// its environment. Who has shed all of them belongs to nobody.
-    private func owner(of stray: Int32) -> InstanceID? {
+    private func owner(of stray: Int32) -> SpawnID? {
         if let session = ProcessTable.entry(stray)?.session {
             if let instance = instanceOfProcess[session] { return instance }
             if let instance = sessions[session] { return instance }
         }
         if let instance = adopted[stray] { return instance }
         guard Self.environment(stray, "COLA_KEEPER") == mark,
-            let number = Self.environment(stray, "COLA_WORKER_INSTANCE").flatMap({ UInt64($0) }),
-            instances[InstanceID(number)] != nil
+            let number = Self.environment(stray, "COLA_WORKER_PROCESS").flatMap({ UInt64($0) }),
+            instances[SpawnID(number)] != nil
         else { return nil }
-        return InstanceID(number)
+        return SpawnID(number)
     }
 
     /// All that `instance` has started and that is alive, without its own process.
-    func tree(of instance: InstanceID, _ process: Int32) -> [ProcessTable.Entry] {
+    func tree(of instance: SpawnID, _ process: Int32) -> [ProcessTable.Entry] {
         let table = ProcessTable.read()
         learnSessions(in: table)
         var found = table.descendants(of: process)

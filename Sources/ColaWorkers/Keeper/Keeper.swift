@@ -26,12 +26,12 @@ package final class Keeper {
     /// What `COLA_KEEPER` says in the environment of all below, so that those of another keeper are told apart.
     let mark: String
     let surroundings: ProcessSpec.Surroundings
-    var instances: OrderedDictionary<InstanceID, Instance> = [:]
-    var instanceOfProcess: [Int32: InstanceID] = [:]
+    var instances: OrderedDictionary<SpawnID, Instance> = [:]
+    var instanceOfProcess: [Int32: SpawnID] = [:]
     /// Orphans that were adopted, and the living instance whose they are.
-    var adopted: [Int32: InstanceID] = [:]
+    var adopted: [Int32: SpawnID] = [:]
     /// Sessions that were seen below an instance, while its chain of parents was there to be seen.
-    var sessions: [Int32: InstanceID] = [:]
+    var sessions: [Int32: SpawnID] = [:]
     /// Orphans that were killed and are not collected yet.
     var killed: Set<Int32> = []
     /// Some that shall not live are alive.
@@ -126,7 +126,7 @@ package final class Keeper {
         return true
     }
 
-    private func spawn(_ instance: InstanceID, _ spec: ProcessSpec, _ received: KeeperLink.Received) {
+    private func spawn(_ instance: SpawnID, _ spec: ProcessSpec, _ received: KeeperLink.Received) {
         do throws(StartFailure) {
             if instances[instance] != nil {
                 throw StartFailure(
@@ -137,7 +137,7 @@ package final class Keeper {
             var descriptors = received.descriptors
             while descriptors.count < 3 { descriptors.append(null) }
             var surroundings = surroundings
-            surroundings.environment = [("COLA_WORKER_INSTANCE", "\(instance)"), ("COLA_KEEPER", mark)]
+            surroundings.environment = [("COLA_WORKER_PROCESS", "\(instance)"), ("COLA_KEEPER", mark)]
             let process = try spec.start(descriptors: descriptors, surroundings)
             instances[instance] = Instance(process: process)
             instanceOfProcess[process] = instance
@@ -149,7 +149,7 @@ package final class Keeper {
         }
     }
 
-    private func signal(_ instance: InstanceID, _ number: Int32, _ scope: SignalScope) {
+    private func signal(_ instance: SpawnID, _ number: Int32, _ scope: SignalScope) {
         guard let found = instances[instance], !found.hasExited else { return }
         // A child that is not collected: the numbers are its own.
         switch scope {
@@ -197,7 +197,7 @@ package final class Keeper {
         killed.remove(process)
     }
 
-    private func exited(_ instance: InstanceID, _ child: EndedChild) {
+    private func exited(_ instance: SpawnID, _ child: EndedChild) {
         instances[instance]?.hasExited = true
         tell(.exited(instance, child.status, child.usage))
         // Now, while the parents of others that are alive can be seen.

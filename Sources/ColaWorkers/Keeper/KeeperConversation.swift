@@ -30,7 +30,7 @@ struct KeeperConversation {
     private let onNotice: @Sendable (KeeperProcess.Notice) -> Void
     private var partner: Partner?
     private var outgoing: Deque<Outgoing> = []
-    private var stages: OrderedDictionary<InstanceID, Stage> = [:]
+    private var stages: OrderedDictionary<SpawnID, Stage> = [:]
     /// Sending must be tried again after a moment, because nothing says when there is room.
     private var mustRetry = false
 
@@ -113,7 +113,7 @@ struct KeeperConversation {
 
     /// - Returns: why the request must not be sent.
     private mutating func prepare(
-        _ instance: InstanceID, _ spec: ProcessSpec, _ packet: [UInt8], _ descriptorCount: Int
+        _ instance: SpawnID, _ spec: ProcessSpec, _ packet: [UInt8], _ descriptorCount: Int
     ) -> StartFailure? {
         func failure(_ step: StartFailure.Step, _ error: Int32, _ reason: String) -> StartFailure {
             StartFailure(step: step, error: error, description: "cannot start '\(spec.executable)': \(reason)")

@@ -5,15 +5,15 @@ package enum KeeperEvent: Equatable, Sendable {
     /// The keeper is there; what it holds of the memory, in bytes.
     case ready(residentBytes: Int64)
     /// The program runs. `startTime` is in clock ticks since the machine started; with the number it names the process.
-    case started(InstanceID, process: Int32, startTime: UInt64)
-    case failed(InstanceID, StartFailure)
+    case started(SpawnID, process: Int32, startTime: UInt64)
+    case failed(SpawnID, StartFailure)
     /// The process itself has ended; some below it may still be alive.
-    case exited(InstanceID, ExitStatus, ResourceUsage)
+    case exited(SpawnID, ExitStatus, ResourceUsage)
     /// Nothing that the instance has started is left; `survivorsKilled` outlived their parents and had to be killed.
-    case swept(InstanceID, survivorsKilled: Int)
+    case swept(SpawnID, survivorsKilled: Int)
 
     /// Whom it is about.
-    package var instance: InstanceID? {
+    package var instance: SpawnID? {
         switch self {
         case .ready: nil
         case .started(let instance, _, _), .failed(let instance, _), .exited(let instance, _, _),

@@ -2,7 +2,7 @@
 package enum KeeperRequest: Equatable, Sendable {
     /// Starts a process. Number `i` of the packet's descriptors becomes the process's descriptor `i`; of 0, 1 and 2,
     /// those that are not there become `/dev/null`. Answered by `started` or `failed`.
-    case spawn(InstanceID, ProcessSpec)
+    case spawn(SpawnID, ProcessSpec)
     /// Sends a signal. Nothing happens if the instance has ended: its `exited` is on the way then.
-    case signal(InstanceID, number: Int32, SignalScope)
+    case signal(SpawnID, number: Int32, SignalScope)
 }

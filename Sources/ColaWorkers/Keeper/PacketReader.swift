@@ -56,7 +56,7 @@ struct PacketReader {
         return numbers
     }
 
-    mutating func instance() throws(Packet.Malformed) -> InstanceID { InstanceID(try integer("instance")) }
+    mutating func instance() throws(Packet.Malformed) -> SpawnID { SpawnID(try integer("instance")) }
 
     /// - Throws: if bytes are left, which belong to no field.
     func end() throws(Packet.Malformed) {

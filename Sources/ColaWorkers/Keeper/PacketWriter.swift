@@ -37,5 +37,5 @@ struct PacketWriter {
         for number in numbers { write(number) }
     }
 
-    mutating func write(_ instance: InstanceID) { write(instance.rawValue) }
+    mutating func write(_ instance: SpawnID) { write(instance.rawValue) }
 }

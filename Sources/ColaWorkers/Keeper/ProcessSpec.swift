@@ -5,7 +5,7 @@ package struct ProcessSpec: Equatable, Sendable {
     package var executable: String
     /// What the program sees as its arguments; the first is by custom its name. Not empty.
     package var arguments: [String]
-    /// All of its environment, as `NAME=value`. `COLA_WORKER_INSTANCE` and `COLA_KEEPER` are added by the keeper.
+    /// All of its environment, as `NAME=value`. `COLA_WORKER_PROCESS` and `COLA_KEEPER` are added by the keeper.
     package var environment: [String]
     /// Where it starts; nil: `/`.
     package var directory: String?

@@ -29,7 +29,7 @@ struct KeeperProcessTests {
 
     @Test func aProcessIsStartedAndItsEndIsTold() throws {
         try withKeeper { keeper, log in
-            let instance = InstanceID(1)
+            let instance = SpawnID(1)
             keeper.send(.spawn(instance, shell("exit 7")))
             let events = try log.waitUntilSwept(instance)
             guard case .exited(_, .code(7), let usage) = events[1] else {
@@ -50,8 +50,8 @@ struct KeeperProcessTests {
         try withKeeper { keeper, log in
             var ends: [Int32] = [0, 0]
             #expect(pipe(&ends) == 0)
-            keeper.send(.spawn(InstanceID(1), shell("echo hello")), descriptors: [dup(ends[1]), ends[1]])
-            _ = try log.waitUntilSwept(InstanceID(1))
+            keeper.send(.spawn(SpawnID(1), shell("echo hello")), descriptors: [dup(ends[1]), ends[1]])
+            _ = try log.waitUntilSwept(SpawnID(1))
             var bytes = [UInt8](repeating: 0, count: 16)
             let count = read(ends[0], &bytes, bytes.count)
             #expect(String(decoding: bytes.prefix(count), as: UTF8.self) == "hello\n")
@@ -63,10 +63,10 @@ struct KeeperProcessTests {
 
     @Test func aSignalIsPassedOn() throws {
         try withKeeper { keeper, log in
-            keeper.send(.spawn(InstanceID(1), shell("exec sleep 1000")))
-            _ = try log.waitUntilStarted(InstanceID(1))
-            keeper.send(.signal(InstanceID(1), number: SIGTERM, .process))
-            let events = try log.waitUntilSwept(InstanceID(1))
+            keeper.send(.spawn(SpawnID(1), shell("exec sleep 1000")))
+            _ = try log.waitUntilStarted(SpawnID(1))
+            keeper.send(.signal(SpawnID(1), number: SIGTERM, .process))
+            let events = try log.waitUntilSwept(SpawnID(1))
             guard case .exited(_, .signal(SIGTERM, false), _) = events[1] else {
                 Issue.record("\(events)")
                 return
@@ -76,9 +76,9 @@ struct KeeperProcessTests {
 
     @Test func whatCannotBeSentIsToldAtOnce() throws {
         try withKeeper { keeper, log in
-            keeper.send(.spawn(InstanceID(1), shell(String(repeating: "x", count: 200_000))))
-            keeper.send(.spawn(InstanceID(2), ProcessSpec(executable: "/bin/sh", arguments: [])))
-            keeper.send(.spawn(InstanceID(3), ProcessSpec(executable: "/no/such", arguments: ["such"])))
+            keeper.send(.spawn(SpawnID(1), shell(String(repeating: "x", count: 200_000))))
+            keeper.send(.spawn(SpawnID(2), ProcessSpec(executable: "/bin/sh", arguments: [])))
+            keeper.send(.spawn(SpawnID(3), ProcessSpec(executable: "/no/such", arguments: ["such"])))
             let expected = [
                 "cannot start '/bin/sh': its arguments and environment take 200081 bytes, and 131072 is the most; "
                     + "put what is large into a file or into the message",
@@ -86,7 +86,7 @@ struct KeeperProcessTests {
                 "cannot start '/no/such': there is no such file",
             ]
             for (index, sentence) in expected.enumerated() {
-                let instance = InstanceID(UInt64(index + 1))
+                let instance = SpawnID(UInt64(index + 1))
                 let failure = try log.wait { _ -> StartFailure? in
                     guard case .failed(_, let failure) = log.events(of: instance).first else { return nil }
                     return failure
@@ -98,9 +98,9 @@ struct KeeperProcessTests {
 
     @Test func withoutAKeeperItSaysSo() throws {
         try withKeeper("/no/such/cola") { keeper, log in
-            keeper.send(.spawn(InstanceID(1), shell("exit 0")))
+            keeper.send(.spawn(SpawnID(1), shell("exit 0")))
             let failure = try log.wait { _ -> StartFailure? in
-                guard case .failed(_, let failure) = log.events(of: InstanceID(1)).first else { return nil }
+                guard case .failed(_, let failure) = log.events(of: SpawnID(1)).first else { return nil }
                 return failure
             }
             #expect(failure.step == .keeper)
@@ -114,16 +114,16 @@ struct KeeperProcessTests {
         let log = NoticeLog()
         let keeper = KeeperProcess(executable: Self.executable) { log.append($0) }
         for number in 1...5 as ClosedRange<UInt64> {
-            keeper.send(.spawn(InstanceID(number), shell("setsid sleep 1000 & exec sleep 1000", environment: [mark])))
-            _ = try log.waitUntilStarted(InstanceID(number))
+            keeper.send(.spawn(SpawnID(number), shell("setsid sleep 1000 & exec sleep 1000", environment: [mark])))
+            _ = try log.waitUntilStarted(SpawnID(number))
         }
         keeper.stop()
         keeper.stop()
         #expect(processes(withMark: mark) == [])
         for number in 1...5 as ClosedRange<UInt64> {
-            let events = log.events(of: InstanceID(number))
+            let events = log.events(of: SpawnID(number))
             #expect(events.count == 3)
-            #expect(events.last == .swept(InstanceID(number), survivorsKilled: 0))
+            #expect(events.last == .swept(SpawnID(number), survivorsKilled: 0))
         }
         #expect(!log.notices.contains { if case .lost = $0 { true } else { false } })
     }
@@ -133,33 +133,33 @@ struct KeeperProcessTests {
         try withKeeper { keeper, log in
             let daemon = "(setsid env -i sh -c 'sleep 1000; : \(mark)' &) ; setsid sleep 1000 & exec sleep 1000"
             for number in 1...3 as ClosedRange<UInt64> {
-                keeper.send(.spawn(InstanceID(number), shell(daemon, environment: [mark])))
-                _ = try log.waitUntilStarted(InstanceID(number))
+                keeper.send(.spawn(SpawnID(number), shell(daemon, environment: [mark])))
+                _ = try log.waitUntilStarted(SpawnID(number))
             }
             _ = try log.wait { _ in processes(withMark: mark).count >= 9 ? true : nil }
-            let first = try log.waitUntilStarted(InstanceID(1))
+            let first = try log.waitUntilStarted(SpawnID(1))
             kill(parent(of: first), SIGKILL)
             for number in 1...3 as ClosedRange<UInt64> {
-                let events = try log.waitUntilSwept(InstanceID(number))
+                let events = try log.waitUntilSwept(SpawnID(number))
                 #expect(
-                    events[1] == .exited(InstanceID(number), .signal(SIGKILL, isCoreDumped: false), ResourceUsage()))
+                    events[1] == .exited(SpawnID(number), .signal(SIGKILL, isCoreDumped: false), ResourceUsage()))
             }
             // When an end is told, it has come.
             #expect(processes(withMark: mark) == [])
             #expect(log.notices.contains(.lost(reason: "the keeper of the workers has died")))
             #expect(zombies() == [])
 
-            keeper.send(.spawn(InstanceID(4), shell("exit 0")))
-            let events = try log.waitUntilSwept(InstanceID(4))
+            keeper.send(.spawn(SpawnID(4), shell("exit 0")))
+            let events = try log.waitUntilSwept(SpawnID(4))
             #expect(events.count == 3)
         }
     }
 
     @Test func manyAtOnceAllEnd() throws {
         try withKeeper { keeper, log in
-            for number in 1...300 as ClosedRange<UInt64> { keeper.send(.spawn(InstanceID(number), shell("exit 0"))) }
+            for number in 1...300 as ClosedRange<UInt64> { keeper.send(.spawn(SpawnID(number), shell("exit 0"))) }
             for number in 1...300 as ClosedRange<UInt64> {
-                let events = try log.waitUntilSwept(InstanceID(number))
+                let events = try log.waitUntilSwept(SpawnID(number))
                 #expect(events.count == 3)
             }
         }

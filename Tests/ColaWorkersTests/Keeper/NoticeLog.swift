@@ -9,7 +9,7 @@ final class NoticeLog: Sendable {
     var notices: [KeeperProcess.Notice] { heard.withLock { $0 } }
 
     /// What was told of one instance, in its order.
-    func events(of instance: InstanceID) -> [KeeperEvent] {
+    func events(of instance: SpawnID) -> [KeeperEvent] {
         notices.compactMap { notice in
             guard case .event(let event) = notice, event.instance == instance else { return nil }
             return event
@@ -32,7 +32,7 @@ final class NoticeLog: Sendable {
         throw NothingCame(heard: notices)
     }
 
-    func waitUntilSwept(_ instance: InstanceID) throws -> [KeeperEvent] {
+    func waitUntilSwept(_ instance: SpawnID) throws -> [KeeperEvent] {
         try wait { _ in
             let events = events(of: instance)
             if case .swept = events.last { return events }
@@ -41,7 +41,7 @@ final class NoticeLog: Sendable {
     }
 
     /// The number of the process of an instance that was started.
-    func waitUntilStarted(_ instance: InstanceID) throws -> Int32 {
+    func waitUntilStarted(_ instance: SpawnID) throws -> Int32 {
         try wait { _ in
             guard case .started(_, let process, _) = events(of: instance).first else { return nil }
             return process

@@ -11,13 +11,13 @@ struct PacketTests {
 
     private static let requests: [(KeeperRequest, String)] = [
         (
-            .spawn(InstanceID(1), ProcessSpec(executable: "a", arguments: ["b"])),
+            .spawn(SpawnID(1), ProcessSpec(executable: "a", arguments: ["b"])),
             """
             01 0100000000000000 01000000 61 01000000 01000000 62 00000000 00 00 00 00 00 00000000 00 00 00 00 00 00
             """
         ),
         (
-            .spawn(InstanceID(0x0102), spec),
+            .spawn(SpawnID(0x0102), spec),
             """
             01 0201000000000000 06000000 2f62696e2f61 02000000 01000000 61 02000000 c3a9
             01000000 03000000 423d63 01 02000000 2f64 01 01000000 01 02000000 01 01000000 03000000
@@ -25,29 +25,29 @@ struct PacketTests {
             01 0000000000000000 01 0700000000000000 01
             """
         ),
-        (.signal(InstanceID(3), number: 15, .tree), "02 0300000000000000 0f000000 02"),
+        (.signal(SpawnID(3), number: 15, .tree), "02 0300000000000000 0f000000 02"),
     ]
 
     private static let events: [(KeeperEvent, String)] = [
         (.ready(residentBytes: 4096), "81 0010000000000000"),
-        (.started(InstanceID(1), process: 258, startTime: 9), "82 0100000000000000 02010000 0900000000000000"),
+        (.started(SpawnID(1), process: 258, startTime: 9), "82 0100000000000000 02010000 0900000000000000"),
         (
-            .failed(InstanceID(2), StartFailure(step: .exec, error: 2, description: "no")),
+            .failed(SpawnID(2), StartFailure(step: .exec, error: 2, description: "no")),
             "83 0200000000000000 11 02000000 02000000 6e6f"
         ),
         (
-            .exited(InstanceID(3), .code(75), ResourceUsage(userMicroseconds: 1, residentBytesMost: 2)),
+            .exited(SpawnID(3), .code(75), ResourceUsage(userMicroseconds: 1, residentBytesMost: 2)),
             "84 0300000000000000 00 4b000000 0100000000000000 0000000000000000 0200000000000000"
         ),
         (
-            .exited(InstanceID(3), .signal(9, isCoreDumped: false), ResourceUsage()),
+            .exited(SpawnID(3), .signal(9, isCoreDumped: false), ResourceUsage()),
             "84 0300000000000000 01 09000000 0000000000000000 0000000000000000 0000000000000000"
         ),
         (
-            .exited(InstanceID(3), .signal(11, isCoreDumped: true), ResourceUsage(systemMicroseconds: -1)),
+            .exited(SpawnID(3), .signal(11, isCoreDumped: true), ResourceUsage(systemMicroseconds: -1)),
             "84 0300000000000000 02 0b000000 0000000000000000 ffffffffffffffff 0000000000000000"
         ),
-        (.swept(InstanceID(4), survivorsKilled: 5), "85 0400000000000000 05000000"),
+        (.swept(SpawnID(4), survivorsKilled: 5), "85 0400000000000000 05000000"),
     ]
 
     @Test func requestsAreTheseBytes() throws {
