@@ -340,3 +340,16 @@ def test_what_is_wrong_with_a_definition_is_said(new_broker, tmp_path, workers, 
     assert end.code == USAGE
     for word in words:
         assert word in end.stderr, end.stderr
+
+
+def test_the_workers_of_the_readme_work(new_broker, tmp_path):
+    readme = pathlib.Path(__file__).parents[2].joinpath("README.md").read_text()
+    path = tmp_path / "cola.yaml"
+    path.write_text(readme.split("```yaml\n")[1].split("```")[0])
+    path.chmod(0o600)
+    broker = new_broker("--config", str(path), "--workers-as-root", "yes")
+    broker.start()
+    cola("declare", "queue", "counts", url=broker.unix).succeeds()
+    cola("publish", "-q", "texts", "three words here", url=broker.unix).succeeds()
+    until(lambda: ready(broker, "counts") == 1, "the result is there")
+    assert peek(broker, "counts")[0]["body"].strip() == "3"
