@@ -29,7 +29,9 @@ extension Supervisor {
             workers[definition.name]?.isStopped = false
             workers[definition.name]?.isPaused = false
         }
-        if worker.isRemoved || worker.definition.processes != definition.processes {
+        // Without a queue nothing could say which number of a range is the right one.
+        let hasNoMeasure = definition.queue == nil && worker.range.count > 1
+        if worker.isRemoved || hasNoMeasure || worker.definition.processes != definition.processes {
             workers[definition.name]?.scaled = nil
         }
         workers[definition.name]?.clampTarget()
@@ -37,7 +39,7 @@ extension Supervisor {
     }
 
     private mutating func change(_ id: InstanceID, to definition: WorkerDefinition) {
-        guard let instance = instances[id], instance.stopping == nil else { return }
+        guard let instance = instances[id], !instance.isLeaving else { return }
         let needsRestart = definition.needsRestart(since: instance.definition)
         if instance.hasProcess || instance.inHand > 0 {
             instances[id]?.needsRestart = needsRestart

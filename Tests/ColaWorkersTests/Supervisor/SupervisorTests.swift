@@ -329,6 +329,17 @@ import Testing
         #expect(scene.states.filter { $0 == .ready }.count == 2)
     }
 
+    @Test func whatIsBeingStoppedComesBackByTheNewDefinition() throws {
+        var scene = SupervisorScene(try SupervisorScene.definition(.exec) { $0.timeLimit = 1_000 })
+        scene.apply(.took(one))
+        scene.pass(milliseconds: 1_000)
+        #expect(scene.signals == [.terminate])
+        scene.apply(.configure([try SupervisorScene.definition(.stream)]))
+        scene.exit(one, 0)
+        #expect(scene.states == [.new])
+        #expect(scene.supervisor.definition(of: one)?.mode == .stream)
+    }
+
     @Test func whatCanChangeWhileItRunsDoes() throws {
         var scene = SupervisorScene(try SupervisorScene.definition(.stream))
         scene.bringUp()

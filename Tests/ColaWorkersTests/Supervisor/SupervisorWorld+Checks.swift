@@ -99,11 +99,14 @@ extension SupervisorWorld {
             violate("\(change.instance) went from \(change.from) to \(change.to): \(change.reason)")
         }
         if change.reason.isEmpty { violate("\(change.instance) changed without a reason") }
+        if change.reason == "it is started anew" { streaks[change.instance] = 0 }
         guard change.to == .terminated, let status = supervisor.status(of: change.instance),
             let next = status.nextStart, status.changedAt == now,
             let definition = supervisor.definition(of: change.instance)
         else { return }
         restUntil[change.instance] = next
+        // What was halted has had a part of its pause.
+        guard change.from != .blocked else { return }
         let pause = (next.rawValue - now.rawValue) / 1_000_000
         let delay = definition.backoff.delay
         if !(delay.first...delay.most).contains(pause) { violate("\(change.instance) pauses for \(pause) ms") }

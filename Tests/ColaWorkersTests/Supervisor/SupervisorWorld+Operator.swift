@@ -20,7 +20,8 @@ extension SupervisorWorld {
     func configure(_ all: [WorkerDefinition]) {
         for name in Self.names {
             let new = all.first { $0.name == name }
-            if new == nil || definitions[name]?.processes != new?.processes { scaled[name] = nil }
+            let hasNoMeasure = new?.queue == nil && scaled[name]?.count != 1
+            if new == nil || hasNoMeasure || definitions[name]?.processes != new?.processes { scaled[name] = nil }
         }
         for definition in all { lastMost[definition.name] = definition.processes.upperBound }
         definitions = [:]
