@@ -82,9 +82,9 @@ extension SupervisorWorld {
         if let until = restUntil[id], until > now { violate("\(id) is started before its pause is over") }
         restUntil[id] = nil
         let elapsed = Double(now.rawValue - startLevelAt.rawValue) / 1_000_000_000
-        startLevel = max(0, startLevel - elapsed * Double(Self.startsPerSecond)) + 1
+        startLevel = max(0, startLevel - elapsed * Double(rate.perSecond)) + 1
         startLevelAt = now
-        if startLevel > Double(Self.startsAtOnce) + 1.01 { violate("too many starts: \(startLevel)") }
+        if startLevel > Double(rate.burst) + 1.01 { violate("too many starts: \(startLevel)") }
     }
 
     private func follow(_ change: StateChange) {

@@ -34,10 +34,9 @@ final class SupervisorWorld {
     }
 
     static let names = ["a", "b", "c", "d"].compactMap(WorkerName.init)
-    static let startsPerSecond = 20
-    static let startsAtOnce = 50
 
     let seed: UInt64
+    let rate: Supervisor.StartRate
     var random: SplitMix64
     var now = Instant(1_000_000_000)
     var supervisor: Supervisor
@@ -73,7 +72,11 @@ final class SupervisorWorld {
     init(seed: UInt64) {
         self.seed = seed
         random = SplitMix64(seed: seed)
-        supervisor = Supervisor(seed: seed, at: now)
+        var rate = Supervisor.StartRate()
+        // So few that there are not enough of them.
+        if seed.isMultiple(of: 2) { (rate.perSecond, rate.burst) = (3, 4) }
+        self.rate = rate
+        supervisor = Supervisor(seed: seed, rate: rate, at: now)
     }
 
     func violate(_ text: String) {
