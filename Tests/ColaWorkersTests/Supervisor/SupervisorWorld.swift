@@ -153,6 +153,11 @@ final class SupervisorWorld {
     private func loseKeeper() {
         guard hasKeeper else { return }
         hasKeeper = false
+        // Those that were up for long had turned out well.
+        for (id, process) in processes where process.isUp {
+            guard let definition = supervisor.definition(of: id), definition.mode != .exec else { continue }
+            if process.since.advanced(byMilliseconds: definition.backoff.resetAfter) <= now { good() }
+        }
         processes = [:]
         apply(.keeperLost)
         schedule(.keeperReady, at: milliseconds(10...2_000))
@@ -163,7 +168,7 @@ final class SupervisorWorld {
     /// Hands a message to everybody who is fed and has room.
     func feed() {
         for id in fed.sorted() {
-            guard let name = workerOf[id], waiting[name, default: 0] > 0, chance(70),
+            guard fed.contains(id), let name = workerOf[id], waiting[name, default: 0] > 0, chance(70),
                 let definition = supervisor.definition(of: id), inHand[id, default: 0] < definition.prefetch,
                 definition.mode != .exec || inHand[id, default: 0] == 0
             else { continue }
