@@ -100,7 +100,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ColaServerTests",
-            dependencies: ["ColaServer", "ColaStore", "ColaNative", "ColaCore", "ColaTesting"],
+            dependencies: [
+                "ColaServer", "ColaStore", "ColaNative", "ColaWorkers", "ColaCore", "ColaTesting", nioCore, nioEmbedded,
+                logging, ordered,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ColaClientTests",

@@ -11,6 +11,10 @@ extension Client {
         case policy(String)
         case virtualHost(String)
         case group(topic: String, name: String)
+        /// For administrators.
+        case worker(String)
+        /// One instance of a worker, with all that the kernel says of its process. For administrators.
+        case instance(worker: String, number: Int64)
     }
 
     /// A setting of a queue or topic, such as `max-length` and `10`.
@@ -221,6 +225,8 @@ extension Client {
         case .exchange(let name): try await description("exchange", name)
         case .policy(let name): try await description("policy", name)
         case .virtualHost(let name): try await description("vhost", name)
+        case .worker(let name): try await description("worker", name)
+        case .instance(let worker, let number): try await description("worker", "\(worker)/\(number)")
         case .group(let topic, let name):
             try await object(.describeGroup(topic: topic, group: name), "describe of group '\(name)'")
         }

@@ -109,6 +109,10 @@ public final class Client: Sendable {
         case queues, topics, exchanges, bindings, consumers, connections, groups, policies, vhosts
         /// For administrators.
         case users
+        /// For administrators: the programs that the server runs.
+        case workers
+        /// For administrators: the server's own process, and the instances of its workers.
+        case processes
     }
 
     /// One JSON array with an object per row, sorted by name. `protocol/native.md`, section 3.6, lists its members.

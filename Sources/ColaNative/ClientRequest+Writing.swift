@@ -56,6 +56,7 @@ extension ClientRequest {
         case .why(let name, let offset?, _): words("why", name, "\(offset)", to: &buffer)
         case .stat: buffer.writeStaticString("stat")
         case .backup(let path, _, _): words("backup", path, to: &buffer)
+        case .worker(let operation, let target): words("worker", operation.word, target, to: &buffer)
         }
     }
 
@@ -121,6 +122,10 @@ extension ClientRequest {
         case .backup(_, let isFile, let replaces):
             if isFile { option("as", "file", to: &buffer) }
             option("replace", replaces, to: &buffer)
+        case .worker(.scale(let least, let most), _):
+            option("min", least, to: &buffer)
+            option("max", most, to: &buffer)
+        case .worker(.kill(let signal), _): option("signal", signal, to: &buffer)
         default: break
         }
     }

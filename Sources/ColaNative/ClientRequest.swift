@@ -52,15 +52,41 @@ package enum ClientRequest: Equatable, Sendable {
     case peek(String, from: Int64?, count: Int?, partition: Int? = nil, priority: Int? = nil)
     case commit(topic: String, group: String, offset: Int64, partition: Int? = nil)
     /// `what` is `queues`, `topics`, `exchanges`, `bindings`, `consumers`, `connections`, `groups`, `policies`,
-    /// `vhosts` or `users`.
+    /// `vhosts`, `users`, `workers` or `processes`.
     case list(String)
-    /// `kind` is `queue`, `topic`, `exchange`, `policy` or `vhost`.
+    /// `kind` is `queue`, `topic`, `exchange`, `policy`, `vhost` or `worker`.
     case describe(kind: String, name: String)
     case describeGroup(topic: String, group: String)
     case why(String, offset: Int64? = nil, priority: Int? = nil)
     case stat
     /// `path` is absolute, and the server's.
     case backup(path: String, isFile: Bool = false, replaces: Bool = false)
+    /// `target` is `NAME` or `NAME/INSTANCE`.
+    case worker(WorkerOperation, target: String)
+
+    package enum WorkerOperation: Equatable, Sendable {
+        case start
+        case stop
+        case restart
+        /// `max`: nil leaves it to the server, which takes `min`.
+        case scale(min: Int, max: Int? = nil)
+        case pause
+        case resume
+        /// `signal`: nil leaves it to the server, which ends the process by force.
+        case kill(signal: String? = nil)
+
+        package var word: String {
+            switch self {
+            case .start: "start"
+            case .stop: "stop"
+            case .restart: "restart"
+            case .scale: "scale"
+            case .pause: "pause"
+            case .resume: "resume"
+            case .kill: "kill"
+            }
+        }
+    }
 
     /// An argument, or a header that a binding asks for.
     package struct Pair: Equatable, Sendable {

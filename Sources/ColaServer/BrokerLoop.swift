@@ -41,6 +41,8 @@ final class BrokerLoop {
     private var isStopping = false
     private var isFinishing = false
     private var isTurnPending = false
+    /// Whoever runs the workers; nil: there are none.
+    var workerDesk: (any WorkerDesk)?
     /// Why publishers are held back; nil if they are not.
     var blocked: String? { broker.blocked }
 
@@ -319,6 +321,7 @@ final class BrokerLoop {
             case .ask(let query): ask(query)
             case .backUp(let order): backUp(order)
             case .cancelBackup: store.cancelBackup()
+            case .workers(let id, let request, let workers): ask(workers, request, of: id)
             case .windowFull(let id): connections[id]?.reportWhenWritable()
             case .read(let request): read(request)
             case .blocked:
@@ -350,6 +353,22 @@ final class BrokerLoop {
         let eventLoop = eventLoop
         store.ask(query) { result in
             eventLoop.execute { loop.value.answered(query, result) }
+        }
+    }
+
+    private func ask(_ workers: WorkerRequest, _ request: RequestID, of id: ChannelID) {
+        let now = now
+        let result = answer(workers, at: now.monotonic)
+        broker.apply(.workersAnswered(id, request, result), at: now, into: &effects)
+        finishTurnLater()
+    }
+
+    private func answer(_ request: WorkerRequest, at now: Instant) -> Result<WorkerAnswer, BrokerError> {
+        switch (request, workerDesk?.answer(request, at: now)) {
+        case (.list, nil): .success(.rows([]))
+        case (.processes, nil): .success(.rows([WorkerRows.broker()]))
+        case (.processes, .success(.rows(let rows))): .success(.rows([WorkerRows.broker()] + rows))
+        case (_, let answer): answer ?? .failure(.worker(.undefined))
         }
     }
 

@@ -51,6 +51,12 @@ package final class EmbeddedServer {
         try listener.add(channel, peer)
     }
 
+    /// Whoever runs the workers; nil: there are none.
+    package var workerDesk: (any WorkerDesk)? {
+        get { loop.value.workerDesk }
+        set { loop.value.workerDesk = newValue }
+    }
+
     package var connectionCount: Int { loop.value.connectionCount }
 
     /// Says good-bye to everyone and gives the last batch to the store, which the caller then closes.

@@ -116,7 +116,7 @@ package final class TestBroker {
                 store.ask(query) { [mailbox] result in
                     if case .success(let result) = result { mailbox.answers.append(.answered(query, result)) }
                 }
-            case .assigned, .backUp, .cancelBackup: break
+            case .assigned, .backUp, .cancelBackup, .workers: break
             case .damaged(_, _, let sentence): damage.append(sentence)
             }
         }

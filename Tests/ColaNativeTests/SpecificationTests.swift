@@ -35,7 +35,8 @@ import Testing
         .damaged(name: "", base: Offset(0)), .permanent(""),
         .backup(.busy(path: "")), .backup(.exists(path: "")), .backup(.unsuitable(path: "", reason: "")),
         .backup(.notPermitted(path: "", reason: "")), .backup(.noRoom(path: "", reason: "")),
-        .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")),
+        .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")), .worker(.undefined),
+        .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")),
     ]
 
     private static func number(_ error: BrokerError) -> Int {
@@ -67,6 +68,10 @@ import Testing
         case .backup(.noRoom): 24
         case .backup(.failed): 25
         case .backup(.cancelled): 26
+        case .worker(.undefined): 27
+        case .worker(.notFound): 28
+        case .worker(.unsuitable): 29
+        case .worker(.busy): 30
         }
     }
 
@@ -125,5 +130,6 @@ import Testing
         let page = try Page()
         let line = try #require(page.text.split(separator: "\n").first { $0.hasPrefix("`list queues|") })
         for listing in Listing.allCases { #expect(line.contains(listing.rawValue), "\(listing.rawValue)") }
+        #expect(line.contains("|workers|processes`"))
     }
 }

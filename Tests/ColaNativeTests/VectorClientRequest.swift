@@ -63,14 +63,31 @@ struct VectorClientRequest {
         case "list": return .list(text("of") ?? "")
         case "describe":
             if text("kind") == "group" { return .describeGroup(topic: name, group: text("group") ?? "") }
-            return .describe(kind: text("kind") ?? "", name: name)
+            return .describe(kind: text("kind") ?? "", name: target)
         case "why": return .why(name, offset: long("offset"), priority: number("priority"))
         case "stat": return .stat
         case "backup":
             return .backup(path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace"))
+        case "worker": return .worker(try operation(), target: target)
         default: throw Vectors.Unknown(what: verb)
         }
     }
+
+    private func operation() throws -> ClientRequest.WorkerOperation {
+        switch text("operation") {
+        case "start": return .start
+        case "stop": return .stop
+        case "restart": return .restart
+        case "scale": return .scale(min: try #require(number("min")), max: number("max"))
+        case "pause": return .pause
+        case "resume": return .resume
+        case "kill": return .kill(signal: text("signal"))
+        default: throw Vectors.Unknown(what: "worker \(fields)")
+        }
+    }
+
+    /// What is described or steered: of an instance with its number behind the name of its worker.
+    private var target: String { long("instance").map { "\(name)/\($0)" } ?? name }
 
     static func properties(_ fields: [String: Any]) -> PublishProperties {
         var properties = PublishProperties()

@@ -49,8 +49,14 @@ struct VectorRequest {
             .commitOffset(
                 topic: name, partition: number("partition") ?? 0, group: text("group") ?? "",
                 next: Offset(Vectors.number(fields["offset"]) ?? -1))
-        case "list": .list(try #require(Listing(rawValue: text("of") ?? "")))
-        case "describe": .describe(try subject())
+        case "list":
+            switch text("of") {
+            case "workers": .workers(.list)
+            case "processes": .workers(.processes)
+            default: .list(try #require(Listing(rawValue: text("of") ?? "")))
+            }
+        case "describe": text("kind") == "worker" ? .workers(.show(target)) : .describe(try subject())
+        case "worker": .workers(.control(try operation(), target))
         case "backup":
             .backUp(
                 BackupOrder(
@@ -147,6 +153,25 @@ struct VectorRequest {
         case "vhost": return .virtualHost(name)
         default: throw Vectors.Unknown(what: "describe \(fields)")
         }
+    }
+
+    private func operation() throws -> WorkerRequest.Operation {
+        switch text("operation") {
+        case "start": return .start
+        case "stop": return .stop
+        case "restart": return .restart
+        case "scale":
+            let least = try #require(number("min"))
+            return .scale(least...(number("max") ?? least))
+        case "pause": return .pause
+        case "resume": return .resume
+        case "kill": return .kill(signal: text("signal"))
+        default: throw Vectors.Unknown(what: "worker \(fields)")
+        }
+    }
+
+    private var target: WorkerRequest.Target {
+        .init(worker: name, instance: Vectors.number(fields["instance"]).map { UInt64($0) })
     }
 
     private var consumer: ConsumerTag { ConsumerTag(UInt64(Vectors.number(fields["consumer"]) ?? 0)) }

@@ -87,7 +87,7 @@ extension Broker {
         case .refuse(let refusal): return respond(channel, id, .refusedBySession(refusal))
         case .declareVirtualHost(let name): return declareVirtualHost(name, id, for: channel)
         case .deleteVirtualHost(let name): return deleteVirtualHost(name, id, for: channel, at: now)
-        case .get, .peek, .list, .describe, .why, .statistics, .backUp:
+        case .get, .peek, .list, .describe, .why, .statistics, .backUp, .workers:
             return look(request, id, for: channel, at: now)
         default: break
         }
@@ -127,7 +127,7 @@ extension Broker {
         case .commitOffset(let topic, let partition, let group, let next):
             commitOffset(topic, partition, group, next, id, for: channel, in: host)
         case .publish, .settle, .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list,
-            .describe, .why, .statistics, .backUp:
+            .describe, .why, .statistics, .backUp, .workers:
             break
         }
     }
@@ -153,6 +153,7 @@ extension Broker {
             return respond(channel, id, .description(statisticsRow(at: now)))
         }
         if case .backUp(let order) = request { return backUp(order, id, for: channel) }
+        if case .workers(let workers) = request { return ask(workers, id, for: channel) }
         guard let host = channel.host, !host.isDeleted else {
             return refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
         }

@@ -163,6 +163,7 @@ package final class Broker {
         case .queryFailed(let query, let reason): queryFailed(query, reason: reason, at: now)
         case .backingUp(let progress): backingUp(progress)
         case .backedUp(let result): backedUp(result, at: now)
+        case .workersAnswered(let id, let request, let result): workersAnswered(id, request, result, at: now)
         case .alarm(let alarm, let reason): change(alarm, reason, at: now)
         case .tick: break
         }

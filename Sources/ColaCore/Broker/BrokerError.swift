@@ -27,6 +27,7 @@ package enum BrokerError: Error, Equatable, Sendable {
     case storage(String)
     case damaged(name: String, base: Offset)
     case backup(BackupFailure)
+    case worker(WorkerFailure)
 
     package enum Kind: String, Sendable {
         case queue
@@ -58,6 +59,7 @@ extension BrokerError {
         case .storage: "storage"
         case .damaged: "damaged"
         case .backup(let failure): failure.code
+        case .worker(let failure): failure.code
         }
     }
 
@@ -70,6 +72,7 @@ extension BrokerError {
             .deleted, .damaged:
             false
         case .backup(let failure): failure.isRetryable
+        case .worker(let failure): failure.isRetryable
         }
     }
 }
@@ -123,6 +126,7 @@ extension BrokerError: CustomStringConvertible {
             "stored messages of '\(name)' from offset \(base) on failed their check and were put aside; see "
                 + "`cola check`"
         case .backup(let failure): failure.description
+        case .worker(let failure): failure.description
         case .storage(let reason): "the store could not read: \(reason); try again"
         }
     }

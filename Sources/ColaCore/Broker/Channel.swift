@@ -69,6 +69,8 @@ final class Channel {
         case redrive
         /// A copy of everything is being made.
         case backup
+        /// The request with this number is with whoever runs the workers.
+        case workers(RequestID)
         /// An answer with messages waits until the socket has taken what was sent before.
         case window
         case peek(Peek)

@@ -20,6 +20,8 @@ package enum Command: Sendable {
     case backingUp(BackupProgress)
     /// What became of an ``Effect/backUp(_:)``: the size of the copy in bytes, or why there is none.
     case backedUp(Result<Int, BackupFailure>)
+    /// What an ``Effect/workers(_:_:_:)`` asked for.
+    case workersAnswered(ChannelID, RequestID, Result<WorkerAnswer, BrokerError>)
     /// Something is scarce (why), or is not any more (nil). Publishers wait as long as anything is.
     case alarm(Alarm, String?)
     /// Time has passed; nothing else happened.

@@ -18,6 +18,8 @@ package enum Effect: Sendable {
     case backUp(BackupOrder)
     /// Nobody wants the copy any more. How it ended comes back all the same.
     case cancelBackup
+    /// Ask whoever runs the workers; the answer comes back as ``Command/workersAnswered(_:_:_:)``.
+    case workers(ChannelID, RequestID, WorkerRequest)
     /// A member of a group reads these partitions from now on, and no others.
     case assigned(ChannelID, ConsumerTag, Assignment)
     /// A stored batch failed its check and was put aside. For the log.

@@ -38,6 +38,8 @@ package enum Request: Sendable {
     case why(name: String, Offset?, priority: UInt8 = 0)
     case statistics
     case backUp(BackupOrder)
+    /// For administrators; whoever takes the request sees to that.
+    case workers(WorkerRequest)
     /// Answered when everything before it is done.
     case barrier
     /// The client asked for something that the session itself refuses; here only so that it is answered in its turn.

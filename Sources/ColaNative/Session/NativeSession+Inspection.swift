@@ -7,16 +7,19 @@ extension NativeSession {
         case .list:
             let word = try reader.text("WHAT")
             try reader.end()
+            if let workers = WorkerRequest(listing: word) { return ask(workers, reader.tag, to: "list \(word)") }
             guard let listing = Listing(rawValue: word) else {
-                let known = Listing.allCases.map(\.rawValue).joined(separator: ", ")
+                let known = (Listing.allCases.map(\.rawValue) + WorkerRequest.listings).joined(separator: ", ")
                 throw RequestReader.Malformed("there is no list of '\(word)', but of \(known)")
             }
             guard listing != .users || identity?.isAdministrator == true else {
-                return refuseUsers(reader.tag)
+                return refuse("list users", reader.tag)
             }
             request(.list(listing), reader.tag)
         case .describe:
-            let subject = try subject(&reader)
+            let kind = try reader.text("queue, topic, exchange, group, policy, vhost or worker")
+            if kind == "worker" { return try describeWorker(&reader) }
+            let subject = try subject(kind, &reader)
             try reader.end()
             request(.describe(subject), reader.tag)
         case .why:
@@ -35,16 +38,17 @@ extension NativeSession {
         }
     }
 
-    /// Who may come in, and from where, is of use to whoever tries names and passwords.
-    private mutating func refuseUsers(_ tag: RequestID) {
+    /// Who may come in, and from where, is of use to whoever tries names and passwords; workers are programs.
+    mutating func refuse(_ request: String, _ tag: RequestID) {
         let sentence =
-            "only an administrator may list users: the server's own user or root over its Unix socket, or the user of "
+            "only an administrator may \(request): the server's own user or root over its Unix socket, or the user of "
             + "the settings default-user and default-pass; this is \(identity?.user ?? peer.description)"
         _ = refuse("access_refused", sentence, 0, tag)
     }
 
-    private func subject(_ reader: inout RequestReader) throws(RequestReader.Malformed) -> Subject {
-        let kind = try reader.text("queue, topic, exchange, group, policy or vhost")
+    private func subject(
+        _ kind: String, _ reader: inout RequestReader
+    ) throws(RequestReader.Malformed) -> Subject {
         let name = try reader.name(kind == "group" ? "TOPIC" : "NAME")
         switch kind {
         case "queue": return .queue(name)
@@ -54,7 +58,8 @@ extension NativeSession {
         case "policy": return .policy(name)
         case "vhost": return .virtualHost(name)
         default:
-            throw RequestReader.Malformed("'\(kind)' is none of queue, topic, exchange, group, policy and vhost")
+            throw RequestReader.Malformed(
+                "'\(kind)' is none of queue, topic, exchange, group, policy, vhost and worker")
         }
     }
 

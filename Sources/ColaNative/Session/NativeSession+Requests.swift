@@ -81,6 +81,7 @@ extension NativeSession {
         case .commit: try commit(&reader)
         case .list, .describe, .why, .stat: try inspect(verb, &reader)
         case .backup: try backUp(&reader)
+        case .worker: try control(&reader)
         }
         return body
     }

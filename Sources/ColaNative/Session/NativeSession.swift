@@ -26,7 +26,7 @@ package struct NativeSession {
             "alter", "backup", "batch", "bind", "dead-letters", "dedup", "delay", "describe", "exclusive", "get",
             "groups",
             "headers", "keys", "partitions", "peek", "policies", "prefetch", "priority", "redrive", "seek", "topics",
-            "ttl", "vhosts", "why",
+            "ttl", "vhosts", "why", "workers",
         ]
     }
 

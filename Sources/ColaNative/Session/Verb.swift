@@ -6,7 +6,7 @@ enum Verb: String {
     case declare, delete, alter, policy, unpolicy, bind, unbind, purge, redrive
     case pubs
     case consume, credit, cancel, seek, ack, nack, reject, get, peek, commit
-    case list, describe, why, stat, backup
+    case list, describe, why, stat, backup, worker
 
     /// How many words follow it at least; only what comes behind them is an option, whatever a word looks like.
     ///
@@ -17,7 +17,7 @@ enum Verb: String {
         case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .get, .peek,
             .list, .why, .backup:
             1
-        case .declare, .bind, .unbind, .pubs, .credit, .seek: 2
+        case .declare, .bind, .unbind, .pubs, .credit, .seek, .worker: 2
         case .delete, .describe: isOfGroup ? 3 : 2
         case .commit: 3
         }

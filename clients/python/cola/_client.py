@@ -202,10 +202,22 @@ class Client:
     list_policies = _waits(verbs.list_policies)
     list_vhosts = _waits(verbs.list_vhosts)
     list_users = _waits(verbs.list_users)
+    list_workers = _waits(verbs.list_workers)
+    list_processes = _waits(verbs.list_processes)
     describe = _waits(verbs.describe)
     why = _waits(verbs.why)
     stat = _waits(verbs.stat)
     backup = _waits(verbs.backup)
+
+    # Workers
+
+    start_worker = _waits(verbs.start_worker)
+    stop_worker = _waits(verbs.stop_worker)
+    restart_worker = _waits(verbs.restart_worker)
+    pause_worker = _waits(verbs.pause_worker)
+    resume_worker = _waits(verbs.resume_worker)
+    kill_worker = _waits(verbs.kill_worker)
+    scale_worker = _waits(verbs.scale_worker)
     ping = _waits(verbs.ping)
 
     @property

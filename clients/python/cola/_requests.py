@@ -365,6 +365,19 @@ def why(
     return _line(b"why", (name,) if offset is None else (name, str(offset)), tag, (b"priority", priority))
 
 
+def worker(
+    operation: str,
+    target: str,
+    tag: Optional[int] = None,
+    least: Optional[int] = None,
+    most: Optional[int] = None,
+    signal: Optional[str] = None,
+) -> bytes:
+    """``target``: the name of a worker, or that with ``/`` and the number of an instance."""
+    options = ((b"min", least), (b"max", most), (b"signal", signal))
+    return _line(b"worker", (operation, target), tag, *options)
+
+
 def backup(path: str, tag: Optional[int] = None, as_file: bool = False, replace: bool = False) -> bytes:
     options = ((b"as", "file" if as_file else None), (b"replace", "yes" if replace else None))
     return _line(b"backup", (path,), tag, *options)

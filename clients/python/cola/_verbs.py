@@ -529,6 +529,16 @@ def list_users() -> Request[List[Row]]:
     return _list("users")
 
 
+def list_workers() -> Request[List[Row]]:
+    """The programs that the server runs as consumers; for administrators."""
+    return _list("workers")
+
+
+def list_processes() -> Request[List[Row]]:
+    """The server's own process, and those of its workers; for administrators."""
+    return _list("processes")
+
+
 def _list(kind: str) -> Request[List[Row]]:
     return Request(
         f"list {kind}", lambda tag: requests.list_of(kind, tag), _json(list, "a JSON array"), is_repeatable=True
@@ -538,7 +548,8 @@ def _list(kind: str) -> Request[List[Row]]:
 def describe(kind: str, *names: str) -> Request[Row]:
     """All that is known of a thing: ``describe("queue", "hello")``, ``describe("group", "events", "audit")``.
 
-    - kind: ``queue``, ``topic``, ``exchange``, ``policy``, ``vhost`` or ``group``.
+    - kind: ``queue``, ``topic``, ``exchange``, ``policy``, ``vhost``, ``group`` or ``worker``. One instance of a worker
+      is ``describe("worker", "resize/7")``.
     """
     return _row(f"describe {kind}", lambda tag: requests.describe((kind, *names), tag))
 
@@ -570,6 +581,65 @@ def backup(path: Path, *, as_file: bool = False, replace: bool = False) -> Reque
         lambda tag: requests.backup(shown, tag, as_file, replace),
         _number("bytes"),
         is_long=True,
+    )
+
+
+# Workers
+
+
+def start_worker(name: str, instance: Optional[int] = None) -> Request[None]:
+    """Starts what was stopped, is over, or waits after a failure; like all that steers workers, for administrators.
+
+    - instance: the number of one instance; None: all of the worker.
+    - Raises NotFound: there is no such worker or instance.
+    """
+    return _worker("start", name, instance)
+
+
+def stop_worker(name: str, instance: Optional[int] = None) -> Request[None]:
+    """Stops it in order: no more messages, time for those in hand, then the signal of its definition."""
+    return _worker("stop", name, instance)
+
+
+def restart_worker(name: str, instance: Optional[int] = None) -> Request[None]:
+    """Stops and starts it; of a worker one instance after the other."""
+    return _worker("restart", name, instance)
+
+
+def pause_worker(name: str, instance: Optional[int] = None) -> Request[None]:
+    """Halts its processes where they are."""
+    return _worker("pause", name, instance)
+
+
+def resume_worker(name: str, instance: Optional[int] = None) -> Request[None]:
+    """Lets go on what was paused."""
+    return _worker("resume", name, instance)
+
+
+def kill_worker(name: str, instance: Optional[int] = None, *, signal: Optional[str] = None) -> Request[None]:
+    """Ends its processes by force, or sends them a signal: ``"USR1"``, ``"SIGTERM"``, ``"15"``."""
+    return _worker("kill", name, instance, signal=signal)
+
+
+def scale_worker(name: str, least: int, most: Optional[int] = None) -> Request[None]:
+    """So many processes, whatever the settings say: ``least`` exactly, or up to ``most`` by what waits."""
+    return _worker("scale", name, None, least=least, most=most)
+
+
+def _worker(
+    operation: str,
+    name: str,
+    instance: Optional[int],
+    *,
+    least: Optional[int] = None,
+    most: Optional[int] = None,
+    signal: Optional[str] = None,
+) -> Request[None]:
+    target = name if instance is None else f"{name}/{instance}"
+    return Request(
+        f"{operation} of worker {target!r}",
+        lambda tag: requests.worker(operation, target, tag, least, most, signal),
+        _nothing,
     )
 
 

@@ -84,8 +84,11 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.peek(name, t, start, r.get("count"), r.get("partition"), r.get("priority"))
     if verb == "commit":
         return requests.commit(name, r["group"], r["offset"], t, r.get("partition"))
+    target = f"{name}/{r['instance']}" if "instance" in r else name
     if verb == "describe":
-        return requests.describe([r["kind"], name, *([r["group"]] if "group" in r else [])], t)
+        return requests.describe([r["kind"], target, *([r["group"]] if "group" in r else [])], t)
+    if verb == "worker":
+        return requests.worker(r["operation"], target, t, r.get("min"), r.get("max"), r.get("signal"))
     if verb == "why":
         return requests.why(name, t, r.get("offset"), r.get("priority"))
     if verb == "backup":
@@ -103,7 +106,7 @@ def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
         "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
-        "cancel seek ack nack reject get peek commit list describe why stat backup".split()
+        "cancel seek ack nack reject get peek commit list describe why stat backup worker".split()
     )
 
 

@@ -248,10 +248,22 @@ class Client:
     list_policies = _awaits(verbs.list_policies)
     list_vhosts = _awaits(verbs.list_vhosts)
     list_users = _awaits(verbs.list_users)
+    list_workers = _awaits(verbs.list_workers)
+    list_processes = _awaits(verbs.list_processes)
     describe = _awaits(verbs.describe)
     why = _awaits(verbs.why)
     stat = _awaits(verbs.stat)
     backup = _awaits(verbs.backup)
+
+    # Workers
+
+    start_worker = _awaits(verbs.start_worker)
+    stop_worker = _awaits(verbs.stop_worker)
+    restart_worker = _awaits(verbs.restart_worker)
+    pause_worker = _awaits(verbs.pause_worker)
+    resume_worker = _awaits(verbs.resume_worker)
+    kill_worker = _awaits(verbs.kill_worker)
+    scale_worker = _awaits(verbs.scale_worker)
     ping = _awaits(verbs.ping)
 
     @property

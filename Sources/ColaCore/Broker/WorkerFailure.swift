@@ -1,0 +1,32 @@
+/// Why nothing was done for a ``WorkerRequest``; nothing has changed then.
+package enum WorkerFailure: Error, Equatable, Sendable {
+    /// This server runs none.
+    case undefined
+    /// There is no such worker or instance.
+    case notFound(String)
+    /// What is asked for does not fit the worker.
+    case unsuitable(String)
+    /// Not now.
+    case busy(String)
+
+    var code: String {
+        switch self {
+        case .undefined, .notFound: "not_found"
+        case .unsuitable: "mismatch"
+        case .busy: "busy"
+        }
+    }
+
+    var isRetryable: Bool { if case .busy = self { true } else { false } }
+}
+
+extension WorkerFailure: CustomStringConvertible {
+    /// One line: what happened, to what, and what to do about it.
+    package var description: String {
+        switch self {
+        case .undefined:
+            "this server runs no workers; define them under `workers:` in its cola.yaml and start it again"
+        case .notFound(let sentence), .unsuitable(let sentence), .busy(let sentence): sentence
+        }
+    }
+}

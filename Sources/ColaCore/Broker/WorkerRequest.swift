@@ -1,0 +1,52 @@
+/// What can be asked of the workers: the programs that this server runs as consumers.
+///
+/// Who they are and which processes they have is not the broker's affair. It sees to it that the answer comes in its
+/// turn (``Effect/workers(_:_:_:)``).
+package enum WorkerRequest: Equatable, Sendable {
+    /// A row for each worker.
+    case list
+    /// A row for each instance of a worker.
+    case processes
+    /// Everything that is known of one.
+    case show(Target)
+    case control(Operation, Target)
+
+    /// A worker, or one instance of it.
+    package struct Target: Equatable, Sendable {
+        package var worker: String
+        /// Nil: the worker as a whole.
+        package var instance: UInt64?
+
+        package init(worker: String, instance: UInt64? = nil) {
+            self.worker = worker
+            self.instance = instance
+        }
+
+        /// - Parameter text: `NAME`, or `NAME/INSTANCE`, as ``name`` writes it; nil if it is of neither form.
+        package init?(_ text: String) {
+            guard let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")) else {
+                self.init(worker: text)
+                return
+            }
+            let digits = text.utf8[text.utf8.index(after: slash)...]
+            guard let first = digits.first, (UInt8(ascii: "1")...UInt8(ascii: "9")).contains(first),
+                let number = UInt64(String(text[text.index(after: slash)...])), slash != text.utf8.startIndex
+            else { return nil }
+            self.init(worker: String(text[..<slash]), instance: number)
+        }
+
+        package var name: String { instance.map { "\(worker)/\($0)" } ?? worker }
+    }
+
+    package enum Operation: Equatable, Sendable {
+        case start
+        case stop
+        case restart
+        /// So many processes at least and at most, whatever the settings say.
+        case scale(ClosedRange<Int>)
+        case pause
+        case resume
+        /// The signal by its name or number; nil: the end by force.
+        case kill(signal: String?)
+    }
+}
