@@ -5,6 +5,8 @@ import ColaClient
 /// ``ListingCommand`` is the rest of the command. Every row is one object of the broker's JSON.
 protocol Listing: Sendable {
     static var what: Client.Listing { get }
+    /// The words behind `cola` that lead to it.
+    static var path: String { get }
     static var abstract: String { get }
     /// What stands before the examples, which every listing has alike.
     static var explanation: String { get }
@@ -15,6 +17,10 @@ protocol Listing: Sendable {
     static var names: [String] { get }
     /// What to do if there is nothing, as the end of a sentence.
     static var advice: String { get }
+}
+
+extension Listing {
+    static var path: String { what.rawValue }
 }
 
 /// One column: what it is called, and what of a row stands in it.

@@ -4,16 +4,16 @@ import ColaClient
 /// `cola queues`, `cola topics` and every other listing.
 struct ListingCommand<Rows: Listing>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
-        let name = Rows.what.rawValue
+        let path = Rows.path
         return CommandConfiguration(
-            commandName: name, abstract: Rows.abstract,
+            commandName: path.split(separator: " ").last.map(String.init), abstract: Rows.abstract,
             discussion: """
                 \(Rows.explanation)
 
-                  cola \(name)
-                  cola \(name) '\(Rows.pattern)'
-                  cola \(name) --watch 1
-                  cola \(name) --json | jq length
+                  cola \(path)
+                  cola \(path) '\(Rows.pattern)'
+                  cola \(path) --watch 1
+                  cola \(path) --json | jq length
 
                 A pattern is compared with the whole name: * stands for any text, ? for one character. With --json, \
                 one array with an object per row and everything the broker says; members may be added, never renamed.

@@ -29,7 +29,7 @@ struct TopPicture {
     func lines(within columns: Int? = nil) -> [String] {
         let server = now.server
         var lines = [
-            "cola top  \(server["version"].cell)  up \(Self.duration(server["uptime"].integer ?? 0))  "
+            "cola top  \(server["version"].cell)  up \(DurationText.of(seconds: server["uptime"].integer ?? 0))  "
                 + "connections \(server["connections"].cell)  consumers \(server["consumers"].cell)  "
                 + "queues \(server["queues"].cell)  topics \(server["topics"].cell)",
             "in \(rate("published"))/s  out \(rate("delivered"))/s  acked \(rate("acknowledged"))/s  "
@@ -97,16 +97,6 @@ struct TopPicture {
     private static func text(_ rate: Double?) -> String { rate.map { "\(Int64($0.rounded()))" } ?? "-" }
 
     private func age(_ row: TopSample.Row) -> String {
-        row.oldest.map { Self.duration(max(0, now.utcMilliseconds - $0) / 1000) } ?? "-"
-    }
-
-    /// Seconds in the largest unit that there is one of.
-    private static func duration(_ seconds: Int64) -> String {
-        switch seconds {
-        case ..<60: "\(seconds)s"
-        case ..<3600: "\(seconds / 60)m"
-        case ..<86_400: "\(seconds / 3600)h"
-        default: "\(seconds / 86_400)d"
-        }
+        row.oldest.map { DurationText.of(seconds: max(0, now.utcMilliseconds - $0) / 1000) } ?? "-"
     }
 }
