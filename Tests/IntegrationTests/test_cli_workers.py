@@ -3,9 +3,13 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import re
 import shutil
+import socket
 import subprocess
+import tempfile
+import threading
 import time
 from typing import Callable, Dict, Iterator, List
 
@@ -143,6 +147,145 @@ def test_nobody_but_an_administrator_sees_or_steers_workers(shared_broker):
         cola(*words, url=shared_broker.tcp).fails(NOT_PERMITTED, "only an administrator may")
 
 
+# As a broker tells it: what the table makes of rows that are known
+
+
+def row(name: str, pid: int, **members) -> Dict:
+    """A row of `list processes`."""
+    worker, _, instance = name.partition("/")
+    given = {
+        "name": name, "worker": worker if instance else None, "instance": int(instance) if instance else None,
+        "pid": pid, "state": "ready", "reason": "it has started", "state-ms": 3_000, "parent": 40,
+        "kernel-state": "sleeping", "uptime-ms": 10_000, "cpu-ms": 1_500, "resident": 3_250_585, "virtual": 8_462_336,
+        "threads": 1, "files": 4, "nice": 5, "starts": 2, "failures": 0, "next-start-ms": None, "messages": 0,
+        "message": None}
+    given.update({key.replace("_", "-"): value for key, value in members.items()})
+    return given
+
+
+class Recital:
+    """Plays a broker that has these processes, one list of them after the other, and the last for ever."""
+
+    def __init__(self, folder: pathlib.Path, *lists: List[Dict]):
+        self.lists = list(lists)
+        self.url = "unix://%s" % (folder / "s")
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(folder / "s"))
+        self.socket.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as stream:
+                for line in stream:
+                    stream.write(self._answer(line.decode()))
+                    stream.flush()
+
+    def _answer(self, line: str) -> bytes:
+        tag = (re.findall(r" t=\d+", line) + [""])[0]
+        if line.startswith("hello"):
+            told = "version=1 server=Cola/0 user=x admin=yes heartbeat=0 line=65536 body=16777216 features=workers"
+            return ("ok%s %s\n" % (tag, told)).encode()
+        if not line.startswith("list processes"):
+            return ("ok%s\n" % tag).encode()
+        body = json.dumps(self.lists[0] if len(self.lists) == 1 else self.lists.pop(0))
+        return ("ok%s size=%d\n%s\n" % (tag, len(body), body)).encode()
+
+
+@pytest.fixture
+def recite() -> Iterator[Callable[..., str]]:
+    """Makes brokers that have the given processes; returns their address."""
+    made: List[Recital] = []
+
+    def make(*lists: List[Dict]) -> str:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="cola-"))
+        made.append(Recital(folder, *lists))
+        return made[-1].url
+
+    yield make
+    for recital in made:
+        recital.socket.close()
+        shutil.rmtree(recital.url.replace("unix://", "").rpartition("/")[0])
+
+
+HELD = {"queue": "jobs", "offset": 12, "held-ms": 61_000}
+KNOWN = [
+    row("cola", 40, state="running", parent=1, reason="this server", state_ms=None, starts=None),
+    row("b/1", 51, cpu_ms=200, resident=900, nice=0),
+    row("a/3", 52, state="running", messages=1, message=HELD, resident=70_000_000_000, state_ms=7_300_000),
+    row("a/2", None, state="terminated", reason="exit code 1", parent=None, kernel_state=None, uptime_ms=None,
+        cpu_ms=None, resident=None, virtual=None, threads=None, files=None, nice=None, failures=1, next_start_ms=9_400),
+]
+
+
+def cells(lines: List[str]) -> List[List[str]]:
+    return [re.split(r"  +", line.strip()) for line in lines]
+
+
+def test_a_table_of_processes(recite):
+    table = cells(cola("ps", url=recite(KNOWN)).succeeds().lines())
+    assert table[1] == [
+        "cola", "40", "1", "running", "-", "15.0", "3.0M", "1", "4", "5", "-", "-", "-", "this server"]
+    assert table[2] == ["b/1", "51", "40", "ready", "3s", "2.0", "900", "1", "4", "0", "2", "-", "-", "it has started"]
+    assert table[3] == [
+        "a/3", "52", "40", "running", "2h", "15.0", "65G", "1", "4", "5", "2", "jobs 12", "1m", "it has started"]
+    assert table[4] == ["a/2", "-", "-", "terminated", "3s", "-", "-", "-", "-", "-", "2", "-", "-", "exit code 1"]
+
+
+@pytest.mark.parametrize("column, names", [
+    ("memory", ["a/3", "cola", "b/1", "a/2"]), ("instance", ["a/2", "a/3", "b/1", "cola"]),
+    ("cpu", ["cola", "a/3", "b/1", "a/2"]), ("worker", ["a/3", "a/2", "b/1", "cola"]),
+    ("next", ["a/2", "cola", "b/1", "a/3"]), ("age", ["a/3", "cola", "b/1", "a/2"]),
+])
+def test_sorting_is_by_any_column_and_keeps_the_order_of_equals(recite, column, names):
+    lines = cola("ps", "-o", "instance", "--sort", column, url=recite(KNOWN)).succeeds().lines()
+    assert lines[1:] == names
+    rows = json.loads(cola("ps", "--json", "--sort", column, url=recite(KNOWN)).succeeds().out)
+    assert [row["name"] for row in rows] == names
+
+
+def test_every_column_can_be_shown(recite):
+    columns = "instance,worker,pid,parent,state,since,kernel,uptime,cpu,time,memory,virtual,threads,files,nice,starts,"
+    columns += "failures,next,messages,message,age,reason"
+    lines = cola("ps", "a/3", "--columns", columns, url=recite(KNOWN)).succeeds().lines()
+    assert lines[0].lower().replace("%", "").split() == columns.split(",")
+    assert cells(lines)[1] == [
+        "a/3", "a", "52", "40", "running", "2h", "sleeping", "10s", "15.0", "0:01.50", "65G", "8.0M", "1", "4", "5",
+        "2", "0", "-", "1", "jobs 12", "1m", "it has started"]
+
+
+def test_a_tree_of_processes(recite):
+    lines = cola("ps", "--tree", "-o", "pid,state,instance", url=recite(KNOWN)).succeeds().lines()
+    assert lines == [
+        "INSTANCE   PID  STATE",
+        "cola        40  running",
+        "├─ b",
+        "│  └─ b/1   51  ready",
+        "└─ a",
+        "   ├─ a/3   52  running",
+        "   └─ a/2    -  terminated",
+    ]
+
+
+def test_the_time_of_a_processor_is_that_since_the_last_look(recite):
+    """Also where a process has another's id by now: it is younger."""
+    later = [row("b/1", 51, uptime_ms=12_000, cpu_ms=1_200), row("a/3", 52, uptime_ms=1_000, cpu_ms=100)]
+    shown = subprocess.run(
+        ["timeout", "2", binary(), "ps", "?/*", "--watch", "0.3", "-o", "instance,cpu"], stdout=subprocess.PIPE,
+        timeout=30, env=environment(recite(KNOWN[1:3], later)), preexec_fn=die_with_parent, check=False).stdout.decode()
+    assert [line.split() for line in shown.split("\n\n")[0].splitlines()[1:]] == [["b/1", "2.0"], ["a/3", "15.0"]]
+    assert [line.split() for line in shown.split("\n\n")[1].splitlines()[1:]] == [["b/1", "50.0"], ["a/3", "10.0"]]
+
+
+def test_names_cannot_move_the_cursor(recite):
+    shown = cola("ps", url=recite([row("a/1", 5, reason="\x1b[2J\nno")])).succeeds().out.decode()
+    assert "\x1b" not in shown and len(shown.splitlines()) == 2
+
+
 # With workers
 
 
@@ -245,6 +388,20 @@ def test_each_example_of_the_help_runs(workers, command):
         elif "jq" not in line or shutil.which("jq"):
             code, output = shell.run(line)
             assert code == 0, "%s: exit code %d: %s" % (line, code, output)
+
+
+def test_completion_knows_workers_and_their_instances(workers, tmp_path):
+    settled(workers)
+    script = tmp_path / "script"
+    script.write_bytes(cola("--generate-completion-script", "bash").succeeds().out)
+    (tmp_path / "cola").symlink_to(os.path.abspath(binary()))
+    typed = (
+        "source %s; COMP_WORDS=(cola workers stop ste); COMP_CWORD=3; COMP_LINE='cola workers stop ste'; COMP_POINT=21; "
+        "_cola cola ste stop; printf '%%s\\n' \"${COMPREPLY[@]}\"" % script)
+    path = {"PATH": "%s:%s" % (tmp_path, os.environ["PATH"])}
+    found = subprocess.run(
+        ["bash", "-c", typed], stdout=subprocess.PIPE, timeout=30, env=environment(workers.unix, path)).stdout.decode()
+    assert "steady" in found.split() and any(re.fullmatch(r"steady/\d+", word) for word in found.split()), found
 
 
 def test_what_there_is_not_is_named_with_what_was_meant(workers):

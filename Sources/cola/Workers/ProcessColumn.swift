@@ -22,12 +22,12 @@ enum ProcessColumn: String, CaseIterable, ExpressibleByArgument, Sendable {
         }
     }
 
-    /// - Parameter processorTenths: a thousandth of a processor is 1; nil: not known.
-    func cell(_ row: JSONValue, processorTenths: Int64?) -> String {
+    /// - Parameter cpuPermille: a thousandth of a processor is 1; nil: not known.
+    func cell(_ row: JSONValue, cpuPermille: Int64?) -> String {
         switch self {
         case .since, .uptime, .next, .age:
-            number(row, processorTenths).map { DurationText.of(seconds: $0 / 1000) } ?? "-"
-        case .cpu: processorTenths.map { "\($0 / 10).\($0 % 10)" } ?? "-"
+            number(row, cpuPermille).map { DurationText.of(seconds: $0 / 1000) } ?? "-"
+        case .cpu: cpuPermille.map { "\($0 / 10).\($0 % 10)" } ?? "-"
         case .time: number(row, nil).map(Self.clock) ?? "-"
         case .memory, .virtual: number(row, nil).map(ByteText.of) ?? "-"
         case .message:
@@ -41,15 +41,15 @@ enum ProcessColumn: String, CaseIterable, ExpressibleByArgument, Sendable {
     /// known last.
     func precedes(_ first: (JSONValue, Int64?), _ second: (JSONValue, Int64?)) -> Bool {
         if isText {
-            let texts = (cell(first.0, processorTenths: nil), cell(second.0, processorTenths: nil))
+            let texts = (cell(first.0, cpuPermille: nil), cell(second.0, cpuPermille: nil))
             if texts.0 == "-" || texts.1 == "-" { return texts.0 != "-" && texts.1 == "-" }
             return texts.0 < texts.1
         }
         return (number(first.0, first.1) ?? .min) > (number(second.0, second.1) ?? .min)
     }
 
-    private func number(_ row: JSONValue, _ processorTenths: Int64?) -> Int64? {
-        self == .cpu ? processorTenths : member(row).integer
+    private func number(_ row: JSONValue, _ cpuPermille: Int64?) -> Int64? {
+        self == .cpu ? cpuPermille : member(row).integer
     }
 
     private func member(_ row: JSONValue) -> JSONValue {

@@ -1,14 +1,14 @@
 /// Processes as a table, or as a tree: the broker, below it its workers, below each its instances.
 struct ProcessTable {
-    private typealias Measured = (row: JSONValue, processorTenths: Int64?)
+    private typealias Measured = (row: JSONValue, cpuPermille: Int64?)
 
     private let columns: [ProcessColumn]
     private var processes: [Measured]
 
-    /// - Parameter processorTenths: for each row; a thousandth of a processor is 1, nil is not known.
-    init(_ rows: [JSONValue], processorTenths: [Int64?], columns: [ProcessColumn], sort: ProcessColumn?) {
+    /// - Parameter cpuPermille: for each row; a thousandth of a processor is 1, nil is not known.
+    init(_ rows: [JSONValue], cpuPermille: [Int64?], columns: [ProcessColumn], sort: ProcessColumn?) {
         self.columns = columns
-        processes = zip(rows, processorTenths).map { ($0, $1) }
+        processes = zip(rows, cpuPermille).map { ($0, $1) }
         guard let sort else { return }
         let numbered = processes.enumerated().sorted { first, second in
             if sort.precedes(first.element, second.element) { return true }
@@ -45,6 +45,6 @@ struct ProcessTable {
     }
 
     private func cells(_ columns: [ProcessColumn], _ process: Measured) -> [String] {
-        columns.map { $0.cell(process.row, processorTenths: process.processorTenths) }
+        columns.map { $0.cell(process.row, cpuPermille: process.cpuPermille) }
     }
 }

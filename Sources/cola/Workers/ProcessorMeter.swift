@@ -9,7 +9,7 @@ struct ProcessorMeter {
     private var last: [Int64: Reading] = [:]
 
     /// - Returns: for each row, in its order: a thousandth of a processor is 1; nil: not known.
-    mutating func tenthsOfPercent(_ rows: [JSONValue]) -> [Int64?] {
+    mutating func permille(_ rows: [JSONValue]) -> [Int64?] {
         var readings: [Int64: Reading] = [:]
         defer { last = readings }
         return rows.map { row in

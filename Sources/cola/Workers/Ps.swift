@@ -51,7 +51,7 @@ struct Ps: AsyncParsableCommand {
                 let rows = try JSONValue(answer: text).list.filter(fits)
                 if rows.isEmpty, let pattern { Output.note("there are no processes that fit '\(pattern)'") }
                 let table = ProcessTable(
-                    rows, processorTenths: meter.tenthsOfPercent(rows), columns: columns, sort: sort)
+                    rows, cpuPermille: meter.permille(rows), columns: columns, sort: sort)
                 if display.json { return .json(JSONValue.list(table.rows).json) }
                 return .lines(tree ? table.tree : table.lines)
             }

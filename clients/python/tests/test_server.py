@@ -292,6 +292,18 @@ def test_listings_and_figures(client: cola.Client, queue: str) -> None:
     assert (row["prefetch"], row["unacknowledged"]) == (7, 1)
     assert "test_server" in [connection["client"] for connection in client.list_connections()]
     assert isinstance(client.list_topics(), list)
+
+
+def test_a_server_without_workers_says_so(client: cola.Client) -> None:
+    if not client.is_admin:
+        pytest.skip("workers are for administrators")
+    (row,) = client.list_processes()
+    assert row["name"] == "cola" and row["pid"] > 0 and row["resident"] > 0
+    assert client.list_workers() == []
+    with pytest.raises(cola.NotFound, match="workers:"):
+        client.stop_worker("resize", 7)
+    with pytest.raises(cola.NotFound, match="workers:"):
+        client.describe("worker", "resize")
     stat = client.stat()
     assert {"version", "epoch", "uptime", "connections", "queues", "messages", "blocked"} <= stat.keys()
 

@@ -1,0 +1,29 @@
+import ColaClient
+import Testing
+
+/// Looking at workers and steering them, where a server has none.
+@Suite(.timeLimit(.minutes(1))) struct WorkerTests {
+    @Test func theServerIsAmongTheProcessesAndHasNoWorkers() async throws {
+        try await LiveServer.withClient { client in
+            let (workers, processes) = (try await client.list(.workers), try await client.list(.processes))
+            #expect(workers == "[]" && processes.hasPrefix("[{\"name\":\"cola\","))
+        }
+    }
+
+    @Test(arguments: [
+        Client.WorkerOperation.start, .stop, .restart, .scale(2...2), .scale(0...4), .pause, .resume, .kill(),
+        .kill(signal: "TERM"),
+    ])
+    func whatIsNotThereIsNotFound(operation: Client.WorkerOperation) async throws {
+        try await LiveServer.withClient { client in
+            let error = await #expect(throws: ColaError.self) {
+                try await client.control(worker: "resize", operation, instance: 7)
+            }
+            #expect(error?.code == .notFound && error?.message.contains("`workers:`") == true)
+            for subject in [Client.Subject.worker("resize"), .instance(worker: "resize", number: 7)] {
+                let error = await #expect(throws: ColaError.self) { try await client.describe(subject) }
+                #expect(error?.code == .notFound)
+            }
+        }
+    }
+}
