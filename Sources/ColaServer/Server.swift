@@ -95,6 +95,8 @@ package struct Server {
         var loop: NIOLoopBound<BrokerLoop>
         var workers: NIOLoopBound<WorkerHost>?
         var listeners: [any Channel]
+        /// Where the server can be reached from this machine, a Unix socket first.
+        var url: String
         var announcement: String
     }
 
@@ -131,7 +133,9 @@ package struct Server {
             }.get()
             owner.set(bound)
             var started = try await listen(bound, on: eventLoop)
-            if !settings.workers.isEmpty { started.workers = try await startWorkers(of: bound, on: eventLoop) }
+            if !settings.workers.isEmpty {
+                started.workers = try await startWorkers(of: bound, url: started.url, on: eventLoop)
+            }
             return started
         } catch {
             try? store.close()
@@ -140,12 +144,13 @@ package struct Server {
     }
 
     private func startWorkers(
-        of loop: NIOLoopBound<BrokerLoop>, on eventLoop: any EventLoop
+        of loop: NIOLoopBound<BrokerLoop>, url: String, on eventLoop: any EventLoop
     ) async throws -> NIOLoopBound<WorkerHost> {
         let (settings, logger, environment) = (settings, logger, environment)
         return try await eventLoop.submit {
             let host = WorkerHost(
-                loop: loop.value, bodyBytesMax: settings.bodyBytesMax, environment: environment, logger: logger)
+                loop: loop.value, bodyBytesMax: settings.bodyBytesMax, url: url, environment: environment,
+                logger: logger)
             host.start(settings.workers)
             return NIOLoopBound(host, eventLoop: eventLoop)
         }.get()
@@ -178,8 +183,10 @@ package struct Server {
             for channel in channels { try? await channel.close() }
             throw error
         }
-        words.append("data=\(AbsolutePath.of(settings.dataDirectory))")
-        return Started(loop: loop, listeners: channels, announcement: words.joined(separator: " "))
+        let url = words.last { $0.hasPrefix("socket=") } ?? words.last { $0.hasPrefix("native=") } ?? ""
+        return Started(
+            loop: loop, listeners: channels, url: String(url.drop { $0 != "=" }.dropFirst()),
+            announcement: (words + ["data=\(AbsolutePath.of(settings.dataDirectory))"]).joined(separator: " "))
     }
 
     // MARK: Stopping

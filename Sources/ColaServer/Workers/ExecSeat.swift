@@ -21,6 +21,7 @@ final class ExecSeat: Connection {
     struct Held {
         let delivery: Delivery
         let began: Timestamp
+        let since: Instant
         var process: Int32 = 0
         var errors = OutputTail(bytesMax: Attempt.outputBytesMax)
         /// What it wrote to standard output: kept whole if that is a result.
@@ -47,8 +48,10 @@ final class ExecSeat: Connection {
     /// The message that the process is to be started for.
     var message: Delivery? { held?.delivery }
 
-    /// When the message came to it.
-    var heldSince: Timestamp? { held?.began }
+    /// The same for people who look.
+    var heldMessage: HeldMessage? {
+        held.map { HeldMessage(queue: queue, offset: $0.delivery.entry.offset, since: $0.since) }
+    }
 
     var environment: [String] {
         held.map { MessageEnvironment(queue: queue, delivery: $0.delivery).variables } ?? []
@@ -85,7 +88,8 @@ final class ExecSeat: Connection {
     func handle(_ effect: Effect) {
         switch effect {
         case .deliver(_, _, let delivery):
-            held = Held(delivery: delivery, began: host.now.wall, output: ByteBuffer())
+            let now = host.now
+            held = Held(delivery: delivery, began: now.wall, since: now.monotonic, output: ByteBuffer())
             host.took(instance)
         case .reply(_, let question, let reply): answered(question, reply)
         case .consumerFailed(_, _, let error):

@@ -20,6 +20,8 @@ final class WorkerHost {
     private let logger: Logger
     private let resolution: ProgramResolution
     let bodyBytesMax: Int
+    /// What a process that connects by itself is told.
+    private let clientEnvironment: [String]
     private var supervisor: Supervisor
     private var keeper: KeeperProcess?
     private var seats: [InstanceID: ExecSeat] = [:]
@@ -36,9 +38,12 @@ final class WorkerHost {
     private var isActing = false
     private var allGone: EventLoopPromise<Void>?
 
-    /// - Parameter environment: of the server, for what workers may have of it.
-    init(loop: BrokerLoop, bodyBytesMax: Int, environment: [String: String], logger: Logger) {
+    /// - Parameters:
+    ///   - url: where the server can be reached from this machine.
+    ///   - environment: of the server, for what workers may have of it.
+    init(loop: BrokerLoop, bodyBytesMax: Int, url: String, environment: [String: String], logger: Logger) {
         self.loop = loop
+        clientEnvironment = ["COLA_URL=\(url)"]
         self.bodyBytesMax = bodyBytesMax
         self.logger = logger
         resolution = ProgramResolution(serverEnvironment: environment)
@@ -46,6 +51,7 @@ final class WorkerHost {
         let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
         let eventLoop = loop.eventLoop
         keeper = KeeperProcess { notice in eventLoop.execute { bound.value.take(notice) } }
+        loop.workerDesk = self
     }
 
     var now: Now { loop.now }
@@ -96,6 +102,8 @@ final class WorkerHost {
             guard let instance = processes[process] else { return }
             seats[instance]?.started(number)
             apply(.started(instance, processID: number))
+            // One that connects by itself is on its own from here on.
+            if supervisor.definition(of: instance)?.mode == .client { apply(.isReady(instance)) }
         case .failed(let process, let failure):
             guard let instance = forget(process) else { return }
             apply(.startFailed(instance, failure.description))
@@ -180,7 +188,9 @@ final class WorkerHost {
     // MARK: Feeding
 
     private func feed(_ instance: InstanceID) {
-        guard let definition = supervisor.definition(of: instance), let queue = definition.queue else { return }
+        guard let definition = supervisor.definition(of: instance), definition.mode == .exec,
+            let queue = definition.queue
+        else { return }
         if let seat = seats[instance] { return seat.feed() }
         let seat = ExecSeat(instance, of: definition, queue: queue, id: loop.takeChannelID(), host: self)
         seats[instance] = seat
@@ -217,16 +227,38 @@ final class WorkerHost {
     // MARK: Processes
 
     private func spawn(_ instance: InstanceID, _ definition: WorkerDefinition) {
-        guard let seat = seats[instance], seat.message != nil else {
-            return apply(.startFailed(instance, "there is no message to start it for"))
+        switch definition.mode {
+        case .exec:
+            guard let seat = seats[instance], seat.message != nil else {
+                return apply(.startFailed(instance, "there is no message to start it for"))
+            }
+            spawn(instance, definition, input: seat.body, environment: seat.environment) { output, errors in
+                read(output, of: seat) { seat, bytes in seat.wrote(output: bytes) }
+                read(errors, of: seat) { seat, bytes in seat.wrote(error: bytes) }
+            }
+        case .client:
+            var environment = clientEnvironment
+            if let queue = definition.queue { environment.append("COLA_QUEUE=\(queue)") }
+            spawn(instance, definition, input: [], environment: environment) { output, errors in
+                for descriptor in [output, errors] { log(descriptor, of: "\(definition.name)/\(instance)") }
+            }
+        case .stream:
+            apply(.startFailed(instance, "workers of mode stream are not in this version yet"))
         }
+    }
+
+    /// - Parameter begin: takes the ends to read its output from.
+    private func spawn(
+        _ instance: InstanceID, _ definition: WorkerDefinition, input: ArraySlice<UInt8>, environment: [String],
+        begin: (_ output: Int32, _ errors: Int32) -> Void
+    ) {
         let spec: ProcessSpec
         do throws(ProgramResolution.Problem) {
-            spec = try resolution.spec(of: definition, instance, message: seat.environment)
+            spec = try resolution.spec(of: definition, instance, message: environment)
         } catch {
             return apply(.startFailed(instance, error.sentence))
         }
-        let body = MessageBody.descriptor(of: seat.body)
+        let body = MessageBody.descriptor(of: input)
         guard let input = body.descriptor else {
             return apply(.startFailed(instance, "there is no memory for its standard input: \(body.problem)"))
         }
@@ -238,13 +270,22 @@ final class WorkerHost {
             for descriptor in [input, output.read, output.write] { close(descriptor) }
             return apply(.startFailed(instance, "there are no descriptors left for its output"))
         }
-        read(output.read, of: seat) { seat, bytes in seat.wrote(output: bytes) }
-        read(errors.read, of: seat) { seat, bytes in seat.wrote(error: bytes) }
+        begin(output.read, errors.read)
         lastProcess += 1
         let process = SpawnID(lastProcess)
         processes[process] = instance
         running[instance] = process
         keeper?.send(.spawn(process, spec), descriptors: [input, output.write, errors.write])
+    }
+
+    /// What a process that lives on writes is the log's.
+    private func log(_ descriptor: Int32, of instance: String) {
+        let logger = logger
+        let lines = OutputLines { line in
+            logger.info("a worker says", metadata: ["instance": "\(instance)", "line": "\(line)"])
+        }
+        OutputPipe.open(
+            descriptor, on: loop.eventLoop, receive: { lines.append($0.readableBytesView) }, ended: { lines.end() })
     }
 
     private func read(_ descriptor: Int32, of seat: ExecSeat, _ take: @escaping (ExecSeat, ByteBuffer) -> Void) {
@@ -255,6 +296,43 @@ final class WorkerHost {
             if let seat, seat.message?.tag == message { take(seat, bytes) }
         } ended: { [weak seat] in
             if let seat, seat.message?.tag == message { seat.pipeEnded() }
+        }
+    }
+}
+
+extension WorkerHost: WorkerDesk {
+    func answer(_ request: WorkerRequest, at now: Instant) -> Result<WorkerAnswer, BrokerError> {
+        let rows = WorkerRows(of: supervisor, at: now, messageInHand: { [seats] in seats[$0]?.heldMessage })
+        switch request {
+        case .list: return .success(.rows(rows.workers))
+        case .processes: return .success(.rows(rows.processes))
+        case .show(let target): return rows.description(of: target).map { .description($0) }
+        case .control(let operation, let target):
+            do throws(BrokerError) {
+                try carryOut(WorkerOrder(operation, target, for: supervisor))
+                return .success(.done)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private func carryOut(_ order: WorkerOrder) throws(BrokerError) {
+        switch order {
+        case .command(let command, let target):
+            do throws(SupervisorError) {
+                actions += try supervisor.apply(command, to: target, at: now.monotonic)
+            } catch {
+                throw BrokerError(error)
+            }
+            act()
+            schedule()
+        case .signal(let signal, let instances):
+            for instance in instances {
+                if let process = running[instance] {
+                    keeper?.send(.signal(process, number: signal.number, .group))
+                }
+            }
         }
     }
 }
