@@ -151,6 +151,18 @@ def test_what_it_writes_is_the_result(start):
     until(lambda: is_idle(broker, "words"), "the message is acknowledged")
 
 
+def test_a_worker_gives_way_as_its_definition_says(start, tmp_path):
+    broker = start(f"""
+        plain: {{ queue: a, command: [sh, -c, 'nice > {tmp_path}/plain'] }}
+        patient: {{ queue: b, nice: 7, command: [sh, -c, 'nice > {tmp_path}/patient'] }}
+    """)
+    for queue in ("a", "b"):
+        cola("publish", "-q", queue, "x", url=broker.unix).succeeds()
+        until(lambda: is_idle(broker, queue), "it is done")
+    own = os.nice(0)
+    assert [int((tmp_path / name).read_text()) for name in ("plain", "patient")] == [own, min(19, own + 7)]
+
+
 # What goes wrong
 
 

@@ -235,12 +235,13 @@ package final class Keeper {
 
     /// Goes before the workers, if it may: it must get at a program that takes all of the processor with its children.
     ///
-    /// - Returns: what has to be added for those that it starts.
+    /// - Returns: what has to be added for those that it starts, so that they begin where the broker did. The thread that
+    ///   started the keeper may have been given another place by its library.
     private static func raisePriority() -> Int32 {
-        let ownProcess = Int32(PRIO_PROCESS.rawValue)
-        let before = getpriority(ownProcess, 0)
-        guard setpriority(ownProcess, 0, max(-20, before - 10)) == 0 else { return 0 }
-        return before - getpriority(ownProcess, 0)
+        let ofProcess = Int32(PRIO_PROCESS.rawValue)
+        let broker = getpriority(ofProcess, UInt32(getppid()))
+        _ = setpriority(ofProcess, 0, max(-20, broker - 10))
+        return max(0, broker - getpriority(ofProcess, 0))
     }
 
     /// As many open files as the system allows to this process; those that it starts get what it had.
