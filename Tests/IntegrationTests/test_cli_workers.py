@@ -396,7 +396,8 @@ def test_completion_knows_workers_and_their_instances(workers, tmp_path):
     script.write_bytes(cola("--generate-completion-script", "bash").succeeds().out)
     (tmp_path / "cola").symlink_to(os.path.abspath(binary()))
     typed = (
-        "source %s; COMP_WORDS=(cola workers stop ste); COMP_CWORD=3; COMP_LINE='cola workers stop ste'; COMP_POINT=21; "
+        "source %s; COMP_WORDS=(cola workers stop ste); COMP_CWORD=3; "
+        "COMP_LINE='cola workers stop ste'; COMP_POINT=21; "
         "_cola cola ste stop; printf '%%s\\n' \"${COMPREPLY[@]}\"" % script)
     path = {"PATH": "%s:%s" % (tmp_path, os.environ["PATH"])}
     found = subprocess.run(

@@ -41,8 +41,8 @@ extension Broker {
         if let count = lane.attempts[offset]?.count, count > Attempt.most { lane.attempts[offset]?.removeFirst() }
     }
 
-    /// Hands out what has to be alone. One consumer is kept free for it as long as there is any: with more to do than all
-    /// of them can, none would ever be without a message by itself.
+    /// Hands out what has to be alone. One consumer is kept free for it as long as there is any: with more to do than
+    /// all of them can, none would ever be without a message by itself.
     func dispatchSuspects(of queue: Queue, at now: Now) {
         while queue.hasSuspects {
             guard let warden = queue.warden ?? appointWarden(of: queue) else { return }

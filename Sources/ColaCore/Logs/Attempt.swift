@@ -1,8 +1,8 @@
 /// One delivery that a process did not bring to an end, as the message remembers it.
 ///
-/// Shape:  in the record one header `cola-attempt` for each: `BEGAN ENDED END WORKER PROCESS DETAIL OUTPUT`, words apart by
-///         one space and written as in ``WordList``; times in milliseconds since 1970; OUTPUT the last lines that the
-///         process wrote, with a line feed between them
+/// Shape:  in the record one header `cola-attempt` for each: `BEGAN ENDED END WORKER PROCESS DETAIL OUTPUT`, a
+///         ``WordList``; times in milliseconds since 1970; OUTPUT the last lines that the process wrote, with a line
+///         feed between them
 package struct Attempt: Equatable, Sendable {
     /// What ended the lease.
     package enum End: String, CaseIterable, Sendable {
@@ -80,7 +80,7 @@ package enum Consequence: Equatable, Sendable {
     case giveBack
     /// It goes where dead letters go, or is parked where there is no such place.
     case bury
-    /// Its holder died, and of all that it held any may be the reason: it is tried again alone. One that was alone counts
-    /// the attempt, unless that was the last of so many.
+    /// Its holder died, and of all that it held any may be the reason: it is tried again alone. One that was alone
+    /// counts the attempt, unless that was the last of so many.
     case suspect(attemptsMax: Int)
 }

@@ -30,8 +30,8 @@ package struct SharedCursor {
     package private(set) var leasedCount = 0
     /// Came back and waits to be handed out again, in the order of the offsets.
     package private(set) var released: [Release] = []
-    /// Came back from a holder that died, and waits to be handed out alone: it may have been the reason. In the order of
-    /// the offsets.
+    /// Came back from a holder that died, and waits to be handed out alone: it may have been the reason. In the order
+    /// of the offsets.
     package private(set) var suspects: [Release] = []
     /// Neither waits nor is handed out: it has still to be read and moved to where its fate leads. In the order in
     /// which that was decided.

@@ -3,8 +3,8 @@ internal import ColaWorkers
 
 /// What a process is told of its message, besides the body: variables of its environment.
 ///
-/// Shape: `COLA_QUEUE`, `COLA_OFFSET`, `COLA_ATTEMPT` (1 for the first), `COLA_TIMESTAMP` (milliseconds since 1970), and,
-///        where the message has them, `COLA_KEY`, `COLA_MESSAGE_ID`, `COLA_REPLY_TO`, `COLA_CORRELATION_ID`,
+/// Shape: `COLA_QUEUE`, `COLA_OFFSET`, `COLA_ATTEMPT` (1 for the first), `COLA_TIMESTAMP` (milliseconds since 1970),
+///        and, where the message has them, `COLA_KEY`, `COLA_MESSAGE_ID`, `COLA_REPLY_TO`, `COLA_CORRELATION_ID`,
 ///        `COLA_PRIORITY`, `COLA_EXCHANGE`, `COLA_ROUTING_KEY`, and `COLA_HEADER_NAME` for each header, its name in
 ///        capitals with `_` for all that is neither letter nor digit. No value with a zero byte: an environment cannot
 ///        hold one.

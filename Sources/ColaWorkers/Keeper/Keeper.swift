@@ -235,8 +235,8 @@ package final class Keeper {
 
     /// Goes before the workers, if it may: it must get at a program that takes all of the processor with its children.
     ///
-    /// - Returns: what has to be added for those that it starts, so that they begin where the broker did. The thread that
-    ///   started the keeper may have been given another place by its library.
+    /// - Returns: what has to be added for those that it starts, so that they begin where the broker did. The thread
+    ///   that started the keeper may have been given another place by its library.
     private static func raisePriority() -> Int32 {
         let ofProcess = Int32(PRIO_PROCESS.rawValue)
         let broker = getpriority(ofProcess, UInt32(getppid()))
