@@ -139,6 +139,7 @@ def test_wrong_words_are_usage(shared_broker):
             ["show"], ["stop"], ["scale", "x"], ["scale", "x", "many"], ["scale", "x", "4-2"], ["scale", "x", "1-2-3"],
             ["scale", "x", "-1"], ["stop", "x/first"], ["stop", "x/0"], ["stop", "/7"], ["fire", "x"]):
         cola("workers", *words, url=shared_broker.unix).fails(USAGE)
+    cola("workers", "kill", "x/first", url=shared_broker.unix).fails(USAGE, "'x/first'", "WORKER/NUMBER", "`cola ps`")
 
 
 def test_nobody_but_an_administrator_sees_or_steers_workers(shared_broker):

@@ -171,10 +171,8 @@ def test_one_that_kills_its_process_does_not_harm_the_others(start, tmp_path):
     broker = start(f"""
         fragile:
           queue: work
-          command:
-            - sh
-            - -c
-            - 'read -r word; if [ "$word" = poison ]; then echo ouch >&2; kill -SEGV $$; fi; echo "$word" >> {tmp_path}/done'
+          directory: {tmp_path}
+          command: [sh, -c, 'read -r word; [ "$word" != poison ] || {{ echo ouch >&2; kill -SEGV $$; }}; echo "$word" >> done']
           processes: 4
           retry: {{ attempts: 3, delay: 10ms }}
     """)

@@ -26,13 +26,13 @@ package struct ProcessStat: Equatable, Sendable {
         command = String(decoding: line[(open + 1)..<close], as: UTF8.self)
         let fields = line[(close + 1)...].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
         guard fields.count > 21, let letter = fields[0].first, fields[0].count == 1 else { return nil }
-        let numbers = fields.map { Int64(String(decoding: $0, as: UTF8.self)) }
-        guard let parent = numbers[1].flatMap(Int32.init(exactly:)),
-            let group = numbers[2].flatMap(Int32.init(exactly:)),
-            let session = numbers[3].flatMap(Int32.init(exactly:)),
-            let userTicks = numbers[11], let systemTicks = numbers[12],
-            let nice = numbers[16].flatMap(Int.init(exactly:)), let threads = numbers[17].flatMap(Int.init(exactly:)),
-            let startTicks = numbers[19], let virtualBytes = numbers[20], let residentPages = numbers[21]
+        func number<Number: FixedWidthInteger>(_ index: Int) -> Number? {
+            Number(String(decoding: fields[index], as: UTF8.self))
+        }
+        guard let parent: Int32 = number(1), let group: Int32 = number(2), let session: Int32 = number(3),
+            let userTicks: Int64 = number(11), let systemTicks: Int64 = number(12), let nice: Int = number(16),
+            let threads: Int = number(17), let startTicks: Int64 = number(19), let virtualBytes: Int64 = number(20),
+            let residentPages: Int64 = number(21)
         else { return nil }
         state = KernelState(letter: letter)
         self.parent = parent

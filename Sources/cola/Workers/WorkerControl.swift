@@ -25,7 +25,7 @@ struct WorkerControl<Action: WorkerAction>: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "Workers, or WORKER/NUMBER.", completion: .workers)
+    @Argument(help: "Workers, or WORKER/NUMBER.", completion: .workers, transform: WorkerTarget.init)
     var targets: [WorkerTarget]
 
     func run() async throws {

@@ -17,7 +17,7 @@ struct WorkerKill: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "Workers, or WORKER/NUMBER.", completion: .workers)
+    @Argument(help: "Workers, or WORKER/NUMBER.", completion: .workers, transform: WorkerTarget.init)
     var targets: [WorkerTarget]
 
     @Option(

@@ -18,7 +18,7 @@ struct WorkerShow: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The worker, or WORKER/NUMBER.", completion: .workers)
+    @Argument(help: "The worker, or WORKER/NUMBER.", completion: .workers, transform: WorkerTarget.init)
     var target: WorkerTarget
 
     @OptionGroup var display: DisplayOptions

@@ -1,20 +1,21 @@
 import ArgumentParser
 
 /// A worker, or one instance of it, as it is typed: `resize` or `resize/7`.
-struct WorkerTarget: ExpressibleByArgument {
+struct WorkerTarget: Sendable {
     let worker: String
     /// Nil: the worker as a whole.
     let instance: Int64?
 
-    init?(argument: String) {
-        let parts = argument.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let name = parts.first, !name.isEmpty else { return nil }
-        worker = String(name)
-        guard parts.count > 1 else {
-            instance = nil
-            return
+    init(_ text: String) throws {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let digits = parts.count > 1 ? parts[1] : "1"
+        guard let name = parts.first, !name.isEmpty, let number = Int64(digits), number > 0, digits.first != "+",
+            digits.first != "0"
+        else {
+            throw ValidationError(
+                "'\(text)' is neither a worker nor one of its instances, which is WORKER/NUMBER; `cola ps` lists them")
         }
-        guard let number = Int64(parts[1]), number > 0, parts[1].first != "+", parts[1].first != "0" else { return nil }
-        instance = number
+        worker = String(name)
+        instance = parts.count > 1 ? number : nil
     }
 }
