@@ -377,11 +377,12 @@ def test_paused_processes_are_halted_until_they_are_resumed(workers):
     "command", ["show", "start", "stop", "restart", "scale", "pause", "resume", "kill"])
 def test_each_example_of_the_help_runs(workers, command, tmp_path):
     cola("workers", "scale", "resize", "1", url=workers.unix).succeeds()
-    cola("workers", "start", "resize", url=workers.unix).succeeds()
-    assert wait(lambda: len(processes(workers, "resize/*")) == 1)
-    name, = (row["name"] for row in processes(workers, "resize/*"))
     shell = Shell(tmp_path, workers.unix)
     for example in examples("workers " + command):
+        # What an example stops the next one finds started, and under another number.
+        cola("workers", "start", "resize", url=workers.unix).succeeds()
+        assert wait(lambda: processes(workers, "resize/*"))
+        name = processes(workers, "resize/*")[0]["name"]
         line = re.sub(r"\bresize/7\b", name, example)
         if "--watch" in line:
             runs, output = shell.run_for(line, 1.5)
