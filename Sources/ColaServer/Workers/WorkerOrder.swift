@@ -12,7 +12,7 @@ package enum WorkerOrder: Equatable, Sendable {
     package init(
         _ operation: WorkerRequest.Operation, _ target: WorkerRequest.Target, for supervisor: Supervisor
     ) throws(BrokerError) {
-        var place = OperatorCommand.Target.worker(try supervisor.worker(named: target.worker))
+        var place = OperatorCommand.Target.worker(try supervisor.worker(named: target.worker).definition.name)
         if let number = target.instance {
             place = .instance(try supervisor.instance(number, of: target.worker).id)
         }
@@ -35,10 +35,10 @@ package enum WorkerOrder: Equatable, Sendable {
 }
 
 extension Supervisor {
-    func worker(named text: String) throws(BrokerError) -> WorkerName {
-        let names = status.filter { !$0.isRemoved }.map(\.definition.name)
-        if let name = WorkerName(text), names.contains(name) { return name }
-        let near = Spelling.nearest(to: text, among: names.map(\.description))
+    func worker(named text: String) throws(BrokerError) -> WorkerStatus {
+        let workers = status
+        if let worker = workers.first(where: { $0.definition.name.description == text }) { return worker }
+        let near = Spelling.nearest(to: text, among: workers.map(\.definition.name.description))
         let hint = near.map { "did you mean \($0)?" } ?? "`cola workers` lists them"
         throw .worker(.notFound("there is no worker '\(text)'; \(hint)"))
     }

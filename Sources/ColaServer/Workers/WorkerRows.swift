@@ -54,9 +54,7 @@ package struct WorkerRows {
     package func description(of target: WorkerRequest.Target) -> Result<Description, BrokerError> {
         do throws(BrokerError) {
             guard let number = target.instance else {
-                let name = try supervisor.worker(named: target.worker)
-                guard let status = supervisor.status(of: name) else { throw .worker(.notFound(target.name)) }
-                return .success(describe(status))
+                return .success(describe(try supervisor.worker(named: target.worker)))
             }
             return .success(describe(try supervisor.instance(number, of: target.worker)))
         } catch {
