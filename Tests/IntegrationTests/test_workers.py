@@ -230,6 +230,28 @@ def test_a_worker_leaks_nothing_of_the_server(start, tmp_path):
     assert len(numbers) <= 4 and set(numbers) <= {"0", "1", "2", "3"}, files  # 3 is ls's own
 
 
+def test_stopping_and_starting_all_the_time_loses_and_doubles_nothing(start, tmp_path):
+    broker = start("""
+        busy:
+          queue: work
+          command: [sh, -c, 'read word; sleep 0.02; echo "$word" >> "$DONE"']
+          processes: 4
+          environment: { DONE: %s/done }
+          stop: { grace: 5s }
+    """ % tmp_path)
+    bodies = [str(number) for number in range(150)]
+    cola("publish", "-q", "work", *bodies, url=broker.unix).succeeds()
+    for command in ["stop", "start", "restart", "pause", "resume", "restart"] * 5:
+        cola("workers", command, "busy", url=broker.unix).succeeds()
+    cola("workers", "start", "busy", url=broker.unix).succeeds()
+    until(lambda: is_idle(broker, "work"), "all is done", 60)
+    assert broker.runs()
+    done = (tmp_path / "done").read_text().split()
+    assert sorted(set(done)) == sorted(bodies)
+    # One that is stopped has its grace to end in, and a message that is done is acknowledged.
+    assert len(done) == len(bodies), sorted(done)
+
+
 # The end of the server
 
 

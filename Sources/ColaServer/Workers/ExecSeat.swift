@@ -13,6 +13,7 @@ final class ExecSeat: Connection {
     private let queue: String
     private var held: Held?
     private var consumer = ConsumerTag(0)
+    private var isFed = false
     private var isConsuming = false
     /// Whether the queue may still be made, because it was not there when the worker came.
     private var mayDeclare = true
@@ -72,7 +73,13 @@ final class ExecSeat: Connection {
     }
 
     func feed() {
-        guard !isConsuming else { return }
+        isFed = true
+        consume()
+    }
+
+    /// Not while it still has a message: a second consumer would bring a second one.
+    private func consume() {
+        guard isFed, !isConsuming, held == nil else { return }
         isConsuming = true
         consumer = ConsumerTag(consumer.rawValue + 1)
         let consume = Consume(name: queue, consumer: consumer, flow: .prefetch(1))
@@ -80,6 +87,7 @@ final class ExecSeat: Connection {
     }
 
     func stopFeeding() {
+        isFed = false
         guard isConsuming else { return }
         isConsuming = false
         host.submit([.request(id, .silent, .cancel(consumer))], from: self)
@@ -88,6 +96,8 @@ final class ExecSeat: Connection {
     func handle(_ effect: Effect) {
         switch effect {
         case .deliver(_, _, let delivery):
+            // One that was on its way when its consumer was ended, and another has come since.
+            guard held == nil else { return giveBack(delivery) }
             let now = host.now
             held = Held(delivery: delivery, began: now.wall, since: now.monotonic, output: ByteBuffer())
             host.took(instance)
@@ -114,7 +124,7 @@ final class ExecSeat: Connection {
             mayDeclare = false
             host.canFeed(instance)
         case (Question.declare, .refused(let error)): host.cannotFeed(instance, error.description)
-        case (Question.declare, _): feed()
+        case (Question.declare, _): consume()
         case (Question.result, .refused(let error)):
             settle(retried(.refused, "its result was not taken: \(error.description)"))
         case (Question.result, _): settle(.acknowledge)
@@ -163,16 +173,21 @@ final class ExecSeat: Connection {
     private func settleIfDone() {
         guard let held, let ending = held.ending, held.openPipes <= 0 else { return }
         switch ending {
-        case .exited(let status):
-            switch definition.exitCodes.outcome(of: status) {
-            case .ack: finish(held)
-            case .retry: settle(retried(Self.end(of: status), "\(status)"))
-            case .reject: settle(.failed(attempt(Self.end(of: status), "\(status)"), .bury))
-            }
+        case .exited(let status): settle(held, by: status)
+        // It was told to end, and said all the same what became of its message.
+        case .stopped(let status?, _) where !definition.exitCodes.isCrash(status): settle(held, by: status)
         case .timedOut: settle(retried(.timedOut, "\(ending)"))
         case .stopped: settle(.failed(attempt(.cancelled, "\(ending)"), .giveBack))
         case .startFailed(let sentence): settle(.failed(attempt(.notStarted, sentence), .giveBack))
         case .keeperLost: settle(.failed(attempt(.cancelled, "\(ending)"), .giveBack))
+        }
+    }
+
+    private func settle(_ held: Held, by status: ExitStatus) {
+        switch definition.exitCodes.outcome(of: status) {
+        case .ack: finish(held)
+        case .retry: settle(retried(Self.end(of: status), "\(status)"))
+        case .reject: settle(.failed(attempt(Self.end(of: status), "\(status)"), .bury))
         }
     }
 
@@ -211,6 +226,15 @@ final class ExecSeat: Connection {
     private func settle(_ settlement: Settlement) {
         guard let delivery = held?.delivery else { return }
         held = nil
+        settle(delivery, settlement)
+        consume()
+    }
+
+    private func giveBack(_ delivery: Delivery) {
+        settle(delivery, .failed(attempt(.cancelled, "the worker was stopped"), .giveBack))
+    }
+
+    private func settle(_ delivery: Delivery, _ settlement: Settlement) {
         host.submit(
             [.request(id, Question.settle, .settle(first: delivery.tag, last: delivery.tag, settlement))], from: self)
     }
