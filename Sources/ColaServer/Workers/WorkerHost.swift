@@ -330,7 +330,7 @@ extension WorkerHost: WorkerDesk {
         case .signal(let signal, let instances):
             for instance in instances {
                 if let process = running[instance] {
-                    keeper?.send(.signal(process, number: signal.number, .group))
+                    keeper?.send(.signal(process, number: signal.number, .process))
                 }
             }
         }
