@@ -43,6 +43,8 @@ final class BrokerLoop {
     private var isTurnPending = false
     /// Whoever runs the workers; nil: there are none.
     var workerDesk: (any WorkerDesk)?
+    /// Is told after each turn that something may have changed.
+    var turnEnded: (() -> Void)?
     /// Why publishers are held back; nil if they are not.
     var blocked: String? { broker.blocked }
 
@@ -271,6 +273,11 @@ final class BrokerLoop {
         commit(at: now)
         flushAll()
         schedule(at: now)
+        turnEnded?()
+    }
+
+    func backlog(of queue: String, in host: String, at now: Now) -> Backlog? {
+        broker.backlog(of: queue, in: host, at: now)
     }
 
     // MARK: Scarcity

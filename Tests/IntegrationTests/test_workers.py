@@ -164,6 +164,29 @@ def test_a_worker_gives_way_as_its_definition_says(start, tmp_path):
     assert [int((tmp_path / name).read_text()) for name in ("plain", "patient")] == [own, min(19, own + 7)]
 
 
+def test_processes_follow_what_waits(start):
+    broker = start("""
+        scaled:
+          queue: work
+          command: [sleep, '0.2']
+          processes: 0-5
+          autoscale: { age: 300ms, idle-for: 1s }
+    """)
+
+    def wanted():
+        rows = json.loads(cola("workers", "--json", url=broker.unix).succeeds().out)
+        return rows[0]["wanted"]
+
+    assert wanted() == 0
+    cola("publish", "-q", "work", "--declare", *["x"] * 80, url=broker.unix).succeeds()
+    most = []
+    until(lambda: most.append(wanted()) or is_idle(broker, "work"), "all is done", 60)
+    assert max(most) == 5 and most[0] < 5, most
+    until(lambda: wanted() == 0, "none is left")
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: is_idle(broker, "work"), "the first message wakes one")
+
+
 # What goes wrong
 
 

@@ -226,6 +226,7 @@ final class ExecSeat: Connection {
     private func settle(_ settlement: Settlement) {
         guard let delivery = held?.delivery else { return }
         held = nil
+        host.didSettle(definition.name)
         settle(delivery, settlement)
         consume()
     }

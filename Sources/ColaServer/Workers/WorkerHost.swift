@@ -37,6 +37,8 @@ final class WorkerHost {
     private var actions: [SupervisorAction] = []
     private var isActing = false
     private var allGone: EventLoopPromise<Void>?
+    private var fed: [WorkerDefinition] = []
+    private var scale = WorkerScale()
 
     /// - Parameters:
     ///   - url: where the server can be reached from this machine.
@@ -61,6 +63,8 @@ final class WorkerHost {
     func start(_ definitions: [WorkerDefinition]) {
         apply(.keeperReady)
         apply(.configure(definitions))
+        fed = definitions.filter { $0.mode == .exec && $0.queue != nil }
+        seeWhoIsScaled()
     }
 
     /// Stops all of them.
@@ -90,8 +94,9 @@ final class WorkerHost {
             running = [:]
             exits = [:]
             apply(.keeperLost)
-            // What the next one is asked for waits until nothing is left of this one.
-            apply(.keeperReady)
+            // What the next one is asked for waits until nothing is left of this one. Not at once: if it cannot live,
+            // it is not to be tried all the time.
+            later(milliseconds: Self.keeperPause) { [weak self] in self?.apply(.keeperReady) }
         }
     }
 
@@ -209,6 +214,9 @@ final class WorkerHost {
         later(milliseconds: Self.feedingPause) { [weak self] in self?.seats[instance]?.feed() }
     }
 
+    /// Before a keeper is started anew. Milliseconds.
+    private static let keeperPause: Int64 = 1_000
+
     /// Before a queue that is not there is asked for again. Milliseconds.
     private static let feedingPause: Int64 = 5_000
 
@@ -222,6 +230,43 @@ final class WorkerHost {
 
     func report(_ who: String, _ sentence: String) {
         logger.warning("a worker cannot go on", metadata: ["worker": "\(who)", "reason": "\(sentence)"])
+    }
+
+    // MARK: Scaling
+
+    /// Only where the number of processes follows the backlog somebody has to look at it.
+    private func seeWhoIsScaled() {
+        let scaled = supervisor.status.filter { $0.range.count > 1 }.map(\.definition.name)
+        scale.workers = fed.filter { scaled.contains($0.name) }
+        guard !scale.workers.isEmpty else {
+            loop.turnEnded = nil
+            return
+        }
+        loop.turnEnded = { [weak self] in self?.lookSoon() }
+        lookSoon()
+    }
+
+    func didSettle(_ worker: WorkerName) { scale.settled(worker) }
+
+    /// Something happened in the broker: what waits may be more, or less.
+    private func lookSoon() {
+        guard let delay = scale.begin(at: now.monotonic) else { return }
+        later(milliseconds: delay) { [weak self] in self?.look() }
+    }
+
+    private func look() {
+        let now = now
+        var isMore = false
+        for (worker, rate) in scale.look(at: now.monotonic) {
+            let backlog = worker.queue.flatMap { loop.backlog(of: $0, in: worker.virtualHost, at: now) }
+            apply(
+                .backlog(
+                    worker.name, ready: backlog?.ready ?? 0, oldestMilliseconds: backlog?.oldestMilliseconds ?? 0,
+                    ratePerSecond: rate))
+            if let backlog, backlog.ready > 0 { isMore = true }
+        }
+        // As long as messages wait, time alone makes them older.
+        if isMore { lookSoon() }
     }
 
     // MARK: Processes
@@ -327,6 +372,7 @@ extension WorkerHost: WorkerDesk {
             }
             act()
             schedule()
+            seeWhoIsScaled()
         case .signal(let signal, let instances):
             for instance in instances {
                 if let process = running[instance] {
