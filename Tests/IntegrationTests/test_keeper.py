@@ -5,6 +5,7 @@ Source: ARCHITECTURE.md, "Workers"
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import random
@@ -295,6 +296,26 @@ def test_a_process_is_what_the_request_says(running: Keeper) -> None:
     assert lines[11:] == ["leads", ""]
     os.close(read)
     os.close(write)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of the system call is that of x86-64")
+def test_signals_that_the_c_library_keeps_for_itself_are_not_inherited_as_ignored(marker: str) -> None:
+    def ignore(disposition: int) -> None:
+        action = ctypes.create_string_buffer(bytes([disposition]) + bytes(127))
+        assert ctypes.CDLL(None).syscall(13, 32, action, None, 8) == 0  # rt_sigaction
+
+    ignore(1)
+    try:
+        one = Keeper(marker=marker)
+    finally:
+        ignore(0)
+    read, write = os.pipe()
+    one.spawn(1, shell("grep SigIgn /proc/self/status"), [0, write, 2])
+    assert one.exit(1) == ((CODE, 0), 0)
+    assert os.read(read, 100).split() == [b"SigIgn:", b"0" * 16]
+    os.close(read)
+    os.close(write)
+    assert one.close() == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes as somebody else")
