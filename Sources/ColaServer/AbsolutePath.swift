@@ -14,4 +14,10 @@ enum AbsolutePath {
         let relative = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
         return "\(String(cString: current))/\(relative)"
     }
+
+    /// The folder that a file is in.
+    static func folder(of path: String) -> String {
+        let parts = of(path).split(separator: "/")
+        return "/" + parts.dropLast().joined(separator: "/")
+    }
 }

@@ -395,6 +395,7 @@ def test_a_worker_runs_as_its_user(start, tmp_path):
         ("a/b: { queue: q, command: [x] }", ["a/b"]),
         ("a: { queue: q, command: [x], processes: 0-x }", ["worker a", "processes"]),
         ("a: { queue: q, command: [x], time-limit: soon }", ["worker a", "time-limit", "soon"]),
+        ("a: { queue: q, command: [x], nice: no, mode: x }", ["mode is 'x'", "; worker a: nice is 'no'"]),
     ],
 )
 def test_what_is_wrong_with_a_definition_is_said(new_broker, tmp_path, workers, words):
@@ -415,3 +416,33 @@ def test_the_workers_of_the_readme_work(new_broker, tmp_path):
     cola("publish", "-q", "texts", "three words here", url=broker.unix).succeeds()
     until(lambda: ready(broker, "counts") == 1, "the result is there")
     assert peek(broker, "counts")[0]["body"].strip() == "3"
+
+
+def test_the_example_with_every_setting_is_taken(new_broker, tmp_path):
+    path = tmp_path / "cola.yaml"
+    text = pathlib.Path(__file__).parents[2].joinpath("examples/workers/cola.yaml").read_text()
+    path.write_text(text)
+    path.chmod(0o600)
+    broker = new_broker("--config", str(path), "--workers-as-root", "yes")
+    broker.start()
+    cola("declare", "queue", "sizes", url=broker.unix).succeeds()
+    cola("publish", "-q", "pictures", "--declare", "12345", url=broker.unix).succeeds()
+    until(lambda: ready(broker, "sizes") == 1, "the result is there")
+    assert peek(broker, "sizes")[0]["body"].strip() == "5"
+    # With a mistake in it the server names all that there is.
+    path.write_text(text.replace("    nice: 5", "    nicer: 5"))
+    refused = new_broker("--config", str(path)).refuse()
+    assert refused.code == USAGE and "did you mean nice?" in refused.stderr
+
+
+def test_relative_directories_count_from_the_file(new_broker, tmp_path):
+    (tmp_path / "conf" / "bin").mkdir(parents=True)
+    program = tmp_path / "conf" / "bin" / "work.sh"
+    program.write_text("#!/bin/sh\npwd > where\n")
+    program.chmod(0o755)
+    path = configuration(tmp_path / "conf", "a: { queue: work, directory: bin, command: [./work.sh] }")
+    broker = new_broker("--config", path, "--workers-as-root", "yes")
+    broker.start()
+    cola("publish", "-q", "work", "--declare", "x", url=broker.unix).succeeds()
+    until(lambda: (program.parent / "where").exists() and is_idle(broker, "work"), "the message is done")
+    assert (program.parent / "where").read_text().strip() == str(program.parent)

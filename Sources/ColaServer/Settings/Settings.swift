@@ -166,7 +166,7 @@ package struct Settings: Sendable {
         do {
             return try WorkerDefinition.all(from: node)
         } catch {
-            throw Wrong(description: "\(path): \(error)")
+            throw Wrong(description: "\(path): " + error.errors.map(\.description).joined(separator: "; "))
         }
     }
 

@@ -18,6 +18,8 @@ struct ProgramResolution {
     }
 
     let serverEnvironment: [String: String]
+    /// What relative directories count from: the folder of the file that defines the workers.
+    let folder: String
 
     /// - Parameter message: the environment that a message adds.
     func spec(
@@ -29,7 +31,7 @@ struct ProgramResolution {
             arguments: definition.command,
             environment: environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
                 + ["COLA_WORKER=\(definition.name)", "COLA_WORKER_INSTANCE=\(instance)"] + message)
-        spec.directory = definition.directory ?? Self.workingDirectory
+        spec.directory = definition.directory.map(absolute) ?? Self.workingDirectory
         try identify(definition, &spec)
         spec.umask = definition.umask.map { UInt16(clamping: $0) } ?? 0o077
         spec.nice = Int32(clamping: definition.nice ?? 0)
@@ -41,6 +43,10 @@ struct ProgramResolution {
         spec.hasNoNewPrivileges = true
         if let flaw = spec.flaw { throw Problem(sentence: flaw) }
         return spec
+    }
+
+    private func absolute(_ directory: String) -> String {
+        directory.hasPrefix("/") ? directory : "\(folder)/\(directory)"
     }
 
     /// What the definition sets, and what it lets through of the server's own.

@@ -42,13 +42,16 @@ final class WorkerHost {
 
     /// - Parameters:
     ///   - url: where the server can be reached from this machine.
+    ///   - folder: of the file that defines the workers.
     ///   - environment: of the server, for what workers may have of it.
-    init(loop: BrokerLoop, bodyBytesMax: Int, url: String, environment: [String: String], logger: Logger) {
+    init(
+        loop: BrokerLoop, bodyBytesMax: Int, url: String, folder: String, environment: [String: String], logger: Logger
+    ) {
         self.loop = loop
         clientEnvironment = ["COLA_URL=\(url)"]
         self.bodyBytesMax = bodyBytesMax
         self.logger = logger
-        resolution = ProgramResolution(serverEnvironment: environment)
+        resolution = ProgramResolution(serverEnvironment: environment, folder: folder)
         supervisor = Supervisor(seed: UInt64.random(in: .min ... .max), at: loop.now.monotonic)
         let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
         let eventLoop = loop.eventLoop
