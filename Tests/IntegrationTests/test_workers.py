@@ -260,7 +260,7 @@ def test_stopping_and_starting_all_the_time_loses_and_doubles_nothing(start, tmp
           command: [sh, -c, 'read word; sleep 0.02; echo "$word" >> "$DONE"']
           processes: 4
           environment: { DONE: %s/done }
-          stop: { grace: 5s }
+          stop: { grace: 30s }
     """ % tmp_path)
     bodies = [str(number) for number in range(150)]
     cola("publish", "-q", "work", *bodies, url=broker.unix).succeeds()

@@ -160,11 +160,16 @@ final class ExecSeat: Connection {
     func ended(_ ending: Ending) {
         held?.ending = ending
         settleIfDone()
-        guard held != nil else { return }
+        guard let tag = held?.delivery.tag else { return }
         host.later(milliseconds: Self.outputPatience) { [weak self] in
-            self?.held?.openPipes = 0
-            self?.settleIfDone()
+            if let self, held?.delivery.tag == tag { settleNow() }
         }
+    }
+
+    /// The seat goes: what its last process has decided is said now, with the output that has been read.
+    func settleNow() {
+        held?.openPipes = 0
+        settleIfDone()
     }
 
     /// How long after its end a process's output is waited for. Milliseconds.

@@ -172,7 +172,9 @@ final class WorkerHost {
             if case .startFailed(let sentence) = ending { report("\(instance)", sentence) }
             seats[instance]?.ended(ending)
         case .removed(let instance):
-            if let seat = seats.removeValue(forKey: instance) { loop.remove(seat) }
+            guard let seat = seats.removeValue(forKey: instance) else { return }
+            seat.settleNow()
+            loop.remove(seat)
         case .allGone:
             allGone?.succeed()
             allGone = nil
