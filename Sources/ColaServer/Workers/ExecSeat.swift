@@ -96,8 +96,8 @@ final class ExecSeat: Connection {
     func handle(_ effect: Effect) {
         switch effect {
         case .deliver(_, _, let delivery):
-            // One that was on its way when its consumer was ended, and another has come since.
-            guard held == nil else { return giveBack(delivery) }
+            // One that was on its way when its consumer was ended: no process is to be started for it here.
+            guard isFed, held == nil else { return giveBack(delivery) }
             let now = host.now
             held = Held(delivery: delivery, began: now.wall, since: now.monotonic, output: ByteBuffer())
             host.took(instance)

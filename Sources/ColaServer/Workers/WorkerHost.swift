@@ -308,15 +308,15 @@ final class WorkerHost {
         } catch {
             return apply(.startFailed(instance, error.sentence))
         }
-        let body = MessageBody.descriptor(of: input)
+        let body = StandardStreams.input(of: input)
         guard let input = body.descriptor else {
             return apply(.startFailed(instance, "there is no memory for its standard input: \(body.problem)"))
         }
-        guard let output = MessageBody.pipe() else {
+        guard let output = StandardStreams.pipe() else {
             close(input)
             return apply(.startFailed(instance, "there are no descriptors left for its output"))
         }
-        guard let errors = MessageBody.pipe() else {
+        guard let errors = StandardStreams.pipe() else {
             for descriptor in [input, output.read, output.write] { close(descriptor) }
             return apply(.startFailed(instance, "there are no descriptors left for its output"))
         }
