@@ -149,9 +149,10 @@ package struct Server {
         let (settings, logger, environment) = (settings, logger, environment)
         return try await eventLoop.submit {
             let host = WorkerHost(
-                loop: loop.value, bodyBytesMax: settings.bodyBytesMax, url: url,
+                broker: loop.value, bodyBytesMax: settings.bodyBytesMax, url: url,
                 folder: AbsolutePath.folder(of: settings.configurationPath ?? "cola.yaml"), environment: environment,
                 logger: logger)
+            loop.value.workerDesk = host
             host.start(settings.workers)
             return NIOLoopBound(host, eventLoop: eventLoop)
         }.get()

@@ -191,6 +191,12 @@ def fill(broker, megabytes):
             connection.ok("pub big %d" % (1 << 20), os.urandom(1 << 20))
 
 
+def grow(broker, copy):
+    """What was copied too fast to be seen is to take longer, up to a size that no disk copies in a blink."""
+    if sum(path.stat().st_size for path in copy.iterdir()) < 1 << 30:
+        fill(broker, 64)
+
+
 def test_an_interrupted_one_leaves_nothing_and_the_next_one_goes(broker, tmp_path):
     fill(broker, 40)
     target = tmp_path / "copy"
@@ -212,7 +218,7 @@ def test_an_interrupted_one_leaves_nothing_and_the_next_one_goes(broker, tmp_pat
 
 
 def test_how_far_it_is_can_be_seen(broker, tmp_path):
-    """A copy may be too fast to be looked at: the next one is then."""
+    """A copy may be too fast to be looked at: the next one is larger then."""
     fill(broker, 40)
     deadline = time.monotonic() + 120
     with native.Connection(broker.unix) as asking, native.Connection(broker.unix) as looking:
@@ -227,6 +233,7 @@ def test_how_far_it_is_can_be_seen(broker, tmp_path):
             while not (answer := asking.next_event(0.0)):
                 seen.append(look())
             assert answer.ok, answer
+            grow(broker, tmp_path / "copy")
         totals = [row for row in seen if row and row["total-pages"]]
         assert all(0 < row["pages"] <= row["total-pages"] for row in totals)
         assert totals[-1]["total-pages"] * 16384 >= 40 << 20
@@ -252,6 +259,7 @@ def test_a_terminal_is_shown_how_far_it_is(broker, tmp_path):
         finally:
             os.close(controller)
             assert process.wait(30) == 0
+        grow(broker, tmp_path / "copy")
     assert shown.endswith(b"\r\x1b[K"), "the line is cleared"
 
 

@@ -4,15 +4,16 @@ internal import NIOCore
 
 /// An instance of an `exec` worker, as the broker sees it: a channel with a consumer that holds one message at most,
 /// and for each message a process that has its body as standard input.
-final class ExecSeat: Connection {
+final class ExecSeat: WorkerSeat, Connection {
     let id: ChannelID
     var isFlushPending = false
     let instance: InstanceID
     private unowned let host: WorkerHost
-    private let definition: WorkerDefinition
+    var definition: WorkerDefinition
     private let queue: String
     private var held: Held?
     private var consumer = ConsumerTag(0)
+    private var isAttached = false
     private var isFed = false
     private var isConsuming = false
     /// Whether the queue may still be made, because it was not there when the worker came.
@@ -38,43 +39,36 @@ final class ExecSeat: Connection {
         static let settle = RequestID(4)
     }
 
-    init(_ instance: InstanceID, of definition: WorkerDefinition, queue: String, id: ChannelID, host: WorkerHost) {
-        self.id = id
+    init(_ instance: InstanceID, of definition: WorkerDefinition, host: WorkerHost) {
+        id = host.broker.takeChannelID()
         self.instance = instance
         self.definition = definition
-        self.queue = queue
+        // A worker of this mode is not defined without one.
+        queue = definition.queue ?? ""
         self.host = host
     }
 
-    /// The message that the process is to be started for.
-    var message: Delivery? { held?.delivery }
-
-    /// The same for people who look.
+    /// The message in hand, for people who look.
     var heldMessage: HeldMessage? {
         held.map { HeldMessage(queue: queue, offset: $0.delivery.entry.offset, since: $0.since) }
     }
 
-    var environment: [String] {
-        held.map { MessageEnvironment(queue: queue, delivery: $0.delivery).variables } ?? []
-    }
-
-    var body: ArraySlice<UInt8> {
-        guard let delivery = held?.delivery, !delivery.entry.value.isNull else { return [] }
-        return delivery.data[delivery.entry.value.range]
-    }
-
     // MARK: Messages
-
-    func attach() {
-        let info = ChannelInfo(
-            protocolName: "worker", host: definition.virtualHost, peer: "worker", user: "",
-            client: "\(definition.name) \(instance)", since: host.now.wall)
-        host.submit([.attach(id, info)], from: self)
-    }
 
     func feed() {
         isFed = true
+        attach()
         consume()
+    }
+
+    private func attach() {
+        guard !isAttached else { return }
+        isAttached = true
+        host.broker.add(self)
+        let info = ChannelInfo(
+            protocolName: "worker", host: definition.virtualHost, peer: "worker", user: "",
+            client: "\(definition.name) \(instance)", since: host.now.wall)
+        submit([.attach(id, info)])
     }
 
     /// Not while it still has a message: a second consumer would bring a second one.
@@ -83,14 +77,14 @@ final class ExecSeat: Connection {
         isConsuming = true
         consumer = ConsumerTag(consumer.rawValue + 1)
         let consume = Consume(name: queue, consumer: consumer, flow: .prefetch(1))
-        host.submit([.request(id, Question.consume, .consume(consume))], from: self)
+        submit([.request(id, Question.consume, .consume(consume))])
     }
 
     func stopFeeding() {
         isFed = false
         guard isConsuming else { return }
         isConsuming = false
-        host.submit([.request(id, .silent, .cancel(consumer))], from: self)
+        submit([.request(id, .silent, .cancel(consumer))])
     }
 
     func handle(_ effect: Effect) {
@@ -116,7 +110,7 @@ final class ExecSeat: Connection {
             if mayDeclare, case .notFound = error {
                 mayDeclare = false
                 let declaration = QueueDeclaration(name: queue)
-                host.submit([.request(id, Question.declare, .declareQueue(declaration))], from: self)
+                submit([.request(id, Question.declare, .declareQueue(declaration))])
             } else {
                 host.cannotFeed(instance, error.description)
             }
@@ -133,15 +127,39 @@ final class ExecSeat: Connection {
         }
     }
 
+    private func submit(_ commands: [Command]) { host.broker.submit(commands, from: self, at: host.now) }
+
     // MARK: The process
+
+    func provide() throws(ProgramResolution.Problem) -> Provision {
+        guard let delivery = held?.delivery else {
+            throw .init(sentence: "there is no message to start it for")
+        }
+        let value = delivery.entry.value
+        let streams = try ProcessStreams(input: value.isNull ? [] : delivery.data[value.range])
+        read(streams.output) { seat, bytes in seat.wrote(output: bytes) }
+        read(streams.errors) { seat, bytes in seat.wrote(error: bytes) }
+        return Provision(
+            descriptors: streams.passed,
+            environment: MessageEnvironment(queue: queue, delivery: delivery).variables)
+    }
+
+    private func read(_ descriptor: Int32, _ take: @escaping (ExecSeat, ByteBuffer) -> Void) {
+        let message = held?.delivery.tag
+        held?.openPipes += 1
+        OutputPipe.open(descriptor, on: host.broker.eventLoop) { [weak self] bytes in
+            // What is left of the process before is not this message's affair.
+            if let self, held?.delivery.tag == message { take(self, bytes) }
+        } ended: { [weak self] in
+            if let self, held?.delivery.tag == message { pipeEnded() }
+        }
+    }
 
     func started(_ process: Int32) { held?.process = process }
 
-    func willRead() { held?.openPipes += 1 }
+    private func wrote(error bytes: ByteBuffer) { held?.errors.append(bytes.readableBytesView) }
 
-    func wrote(error bytes: ByteBuffer) { held?.errors.append(bytes.readableBytesView) }
-
-    func wrote(output bytes: ByteBuffer) {
+    private func wrote(output bytes: ByteBuffer) {
         guard definition.resultQueue != nil else { return wrote(error: bytes) }
         var bytes = bytes
         let room = host.bodyBytesMax + 1 - (held?.output.readableBytes ?? 0)
@@ -150,7 +168,7 @@ final class ExecSeat: Connection {
         }
     }
 
-    func pipeEnded() {
+    private func pipeEnded() {
         held?.openPipes -= 1
         settleIfDone()
     }
@@ -166,8 +184,13 @@ final class ExecSeat: Connection {
         }
     }
 
-    /// The seat goes: what its last process has decided is said now, with the output that has been read.
-    func settleNow() {
+    /// What its last process has decided is said now, with the output that has been read.
+    func leave() {
+        settleNow()
+        if isAttached { host.broker.remove(self) }
+    }
+
+    private func settleNow() {
         held?.openPipes = 0
         settleIfDone()
     }
@@ -212,7 +235,7 @@ final class ExecSeat: Connection {
             message.headers.append(name: BrokerHeader.correlationID.rawValue.utf8, value: correlation)
         }
         let publish = Publish(routingKey: target, message: message)
-        host.submit([.request(id, Question.result, .publish(publish))], from: self)
+        submit([.request(id, Question.result, .publish(publish))])
     }
 
     private func retried(_ end: Attempt.End, _ detail: String) -> Settlement {
@@ -241,8 +264,8 @@ final class ExecSeat: Connection {
     }
 
     private func settle(_ delivery: Delivery, _ settlement: Settlement) {
-        host.submit(
-            [.request(id, Question.settle, .settle(first: delivery.tag, last: delivery.tag, settlement))], from: self)
+        submit(
+            [.request(id, Question.settle, .settle(first: delivery.tag, last: delivery.tag, settlement))])
     }
 
     // MARK: What a socket would do
@@ -256,6 +279,6 @@ final class ExecSeat: Connection {
 
     func reportWhenWritable() {
         let id = id
-        host.later(milliseconds: 0) { [weak host] in host?.windowOpened(id) }
+        host.later(milliseconds: 0) { [weak host] in host?.broker.windowOpened(id) }
     }
 }

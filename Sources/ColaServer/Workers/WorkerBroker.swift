@@ -1,0 +1,21 @@
+internal import ColaCore
+internal import NIOCore
+
+/// The broker that workers get their messages from, as far as they need it. All calls are made on its event loop.
+protocol WorkerBroker: AnyObject {
+    var eventLoop: any EventLoop { get }
+    var now: Now { get }
+    /// A number for a seat that becomes a channel.
+    func takeChannelID() -> ChannelID
+    func add(_ seat: any Connection)
+    /// What the seat holds goes back.
+    func remove(_ seat: any Connection)
+    func submit(_ commands: [Command], from seat: any Connection, at now: Now)
+    func windowOpened(_ id: ChannelID)
+    /// What waits in a queue; nil: there is no such queue.
+    func backlog(of queue: String, in host: String, at now: Now) -> Backlog?
+    /// Is told after each turn that something may have changed.
+    var turnEnded: (() -> Void)? { get set }
+}
+
+extension BrokerLoop: WorkerBroker {}
