@@ -123,6 +123,16 @@ public final class Client: Sendable {
     /// One JSON object about the server.
     public func stat() async throws -> String { try await json(.stat, "stat") }
 
+    /// Has the server read its configuration again; what has changed of its workers holds from then on. For
+    /// administrators.
+    ///
+    /// - Parameter isDryRun: nothing is changed, and the answer is what would be.
+    /// - Returns: a JSON object: what is different of which worker and setting; `protocol/native.md`, section 3.7.
+    /// - Throws: ``ColaError``, with ``ColaError/Code/configuration`` if it cannot be taken on as it is.
+    public func reload(isDryRun: Bool = false) async throws -> String {
+        try await json(.reload(isDryRun: isDryRun), "reload")
+    }
+
     /// Waits for a sign of life; everything that was asked before is then done.
     public func ping() async throws { _ = try await connection.ask(.ping, "ping") }
 

@@ -55,6 +55,8 @@ public struct ColaError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let cancelled = Code(rawValue: "cancelled")
         /// The server has too many connections.
         public static let busy = Code(rawValue: "busy")
+        /// The server's configuration cannot be taken on as it is.
+        public static let configuration = Code(rawValue: "configuration")
         /// The server saw no sign of life in time; or, said by the client, it has not answered in time.
         public static let timeout = Code(rawValue: "timeout")
         /// The server is stopping.

@@ -57,6 +57,7 @@ extension ClientRequest {
         case .stat: buffer.writeStaticString("stat")
         case .backup(let path, _, _): words("backup", path, to: &buffer)
         case .worker(let operation, let target): words("worker", operation.word, target, to: &buffer)
+        case .reload: buffer.writeStaticString("reload")
         }
     }
 
@@ -126,6 +127,7 @@ extension ClientRequest {
             option("min", least, to: &buffer)
             option("max", most, to: &buffer)
         case .worker(.kill(let signal), _): option("signal", signal, to: &buffer)
+        case .reload(let isDryRun): option("dry-run", isDryRun, to: &buffer)
         default: break
         }
     }

@@ -63,6 +63,7 @@ package enum ClientRequest: Equatable, Sendable {
     case backup(path: String, isFile: Bool = false, replaces: Bool = false)
     /// `target` is `NAME` or `NAME/INSTANCE`.
     case worker(WorkerOperation, target: String)
+    case reload(isDryRun: Bool = false)
 
     package enum WorkerOperation: Equatable, Sendable {
         case start

@@ -41,7 +41,7 @@ final class BrokerLoop {
     private var isStopping = false
     private var isFinishing = false
     private var isTurnPending = false
-    /// Whoever runs the workers; nil: there are none.
+    /// Whoever runs the workers; nil: nobody can.
     var workerDesk: (any WorkerDesk)?
     /// Is told after each turn that something may have changed.
     var turnEnded: (() -> Void)?
@@ -364,19 +364,28 @@ final class BrokerLoop {
     }
 
     private func ask(_ workers: WorkerRequest, _ request: RequestID, of id: ChannelID) {
-        let now = now
-        let result = answer(workers, at: now.monotonic)
-        broker.apply(.workersAnswered(id, request, result), at: now, into: &effects)
-        finishTurnLater()
+        guard let workerDesk else {
+            let answer: Result<WorkerAnswer, BrokerError> =
+                switch workers {
+                case .list: .success(.rows([]))
+                case .processes: .success(.rows([WorkerRows.broker()]))
+                default: .failure(.worker(.undefined))
+                }
+            return answered(answer, request, of: id)
+        }
+        workerDesk.answer(workers, at: now.monotonic) { [self] result in
+            if case (.processes, .success(.rows(let rows))) = (workers, result) {
+                answered(.success(.rows([WorkerRows.broker()] + rows)), request, of: id)
+            } else {
+                answered(result, request, of: id)
+            }
+        }
     }
 
-    private func answer(_ request: WorkerRequest, at now: Instant) -> Result<WorkerAnswer, BrokerError> {
-        switch (request, workerDesk?.answer(request, at: now)) {
-        case (.list, nil): .success(.rows([]))
-        case (.processes, nil): .success(.rows([WorkerRows.broker()]))
-        case (.processes, .success(.rows(let rows))): .success(.rows([WorkerRows.broker()] + rows))
-        case (_, let answer): answer ?? .failure(.worker(.undefined))
-        }
+    private func answered(_ result: Result<WorkerAnswer, BrokerError>, _ request: RequestID, of id: ChannelID) {
+        guard !isStopping else { return }
+        broker.apply(.workersAnswered(id, request, result), at: now, into: &effects)
+        finishTurnLater()
     }
 
     private func backUp(_ order: BackupOrder) {

@@ -28,14 +28,19 @@ package struct Server {
     private let logger: Logger
     private let announce: @Sendable (String) -> Void
     private let environment: [String: String]
+    private let read: @Sendable () throws -> Settings
+    private let reloading = Reloading()
 
     /// - Parameters:
     ///   - environment: what workers may be given of.
+    ///   - read: reads the settings again; what it throws is said to whoever wanted that. By default they stay.
     ///   - announce: takes the one line that says that connections are accepted.
     package init(
-        settings: Settings, environment: [String: String] = [:], announce: @escaping @Sendable (String) -> Void
+        settings: Settings, environment: [String: String] = [:],
+        read: (@Sendable () throws -> Settings)? = nil, announce: @escaping @Sendable (String) -> Void
     ) {
         self.settings = settings
+        self.read = read ?? { settings }
         self.environment = environment
         self.announce = announce
         logger = StderrLog.logger(format: settings.logFormat, level: settings.logLevel)
@@ -93,10 +98,8 @@ package struct Server {
 
     private struct Started: Sendable {
         var loop: NIOLoopBound<BrokerLoop>
-        var workers: NIOLoopBound<WorkerHost>?
+        var workers: NIOLoopBound<WorkerHost>
         var listeners: [any Channel]
-        /// Where the server can be reached from this machine, a Unix socket first.
-        var url: String
         var announcement: String
     }
 
@@ -132,26 +135,21 @@ package struct Server {
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)
-            var started = try await listen(bound, on: eventLoop)
-            if !settings.workers.isEmpty {
-                started.workers = try await startWorkers(of: bound, url: started.url, on: eventLoop)
-            }
-            return started
+            return try await listen(bound, on: eventLoop)
         } catch {
             try? store.close()
             throw error
         }
     }
 
+    /// - Parameter url: where the server can be reached from this machine, by its Unix socket if it has one.
     private func startWorkers(
         of loop: NIOLoopBound<BrokerLoop>, url: String, on eventLoop: any EventLoop
     ) async throws -> NIOLoopBound<WorkerHost> {
-        let (settings, logger, environment) = (settings, logger, environment)
+        let (settings, logger, environment, read) = (settings, logger, environment, read)
         return try await eventLoop.submit {
             let host = WorkerHost(
-                broker: loop.value, bodyBytesMax: settings.bodyBytesMax, url: url,
-                folder: AbsolutePath.folder(of: settings.configurationPath ?? "cola.yaml"), environment: environment,
-                logger: logger)
+                broker: loop.value, settings: settings, read: read, url: url, environment: environment, logger: logger)
             loop.value.workerDesk = host
             host.start(settings.workers)
             return NIOLoopBound(host, eventLoop: eventLoop)
@@ -186,8 +184,10 @@ package struct Server {
             throw error
         }
         let url = words.last { $0.hasPrefix("socket=") } ?? words.last { $0.hasPrefix("native=") } ?? ""
+        let workers = try await startWorkers(of: loop, url: String(url.drop { $0 != "=" }.dropFirst()), on: eventLoop)
+        reloading.begin(workers, on: eventLoop)
         return Started(
-            loop: loop, listeners: channels, url: String(url.drop { $0 != "=" }.dropFirst()),
+            loop: loop, workers: workers, listeners: channels,
             announcement: (words + ["data=\(AbsolutePath.of(settings.dataDirectory))"]).joined(separator: " "))
     }
 
@@ -199,10 +199,9 @@ package struct Server {
         // While the data directory is still ours: afterwards the name may be that of the next server's socket.
         if let path = settings.socketPath { unlink(path) }
         // What they hold goes back while there is still a broker to take it.
-        if let workers = started.workers {
-            try await eventLoop.flatSubmit { workers.value.stop(withinMilliseconds: Self.workersMilliseconds) }.get()
-            try await eventLoop.submit { workers.value.takeKeeper() }.get()?.stop()
-        }
+        let workers = started.workers
+        try await eventLoop.flatSubmit { workers.value.stop(withinMilliseconds: Self.workersMilliseconds) }.get()
+        try await eventLoop.submit { workers.value.takeKeeper() }.get()?.stop()
         try await eventLoop.submit { started.loop.value.stop() }.get()
         // A disk that hangs would keep us for ever. What was confirmed is on it; the rest was never promised.
         let logger = logger
@@ -225,11 +224,14 @@ extension Server: CustomStringConvertible {
 }
 
 extension Server: Service {
-    /// Serves until SIGTERM or SIGINT, and stops in order then.
+    /// Serves until SIGTERM or SIGINT, and stops in order then. SIGHUP has it read its configuration again.
     package func runUntilSignal() async throws {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [.init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)],
+                services: [
+                    .init(service: self, successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: reloading),
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }

@@ -17,14 +17,17 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         if arguments.contains("--help") || arguments.contains("-h") { return try Output.print(Setting.help) }
         if arguments.contains("--version") { return try Output.print(Server.version) }
+        let environment = ProcessInfo.processInfo.environment
+        let read = { @Sendable [arguments] in
+            try Settings(arguments: arguments, environment: environment, read: Self.readIfPresent)
+        }
         let settings: Settings
         do {
-            settings = try Settings(
-                arguments: arguments, environment: ProcessInfo.processInfo.environment, read: readIfPresent)
+            settings = try read()
         } catch let wrong as Settings.Wrong {
             throw Failure(.usage, wrong.description)
         }
-        let server = Server(settings: settings, environment: ProcessInfo.processInfo.environment) { line in
+        let server = Server(settings: settings, environment: environment, read: read) { line in
             try? Output.print(line)
         }
         do {
@@ -34,7 +37,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    private func readIfPresent(_ path: String) throws -> String? {
+    private static func readIfPresent(_ path: String) throws -> String? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         do {
             return try String(contentsOfFile: path, encoding: .utf8)

@@ -37,6 +37,7 @@ import Testing
         .backup(.notPermitted(path: "", reason: "")), .backup(.noRoom(path: "", reason: "")),
         .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")), .worker(.undefined),
         .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")),
+        .worker(.misconfigured("")),
     ]
 
     private static func number(_ error: BrokerError) -> Int {
@@ -72,6 +73,7 @@ import Testing
         case .worker(.notFound): 28
         case .worker(.unsuitable): 29
         case .worker(.busy): 30
+        case .worker(.misconfigured): 31
         }
     }
 

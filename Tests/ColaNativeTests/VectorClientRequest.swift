@@ -68,6 +68,7 @@ struct VectorClientRequest {
         case "stat": return .stat
         case "backup":
             return .backup(path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace"))
+        case "reload": return .reload(isDryRun: truth("dry-run"))
         case "worker": return .worker(try operation(), target: target)
         default: throw Vectors.Unknown(what: verb)
         }

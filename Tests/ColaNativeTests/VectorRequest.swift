@@ -56,6 +56,7 @@ struct VectorRequest {
             default: .list(try #require(Listing(rawValue: text("of") ?? "")))
             }
         case "describe": text("kind") == "worker" ? .workers(.show(target)) : .describe(try subject())
+        case "reload": .workers(.reload(isDryRun: truth("dry-run") ?? false))
         case "worker": .workers(.control(try operation(), target))
         case "backup":
             .backUp(

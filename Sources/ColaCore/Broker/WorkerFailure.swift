@@ -8,12 +8,15 @@ package enum WorkerFailure: Error, Equatable, Sendable {
     case unsuitable(String)
     /// Not now.
     case busy(String)
+    /// The configuration is wrong.
+    case misconfigured(String)
 
     var code: String {
         switch self {
         case .undefined, .notFound: "not_found"
         case .unsuitable: "mismatch"
         case .busy: "busy"
+        case .misconfigured: "configuration"
         }
     }
 
@@ -26,7 +29,9 @@ extension WorkerFailure: CustomStringConvertible {
         switch self {
         case .undefined:
             "this server runs no workers; define them under `workers:` in its cola.yaml and start it again"
-        case .notFound(let sentence), .unsuitable(let sentence), .busy(let sentence): sentence
+        case .notFound(let sentence), .unsuitable(let sentence), .busy(let sentence),
+            .misconfigured(let sentence):
+            sentence
         }
     }
 }

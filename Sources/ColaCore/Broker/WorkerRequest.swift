@@ -10,6 +10,9 @@ package enum WorkerRequest: Equatable, Sendable {
     /// Everything that is known of one.
     case show(Target)
     case control(Operation, Target)
+    /// The configuration is read again, and what has changed of the workers holds from then on; of a dry run it is only
+    /// said what would change.
+    case reload(isDryRun: Bool)
 
     /// A worker, or one instance of it.
     package struct Target: Equatable, Sendable {

@@ -82,6 +82,7 @@ extension NativeSession {
         case .list, .describe, .why, .stat: try inspect(verb, &reader)
         case .backup: try backUp(&reader)
         case .worker: try control(&reader)
+        case .reload: try reload(&reader)
         }
         return body
     }

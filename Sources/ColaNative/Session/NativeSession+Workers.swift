@@ -1,6 +1,6 @@
 internal import ColaCore
 
-// `worker`, `list workers`, `list processes` and `describe worker`: for administrators.
+// `worker`, `reload`, `list workers`, `list processes` and `describe worker`: for administrators.
 extension NativeSession {
     mutating func control(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
         let word = try reader.text("start, stop, restart, scale, pause, resume or kill")
@@ -8,6 +8,12 @@ extension NativeSession {
         let operation = try operation(word, &reader)
         try reader.end()
         ask(.control(operation, target), reader.tag, to: "\(word) workers")
+    }
+
+    mutating func reload(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
+        let isDryRun = try reader.truth("dry-run") ?? false
+        try reader.end()
+        ask(.reload(isDryRun: isDryRun), reader.tag, to: "reload the configuration")
     }
 
     mutating func describeWorker(_ reader: inout RequestReader) throws(RequestReader.Malformed) {

@@ -6,14 +6,14 @@ enum Verb: String {
     case declare, delete, alter, policy, unpolicy, bind, unbind, purge, redrive
     case pubs
     case consume, credit, cancel, seek, ack, nack, reject, get, peek, commit
-    case list, describe, why, stat, backup, worker
+    case list, describe, why, stat, backup, worker, reload
 
     /// How many words follow it at least; only what comes behind them is an option, whatever a word looks like.
     ///
     /// - Parameter isOfGroup: whether the first of them is `group`, which is named by two words.
     func wordCount(isOfGroup: Bool) -> Int {
         switch self {
-        case .ping, .beat, .quit, .stat: 0
+        case .ping, .beat, .quit, .stat, .reload: 0
         case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .get, .peek,
             .list, .why, .backup:
             1

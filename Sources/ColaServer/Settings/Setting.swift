@@ -25,6 +25,9 @@ package struct Setting: Sendable {
     package var placeholder: String
     package var help: String
 
+    /// Whether its value is nobody's to see.
+    var isSecret: Bool { name == "default-pass" }
+
     package var environmentName: String {
         "COLA_" + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
     }
@@ -73,7 +76,7 @@ extension Setting {
             help: "Hand out a message that one queue gets before it is on the disk, and write it only if it is not "
                 + "acknowledged at once. Its publisher is answered when it is on the disk or acknowledged."),
         Setting(
-            name: "workers-as-root", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
+            name: Settings.workersAsRoot, kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
             help: "If the server runs as root: start workers that name no user, as root. Workers are defined under "
                 + "workers: in the configuration file alone."),
         Setting(

@@ -29,6 +29,11 @@ package struct Settings: Sendable {
     package var logFormat = "text"
     package var logLevel = "info"
 
+    /// What was written, for each setting that does not have its default.
+    private(set) var given: [String: String] = [:]
+
+    static let workersAsRoot = "workers-as-root"
+
     package struct Address: Equatable, Sendable {
         package var host: String
         package var port: Int
@@ -66,6 +71,7 @@ package struct Settings: Sendable {
             }
             if let value = flags[setting.name] { given[setting.name] = (value, "--\(setting.name)") }
         }
+        self.given = given.mapValues(\.value)
         var reader = SettingReader(given: given)
         dataDirectory = try reader.text("data-dir") ?? dataDirectory
         socketMode = UInt32(try reader.number("socket-mode"))
@@ -76,7 +82,7 @@ package struct Settings: Sendable {
         account = try Self.account(user: reader.text("default-user"), password: reader.text("default-pass"))
         isDurabilityRelaxed = try reader.text("durability") == "relaxed"
         limits.isDeliveryEarly = try reader.text("early-delivery") == "yes"
-        runsWorkersAsRoot = try reader.text("workers-as-root") == "yes"
+        runsWorkersAsRoot = try reader.text(Self.workersAsRoot) == "yes"
         acceptsDamage = try reader.text("accept-damage") == "yes"
         bodyBytesMax = Int(try reader.number("body-max"))
         connectionsMax = Int(try reader.number("connections-max"))
@@ -95,6 +101,14 @@ package struct Settings: Sendable {
         guard socketPath != nil || native != nil else {
             throw Wrong(description: "both --socket and --native are off: nobody could reach this server")
         }
+    }
+
+    /// Goes by the workers of `new` from now on, and by nothing else of it.
+    mutating func takeWorkers(of new: Settings) {
+        workers = new.workers
+        runsWorkersAsRoot = new.runsWorkersAsRoot
+        configurationPath = new.configurationPath
+        given[Self.workersAsRoot] = new.given[Self.workersAsRoot]
     }
 
     private static func account(user: String?, password: String?) throws -> Access.Account? {

@@ -162,7 +162,7 @@ final class ExecSeat: WorkerSeat, Connection {
     private func wrote(output bytes: ByteBuffer) {
         guard definition.resultQueue != nil else { return wrote(error: bytes) }
         var bytes = bytes
-        let room = host.bodyBytesMax + 1 - (held?.output.readableBytes ?? 0)
+        let room = host.settings.bodyBytesMax + 1 - (held?.output.readableBytes ?? 0)
         if var part = bytes.readSlice(length: min(bytes.readableBytes, max(0, room))) {
             held?.output.writeBuffer(&part)
         }
@@ -225,8 +225,9 @@ final class ExecSeat: WorkerSeat, Connection {
 
     private func finish(_ held: Held) {
         guard let target = definition.resultQueue else { return settle(.acknowledge) }
-        guard held.output.readableBytes <= host.bodyBytesMax else {
-            let sentence = "it wrote more than the \(host.bodyBytesMax) bytes that a message may have (body-max)"
+        guard held.output.readableBytes <= host.settings.bodyBytesMax else {
+            let sentence =
+                "it wrote more than the \(host.settings.bodyBytesMax) bytes that a message may have (body-max)"
             return settle(.failed(attempt(.refused, sentence), .bury))
         }
         var message = Message(value: Array(held.output.readableBytesView)[...])

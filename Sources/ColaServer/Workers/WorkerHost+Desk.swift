@@ -2,18 +2,23 @@ internal import ColaCore
 internal import ColaWorkers
 
 extension WorkerHost: WorkerDesk {
-    func answer(_ request: WorkerRequest, at now: Instant) -> Result<WorkerAnswer, BrokerError> {
+    func answer(
+        _ request: WorkerRequest, at now: Instant, then: @escaping (Result<WorkerAnswer, BrokerError>) -> Void
+    ) {
         let rows = WorkerRows(of: supervisor, at: now, messageInHand: { [seats] in seats[$0]?.heldMessage })
         switch request {
-        case .list: return .success(.rows(rows.workers))
-        case .processes: return .success(.rows(rows.processes))
-        case .show(let target): return rows.description(of: target).map { .description($0) }
+        case .list: then(.success(.rows(rows.workers)))
+        case .processes: then(.success(.rows(rows.processes)))
+        case .reload(let isDryRun): reload(isDryRun: isDryRun) { then($0.map { .description($0.description) }) }
+        case .show where supervisor.status.isEmpty, .control where supervisor.status.isEmpty:
+            then(.failure(.worker(.undefined)))
+        case .show(let target): then(rows.description(of: target).map { .description($0) })
         case .control(let operation, let target):
             do throws(BrokerError) {
                 try carryOut(WorkerOrder(operation, target, for: supervisor))
-                return .success(.done)
+                then(.success(.done))
             } catch {
-                return .failure(error)
+                then(.failure(error))
             }
         }
     }

@@ -11,7 +11,11 @@ final class WorkerHost {
     let broker: any WorkerBroker
     let logger: Logger
     let resolution: ProgramResolution
-    let bodyBytesMax: Int
+    /// What the workers go by.
+    var settings: Settings
+    /// Reads the settings again.
+    let read: @Sendable () throws -> Settings
+    var isReloading = false
     /// What a process that connects by itself is told.
     let clientEnvironment: [String]
     var supervisor: Supervisor
@@ -33,33 +37,46 @@ final class WorkerHost {
     var scale = WorkerScale()
 
     /// - Parameters:
+    ///   - read: reads the settings again.
     ///   - url: where the server can be reached from this machine.
-    ///   - folder: of the file that defines the workers.
     ///   - environment: of the server, for what workers may have of it.
     init(
-        broker: any WorkerBroker, bodyBytesMax: Int, url: String, folder: String, environment: [String: String],
-        logger: Logger
+        broker: any WorkerBroker, settings: Settings, read: @escaping @Sendable () throws -> Settings, url: String,
+        environment: [String: String], logger: Logger
     ) {
         self.broker = broker
         clientEnvironment = ["COLA_URL=\(url)"]
-        self.bodyBytesMax = bodyBytesMax
+        self.settings = settings
+        self.read = read
         self.logger = logger
+        let folder = AbsolutePath.folder(of: settings.configurationPath ?? "cola.yaml")
         resolution = ProgramResolution(serverEnvironment: environment, folder: folder)
         supervisor = Supervisor(seed: UInt64.random(in: .min ... .max), at: broker.now.monotonic)
-        let eventLoop = broker.eventLoop
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        keeper = KeeperProcess { notice in eventLoop.execute { bound.value.take(notice) } }
     }
 
     var now: Now { broker.now }
 
     // MARK: Start and stop
 
+    /// From now on these are the workers.
     func start(_ definitions: [WorkerDefinition]) {
-        apply(.keeperReady)
+        if keeper == nil, !definitions.isEmpty { startKeeper() }
         apply(.configure(definitions))
+        for (instance, seat) in seats {
+            if let definition = supervisor.definition(of: instance), seat.isFedAlike(by: definition) {
+                seat.definition = definition
+            }
+        }
         fed = definitions.filter { $0.mode == .exec && $0.queue != nil }
         seeWhoIsScaled()
+    }
+
+    /// A server without workers has neither the thread nor the process.
+    private func startKeeper() {
+        let eventLoop = broker.eventLoop
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        keeper = KeeperProcess { notice in eventLoop.execute { bound.value.take(notice) } }
+        apply(.keeperReady)
     }
 
     /// Stops all of them.
@@ -192,11 +209,10 @@ final class WorkerHost {
     /// The one that there is, by the definition that holds now, or else a new one.
     func seat(of instance: InstanceID, _ definition: WorkerDefinition) -> any WorkerSeat {
         if let seat = seats[instance] {
-            let isFedAlike =
-                (seat.definition.mode, seat.definition.virtualHost, seat.definition.queue)
-                == (definition.mode, definition.virtualHost, definition.queue)
-            seat.definition = definition
-            guard !isFedAlike else { return seat }
+            if seat.isFedAlike(by: definition) {
+                seat.definition = definition
+                return seat
+            }
             seat.leave()
         }
         let seat: any WorkerSeat =

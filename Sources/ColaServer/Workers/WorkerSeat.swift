@@ -23,6 +23,13 @@ protocol WorkerSeat: AnyObject {
     func leave()
 }
 
+extension WorkerSeat {
+    /// Whether a definition feeds it as its own does: then it can go on by that, else another seat takes its place.
+    func isFedAlike(by other: WorkerDefinition) -> Bool {
+        (definition.mode, definition.virtualHost, definition.queue) == (other.mode, other.virtualHost, other.queue)
+    }
+}
+
 /// What a process is started with, besides what its definition says.
 struct Provision {
     /// Number `i` becomes the process's descriptor `i`. Whoever has this closes them.

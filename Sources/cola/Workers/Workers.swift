@@ -14,7 +14,7 @@ struct Workers: AsyncParsableCommand {
         subcommands: [
             ListingCommand<WorkerListing>.self, WorkerShow.self, WorkerControl<WorkerStart>.self,
             WorkerControl<WorkerStop>.self, WorkerControl<WorkerRestart>.self, WorkerScale.self,
-            WorkerControl<WorkerPause>.self, WorkerControl<WorkerResume>.self, WorkerKill.self,
+            WorkerControl<WorkerPause>.self, WorkerControl<WorkerResume>.self, WorkerKill.self, WorkerImport.self,
         ],
         defaultSubcommand: ListingCommand<WorkerListing>.self)
 }

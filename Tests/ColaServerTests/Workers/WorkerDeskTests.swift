@@ -13,9 +13,11 @@ import Testing
         var asked: [WorkerRequest] = []
         var result: Result<WorkerAnswer, BrokerError> = .success(.done)
 
-        func answer(_ request: WorkerRequest, at now: Instant) -> Result<WorkerAnswer, BrokerError> {
+        func answer(
+            _ request: WorkerRequest, at now: Instant, then: @escaping (Result<WorkerAnswer, BrokerError>) -> Void
+        ) {
             asked.append(request)
-            return result
+            then(result)
         }
     }
 

@@ -218,6 +218,7 @@ class Client:
     resume_worker = _waits(verbs.resume_worker)
     kill_worker = _waits(verbs.kill_worker)
     scale_worker = _waits(verbs.scale_worker)
+    reload = _waits(verbs.reload)
     ping = _waits(verbs.ping)
 
     @property

@@ -127,6 +127,12 @@ class Busy(ColaError):
     retryable = True
 
 
+class Misconfigured(ColaError):
+    """The server's configuration cannot be taken on as it is; nothing was changed."""
+
+    code = "configuration"
+
+
 class Unreachable(ColaError):
     """No connection could be made."""
 
@@ -192,6 +198,7 @@ _BY_CODE: Dict[str, Type[ColaError]] = {
         Blocked,
         ShuttingDown,
         Busy,
+        Misconfigured,
     )
 }
 

@@ -365,6 +365,10 @@ def why(
     return _line(b"why", (name,) if offset is None else (name, str(offset)), tag, (b"priority", priority))
 
 
+def reload(dry_run: bool = False, tag: Optional[int] = None) -> bytes:
+    return _line(b"reload", (), tag, (b"dry-run", b"yes" if dry_run else None))
+
+
 def worker(
     operation: str,
     target: str,

@@ -587,6 +587,16 @@ def backup(path: Path, *, as_file: bool = False, replace: bool = False) -> Reque
 # Workers
 
 
+def reload(*, dry_run: bool = False) -> Request[Row]:
+    """Has the server read its configuration again, and returns what is different; for administrators.
+
+    Of workers it holds from then on, unless dry_run; other settings hold after the server's next start.
+
+    - Raises Misconfigured: it cannot be taken on as it is; nothing was changed.
+    """
+    return _row("reload", lambda tag: requests.reload(dry_run, tag))
+
+
 def start_worker(name: str, instance: Optional[int] = None) -> Request[None]:
     """Starts what was stopped, is over, or waits after a failure; like all that steers workers, for administrators.
 

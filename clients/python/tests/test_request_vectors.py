@@ -89,6 +89,8 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.describe([r["kind"], target, *([r["group"]] if "group" in r else [])], t)
     if verb == "worker":
         return requests.worker(r["operation"], target, t, r.get("min"), r.get("max"), r.get("signal"))
+    if verb == "reload":
+        return requests.reload(r.get("dry-run", False), t)
     if verb == "why":
         return requests.why(name, t, r.get("offset"), r.get("priority"))
     if verb == "backup":
@@ -106,7 +108,7 @@ def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
         "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
-        "cancel seek ack nack reject get peek commit list describe why stat backup worker".split()
+        "cancel seek ack nack reject get peek commit list describe why stat backup worker reload".split()
     )
 
 

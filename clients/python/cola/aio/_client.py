@@ -264,6 +264,7 @@ class Client:
     resume_worker = _awaits(verbs.resume_worker)
     kill_worker = _awaits(verbs.kill_worker)
     scale_worker = _awaits(verbs.scale_worker)
+    reload = _awaits(verbs.reload)
     ping = _awaits(verbs.ping)
 
     @property
