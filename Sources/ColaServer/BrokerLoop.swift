@@ -100,7 +100,7 @@ final class BrokerLoop {
         guard connections[connection.id] != nil, !isStopping else { return }
         releaseInbox(inbox.remove(connection.id))
         let now = now
-        broker.apply(.detach(connection.id), at: now, into: &effects)
+        broker.apply(.detach(connection.id, isLost: connection.isLost), at: now, into: &effects)
         finishTurnLater()
     }
 

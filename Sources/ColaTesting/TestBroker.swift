@@ -76,7 +76,7 @@ package final class TestBroker {
         return id
     }
 
-    package func detach(_ channel: ChannelID) { apply(.detach(channel)) }
+    package func detach(_ channel: ChannelID, isLost: Bool = false) { apply(.detach(channel, isLost: isLost)) }
 
     /// The id that the next request gets.
     package var nextRequest: RequestID { RequestID(lastRequest + 1) }

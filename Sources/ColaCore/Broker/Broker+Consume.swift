@@ -114,7 +114,9 @@ extension Broker {
                 + "read it again, seek to its offset"
             return refuse(channel, id, .mismatch(sentence))
         }
-        if endLeases(of: channel, from: first, through: last, settlement, at: now) == 0 {
+        let ended = endLeases(
+            of: channel, from: first, through: last, settlement, because: settlement.end, at: now)
+        if ended == 0 {
             refuse(channel, id, .unknownDelivery(first: first, last: last))
         } else {
             respond(channel, id, .done)
@@ -124,7 +126,8 @@ extension Broker {
     /// - Returns: how many leases have ended.
     @discardableResult
     func endLeases(
-        of channel: Channel, from first: DeliveryTag, through last: DeliveryTag, _ settlement: Settlement, at now: Now
+        of channel: Channel, from first: DeliveryTag, through last: DeliveryTag, _ settlement: Settlement,
+        because end: Attempt.End, at now: Now
     ) -> Int {
         let wasFull = channel.isFull
         var isChange = false
@@ -134,7 +137,8 @@ extension Broker {
             case .queue(let queue):
                 // Of a deleted queue nothing is left to write, and for a batch of nothing nobody may wait.
                 if !queue.isDeleted, let lane = queue.lane(lease.priority) {
-                    if end(lease, of: lane, settlement, by: channel, at: now), queue.isDurable { isChange = true }
+                    let isWritten = settle(lease, of: lane, settlement, because: end, by: channel, at: now)
+                    if isWritten, queue.isDurable { isChange = true }
                 }
                 queue.enqueue(lease.consumer)
             case .topic: wake(lease.consumer)
@@ -149,18 +153,22 @@ extension Broker {
     }
 
     /// - Returns: whether there is anything to write down.
-    private func end(
-        _ lease: Channel.Lease, of lane: Lane, _ settlement: Settlement, by channel: Channel, at now: Now
+    private func settle(
+        _ lease: Channel.Lease, of lane: Lane, _ settlement: Settlement, because end: Attempt.End, by channel: Channel,
+        at now: Now
     ) -> Bool {
         lane.leasedBytes -= lease.bytes
         let queue = lane.queue
         defer { dispatchLater(queue) }
         lane.pace.didEnd(lease.offset, isSettled: settlement == .acknowledge, at: now.monotonic)
-        switch settlement {
-        case .acknowledge:
+        if case .acknowledge = settlement {
             statistics.acknowledged += 1
             queue.counts.acknowledged += 1
             return settle(lease.offset, bytes: lease.bytes, of: lane, by: channel)
+        }
+        queue.counts.ends[end, default: 0] += 1
+        switch settlement {
+        case .acknowledge: break
         case .reject:
             if queue.arguments.deadLetterExchange == nil {
                 queue.counts.rejected += 1

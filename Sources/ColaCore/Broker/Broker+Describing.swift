@@ -64,10 +64,12 @@ extension Broker {
         counts.add("dead-lettered", queue.counts.deadLettered)
         counts.add("parked", queue.counts.parked)
         counts.add("duplicates", queue.counts.duplicates)
-        for end in Attempt.End.allCases {
-            if let count = queue.counts.failed[end] { counts.add(end.rawValue, count) }
-        }
         row.add("counts", .fields(counts))
+        var ends = Description()
+        for end in Attempt.End.allCases {
+            ends.add(end.rawValue, end == .acknowledged ? queue.counts.acknowledged : queue.counts.ends[end] ?? 0)
+        }
+        row.add("ends", .fields(ends))
         row.add(
             "priorities",
             .list(

@@ -8,7 +8,6 @@ extension Broker {
         _ lease: Channel.Lease, of lane: Lane, _ attempt: Attempt, _ consequence: Consequence, by channel: Channel,
         at now: Now
     ) {
-        lane.queue.counts.failed[attempt.end, default: 0] += 1
         if consequence == .giveBack {
             lane.cursor.release(lease.offset, failed: false)
             return touch(lane)

@@ -15,7 +15,7 @@ extension Broker {
         channel.host = hosts[info.host]
     }
 
-    func detach(_ id: ChannelID, at now: Now) {
+    func detach(_ id: ChannelID, isLost: Bool = false, at now: Now) {
         guard let channel = channels.removeValue(forKey: id) else { return }
         let consumers = channel.consumers
         channel.consumers = []
@@ -29,7 +29,9 @@ extension Broker {
         stalled.removeAll { $0 === channel }
         redrives.removeAll { $0.channel === channel }
         abandonBackup(of: channel)
-        endLeases(of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, at: now)
+        endLeases(
+            of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release,
+            because: isLost ? .connectionLost : .cancelled, at: now)
         for queue in channel.owned where !queue.isDeleted { delete(queue, at: now) }
         channel.owned = []
     }

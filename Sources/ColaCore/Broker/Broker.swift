@@ -152,7 +152,7 @@ package final class Broker {
         sweepBudget = limits.sweepMax
         switch consume command {
         case .attach(let id, let info): attach(id, info)
-        case .detach(let id): detach(id, at: now)
+        case .detach(let id, let isLost): detach(id, isLost: isLost, at: now)
         case .request(let id, let request, let body):
             if let channel = channels[id] { take(body, request, from: channel, at: now) }
         case .windowOpened(let id): windowOpened(id, at: now)

@@ -2,8 +2,8 @@
 package enum Command: Sendable {
     /// A channel begins, or more became known about it.
     case attach(ChannelID, ChannelInfo)
-    /// A channel has ended. Its consumers end with it, and what it holds goes back.
-    case detach(ChannelID)
+    /// A channel has ended, in order or not. Its consumers end with it, and what it holds goes back.
+    case detach(ChannelID, isLost: Bool = false)
     /// A client wants something. Requests of a channel are answered in their order.
     case request(ChannelID, RequestID, Request)
     /// What was sent to the channel has left: there is room for another window of deliveries.

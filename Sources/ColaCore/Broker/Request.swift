@@ -94,4 +94,14 @@ package enum Settlement: Equatable, Sendable {
     case failed(Attempt, Consequence)
     /// Not to be delivered again: to the dead-letter target, if the queue has one.
     case reject
+
+    /// What it is counted as.
+    var end: Attempt.End {
+        switch self {
+        case .acknowledge: .acknowledged
+        case .release, .releaseLater: .returned
+        case .failed(let attempt, _): attempt.end
+        case .reject: .rejected
+        }
+    }
 }

@@ -4,8 +4,16 @@
 ///         ``WordList``; times in milliseconds since 1970; OUTPUT the last lines that the process wrote, with a line
 ///         feed between them
 package struct Attempt: Equatable, Sendable {
-    /// What ended the lease.
+    /// What ended the lease. Of what clients hold it is one of the first five.
     package enum End: String, CaseIterable, Sendable {
+        case acknowledged
+        /// Its holder gave it back.
+        case returned
+        case rejected
+        /// Its holder left in order, or was stopped from outside.
+        case cancelled
+        /// Its holder vanished: the connection ended without a word.
+        case connectionLost = "connection-lost"
         /// The process ended by itself.
         case exited
         /// A signal ended it.
@@ -16,8 +24,6 @@ package struct Attempt: Equatable, Sendable {
         case notStarted = "not-started"
         /// It answered that it cannot.
         case refused
-        /// It was stopped from outside.
-        case cancelled
     }
 
     package var began: Timestamp

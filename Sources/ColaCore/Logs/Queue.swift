@@ -50,8 +50,8 @@ final class Queue {
         var deadLettered = 0
         var parked = 0
         var duplicates = 0
-        /// Of the attempts of workers that failed: how they ended.
-        var failed: [Attempt.End: Int] = [:]
+        /// How leases have ended, but for those that ended well: they are `acknowledged`.
+        var ends: [Attempt.End: Int] = [:]
     }
 
     init(definition: QueueDefinition, host: VirtualHost, isDurable: Bool, owner: ChannelID? = nil) {

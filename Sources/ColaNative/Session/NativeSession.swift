@@ -110,6 +110,9 @@ package struct NativeSession {
     /// What was received of a request that is not whole yet. Bytes.
     package var inputBytes: Int { input.readableBytes }
 
+    /// Whether the client has said that it leaves.
+    package var hasQuit: Bool { quitTag != nil }
+
     /// Whether a session is there that the broker knows.
     package var isAttached: Bool { identity != nil }
 

@@ -4,6 +4,8 @@ internal import ColaCore
 protocol Connection: AnyObject {
     var id: ChannelID { get }
     var isFlushPending: Bool { get set }
+    /// Of one that has ended: whether it did so without a word.
+    var isLost: Bool { get }
     /// An effect that names this connection; what it makes of it is written at the next `flush`.
     func handle(_ effect: Effect)
     func flush()
@@ -18,4 +20,9 @@ protocol Connection: AnyObject {
     func giveUp()
     /// The server is stopping: say so, and close.
     func stop()
+}
+
+extension Connection {
+    /// What has no socket is ended by the server itself.
+    var isLost: Bool { false }
 }

@@ -13,6 +13,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
 
     let id: ChannelID
     var isFlushPending = false
+    var isLost: Bool { !session.hasQuit }
     private let loop: BrokerLoop
     private var session: S
     private var context: ChannelHandlerContext?

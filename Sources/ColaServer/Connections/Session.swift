@@ -10,6 +10,8 @@ protocol Session {
     var inputBytes: Int { get }
     /// Whether the connection is to be closed once `output` has been sent.
     var isClosed: Bool { get }
+    /// Whether the client has said that it leaves.
+    var hasQuit: Bool { get }
     var nextDeadline: Instant? { get }
 
     mutating func receive(_ bytes: inout ByteBuffer, at now: Instant)

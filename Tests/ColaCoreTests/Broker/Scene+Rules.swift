@@ -175,6 +175,13 @@ extension Scene {
         return description
     }
 
+    /// How leases of the queue have ended, without those that there were none of.
+    func ends(of queue: String) -> [String: Int] {
+        guard case .fields(let ends)? = describe(queue)["ends"] else { return [:] }
+        let pairs = Attempt.End.allCases.map { ($0.rawValue, ends.number($0.rawValue)) }
+        return Dictionary(uniqueKeysWithValues: pairs).filter { $0.value != 0 }
+    }
+
     /// A number of the queue's counters.
     func count(_ name: String, of queue: String) -> Int {
         guard case .fields(let counts)? = describe(queue)["counts"] else { return -1 }

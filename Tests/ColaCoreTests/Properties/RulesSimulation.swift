@@ -221,7 +221,7 @@ final class RulesSimulation {
         let gone = clients.remove(at: index)
         for body in gone.publishes.values.sorted() { ledger.change(body) { $0.isUnanswered = true } }
         ledger.disconnect(gone.id)
-        broker.detach(gone.id)
+        broker.detach(gone.id, isLost: draw(0...1) == 0)
     }
 
     private func tick() {
@@ -346,6 +346,12 @@ final class RulesSimulation {
         let bytes = letters.reduce(0) { $0 + $1.byteCount }
         if row.number("messages") != letters.count || row.number("bytes") != bytes {
             ledger.complain("\(row) instead of \(letters.count) messages of \(bytes) bytes")
+        }
+        // Whatever was handed out has come to some end, or is with somebody.
+        let (ends, delivered) = (scene.ends(of: name), scene.count("delivered", of: name))
+        let unacknowledged = scene.queue(name)?.number("unacknowledged") ?? 0
+        if ends.values.reduce(unacknowledged, +) != delivered {
+            ledger.complain("\(name): of \(delivered) leases \(unacknowledged) go on and \(ends) have ended")
         }
     }
 
