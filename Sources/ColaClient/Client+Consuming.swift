@@ -69,16 +69,16 @@ extension Client {
     /// All those deliveries that this connection holds are done.
     public func ack(through numbers: ClosedRange<Int64>) throws { try connection.settle(.ack, numbers) }
 
-    /// The message goes back to its place in the queue, for whoever comes next.
-    /// - Parameter delayMilliseconds: above 0 it goes to the end of the queue instead, when so much time has passed.
-    public func nack(_ delivery: Delivery, delayMilliseconds: Int64 = 0) throws {
-        guard delayMilliseconds >= 0 else {
+    /// The message goes back to the queue: as its `retry` says, or at once to its place, for whoever comes next.
+    /// - Parameter delayMilliseconds: in the place of what the queue says: 0 is at once, to its place; with more it goes
+    ///   to the end of the queue, after so much time.
+    public func nack(_ delivery: Delivery, delayMilliseconds: Int64? = nil) throws {
+        if let delayMilliseconds, delayMilliseconds < 0 {
             throw ColaError(
                 code: .syntax, message: "a delay is 0 or more milliseconds, not \(delayMilliseconds)",
                 isRetryable: false)
         }
-        let delay = delayMilliseconds == 0 ? nil : delayMilliseconds
-        try connection.settle(.nack, delivery.number...delivery.number, delay: delay)
+        try connection.settle(.nack, delivery.number...delivery.number, delay: delayMilliseconds)
     }
 
     /// The message is not to be delivered again: it becomes a dead letter, if the queue says where those go.

@@ -298,7 +298,7 @@ final class Connection: Sendable {
         let number = arrival.delivery == 0 ? 0 : deliveryBase + arrival.delivery
         if let consumer, consumer.append(Delivery(number: number, message: message)) { return }
         // What was still on its way to one that was cancelled goes back at once.
-        if number > 0 { try? send(.acknowledge(.nack, arrival.delivery...arrival.delivery)) }
+        if number > 0 { try? send(.acknowledge(.nack, arrival.delivery...arrival.delivery, delay: 0)) }
     }
 
     private func violated(_ reason: String) {

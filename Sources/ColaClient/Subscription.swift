@@ -323,7 +323,7 @@ final class Subscription: Sendable {
             try? place.connection.send(.cancel(consumer: place.consumer))
             // With a tag, as a topic has nothing to give back and says so.
             for run in Self.runs(of: numbers) {
-                try? place.connection.send(.acknowledge(.nack, place.connection.wireNumbers(run)))
+                try? place.connection.send(.acknowledge(.nack, place.connection.wireNumbers(run), delay: 0))
             }
         }
         wakeIfReady()

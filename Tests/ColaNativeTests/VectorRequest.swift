@@ -136,11 +136,12 @@ struct VectorRequest {
     }
 
     private var settlement: Settlement {
-        switch (verb, Vectors.number(fields["delay"]) ?? 0) {
+        switch (verb, Vectors.number(fields["delay"])) {
         case ("ack", _): .acknowledge
         case ("reject", _): .reject
+        case (_, nil): .retry
         case (_, 0): .release
-        case (_, let delay): .releaseLater(milliseconds: delay)
+        case (_, let delay?): .releaseLater(milliseconds: delay)
         }
     }
 

@@ -19,7 +19,8 @@ def describe(url, *subject):
 
 QUEUE_SETTINGS = {
     "message-ttl": "60000", "expires": "3600000", "max-length": "1000", "max-length-bytes": "1000000",
-    "overflow": "reject-publish", "delivery-limit": "5", "dead-letter-exchange": "amq.fanout",
+    "overflow": "reject-publish", "delivery-limit": "5", "retry": "delays=100,2000,attempts=7",
+    "dead-letter-exchange": "amq.fanout",
     "dead-letter-routing-key": "dead", "single-active-consumer": "yes", "max-priority": "9",
     "deduplication-window": "5000",
 }

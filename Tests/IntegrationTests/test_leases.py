@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from broker import die_with_parent
-from cli import cola
+from cli import USAGE, cola
 from native import Connection
 from test_workers import start, until  # noqa: F401
 
@@ -75,3 +75,76 @@ def test_what_becomes_of_a_worker_is_in_the_same_list(start):
     cola("publish", "-q", "work", "0", "0", "3", "75", "bad", "slow", url=broker.unix).succeeds()
     expected = {"acknowledged": 2, "exited": 2, "killed": 1, "timed-out": 1}
     until(lambda: ends(broker.unix, "work") == expected, "all is decided")
+
+
+# Retries
+
+
+def story(url, name):
+    """END and the pause before it, of the attempts of the first message."""
+    result = cola("peek", name, "--json", url=url).succeeds()
+    headers = json.loads(result.lines()[0])["headers"]
+    given = headers["cola-attempt"]
+    words = [attempt.split(" ") for attempt in (given if isinstance(given, list) else [given])]
+    pauses = [int(after[0]) - int(before[1]) for before, after in zip(words, words[1:])]
+    return headers, [word[2] for word in words], pauses
+
+
+def test_a_queue_says_when_and_how_often_a_message_is_tried_again(url):
+    cola("declare", "queue", "retry-a", "--retry", "delays=50,150", url=url).succeeds()
+    cola("publish", "-q", "retry-a", "x", url=url).succeeds()
+    with Connection(url) as connection:
+        connection.ok("consume retry-a c=1")
+        for attempt in range(3):
+            delivery = connection.collect(1)[0]
+            assert (delivery.redelivered or 0) == attempt
+            connection.send("nack %d" % delivery.number)
+        until(lambda: cola("peek", "cola.parked.retry-a", url=url).code == 0, "it is parked")
+    headers, ends_of_it, pauses = story(url, "cola.parked.retry-a")
+    assert ends_of_it == ["returned"] * 3 and headers["cola-deliveries"] == "3"
+    assert headers["cola-death"].startswith("delivery_limit 1 ")
+    assert pauses[0] >= 50 and pauses[1] >= 150
+    assert ends(url, "retry-a") == {"returned": 3}
+
+
+def test_a_client_says_otherwise_for_one_message(url):
+    cola("declare", "queue", "retry-b", "--retry", "delay=600000", url=url).succeeds()
+    cola("publish", "-q", "retry-b", "x", url=url).succeeds()
+    with Connection(url) as connection:
+        connection.ok("consume retry-b c=1")
+        connection.send("nack %d delay=0" % connection.collect(1)[0].number)
+        connection.send("nack %d delay=20" % connection.collect(1)[0].number)
+        connection.send("nack %d" % connection.collect(1)[0].number)
+        connection.ok("ping")
+        assert json.loads(connection.ok("stat").body)["scheduled"] >= 1
+        connection.ok("delete queue retry-b")
+
+
+def test_a_policy_says_so_for_many_queues_and_a_wrong_rule_is_explained(url):
+    with Connection(url) as connection:
+        connection.ok("policy retry-p pattern=^retry-c to=queues retry=delay=30,attempts=2")
+        connection.ok("declare queue retry-c1")
+        effective = json.loads(connection.ok("describe queue retry-c1").body)["effective"]
+        assert effective == {"retry": "delay=30,attempts=2"}
+        connection.ok("pub retry-c1 1", b"x")
+        connection.ok("consume retry-c1 c=1")
+        for _ in range(2):
+            connection.send("nack %d" % connection.collect(1)[0].number)
+        until(lambda: cola("peek", "cola.parked.retry-c1", url=url).code == 0, "it is parked")
+        connection.ok("unpolicy retry-p")
+    cola("declare", "queue", "retry-d", "--retry", "delay=1s", url=url).fails(USAGE, "retry", "delay=1s", "number")
+
+
+def test_a_workers_own_rule_goes_first_and_else_the_queues_holds(start):
+    broker = start("""
+        own: { queue: own, command: ['false'], exit-codes: { others: retry }, retry: { delay: 10ms, attempts: 4 } }
+        none: { queue: none, command: ['false'], exit-codes: { others: retry } }
+    """)
+    for name in ("own", "none"):
+        cola("set", "queue", name, "--retry", "delay=20,attempts=2", url=broker.unix).succeeds()
+        cola("publish", "-q", name, "x", url=broker.unix).succeeds()
+    for name, count in (("own", 4), ("none", 2)):
+        parked = "cola.parked." + name
+        until(lambda: cola("peek", parked, url=broker.unix).code == 0, name + " is parked")
+        assert story(broker.unix, parked)[1] == ["exited"] * count
+        assert ends(broker.unix, name) == {"exited": count}

@@ -174,21 +174,17 @@ extension Broker {
                 queue.counts.rejected += 1
                 return settle(lease.offset, bytes: lease.bytes, of: lane, by: channel)
             } else {
+                noteIfTold(lease, of: lane, end, by: channel, at: now)
                 doom(lease, of: lane, .rejected)
             }
-        case .release:
-            if let limit = queue.arguments.deliveryLimit, lane.cursor.failures(lease.offset) >= limit {
-                doom(lease, of: lane, .deliveryLimit)
-            } else {
-                lane.cursor.release(lease.offset)
-                touch(lane)
-            }
+        case .release: giveBack(lease, of: lane, .atOnce, because: end, by: channel, at: now)
         case .releaseLater(let milliseconds):
-            if let limit = queue.arguments.deliveryLimit, lane.cursor.failures(lease.offset) >= limit {
-                doom(lease, of: lane, .deliveryLimit)
-            } else {
-                doom(lease, of: lane, .delayed(until: now.wall.later(byMilliseconds: milliseconds)))
-            }
+            giveBack(lease, of: lane, .later(milliseconds: milliseconds), because: end, by: channel, at: now)
+        case .retry:
+            let failures = lane.cursor.failures(lease.offset) + 1
+            let delay = queue.arguments.retry?.delay(after: failures, random: chance(lease, of: lane, failures)) ?? 0
+            let when = delay > 0 ? Return.later(milliseconds: delay) : .atOnce
+            giveBack(lease, of: lane, when, because: end, by: channel, at: now)
         case .failed(let attempt, let consequence):
             fail(lease, of: lane, attempt, consequence, by: channel, at: now)
         }

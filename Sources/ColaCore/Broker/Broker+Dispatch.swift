@@ -193,7 +193,7 @@ extension Broker {
             tag = channel.lease(
                 Channel.Lease(
                     consumer: consumer, offset: entry.offset, bytes: bytes, priority: lane.priority,
-                    isAlone: found.origin == .suspect))
+                    began: now.wall, isAlone: found.origin == .suspect))
         }
         queue.counts.delivered += 1
         if redelivered != nil {
@@ -301,7 +301,8 @@ extension Broker {
             getter.unacknowledged = 1
             tag = channel.lease(
                 Channel.Lease(
-                    consumer: getter, offset: entry.offset, bytes: entry.byteCount, priority: lane.priority))
+                    consumer: getter, offset: entry.offset, bytes: entry.byteCount, priority: lane.priority,
+                    began: now.wall))
         }
         queue.counts.delivered += 1
         if redelivered != nil {

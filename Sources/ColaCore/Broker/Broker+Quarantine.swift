@@ -14,19 +14,23 @@ extension Broker {
         }
         note(attempt, at: lease.offset, of: lane)
         let failures = lane.cursor.failures(lease.offset) + 1
+        let isOver = lane.queue.isOverDeliveryLimit(failures)
         switch consequence {
         case .giveBack: break
         case .bury: doom(lease, of: lane, .buried)
-        case .retry(let milliseconds, let attemptsMax):
-            if failures >= attemptsMax {
+        case .retry(var delay, let attemptsMax, let isDefault):
+            let rule = isDefault ? lane.queue.arguments.retry : nil
+            if isOver || failures >= rule?.attempts ?? attemptsMax {
                 doom(lease, of: lane, .deliveryLimit)
             } else {
+                delay = rule?.delay(after: failures, random: chance(lease, of: lane, failures)) ?? delay
                 // A move in any case: it takes the story of its attempts along, out of memory.
-                doom(lease, of: lane, .delayed(until: now.wall.later(byMilliseconds: max(1, milliseconds))))
+                doom(lease, of: lane, .delayed(until: now.wall.later(byMilliseconds: max(1, delay))))
             }
-        case .suspect(let attemptsMax):
+        case .suspect(let attemptsMax, let isDefault):
             let isGuilty = lease.isAlone || channel.leaseCount == 1
-            if isGuilty, failures >= attemptsMax {
+            let rule = isDefault ? lane.queue.arguments.retry : nil
+            if isGuilty, isOver || failures >= rule?.attempts ?? attemptsMax {
                 doom(lease, of: lane, .deliveryLimit)
             } else {
                 lane.cursor.suspect(lease.offset, failed: isGuilty)
@@ -35,7 +39,7 @@ extension Broker {
         }
     }
 
-    private func note(_ attempt: Attempt, at offset: Offset, of lane: Lane) {
+    func note(_ attempt: Attempt, at offset: Offset, of lane: Lane) {
         lane.attempts[offset, default: []].append(attempt)
         if let count = lane.attempts[offset]?.count, count > Attempt.most { lane.attempts[offset]?.removeFirst() }
     }

@@ -11,11 +11,17 @@ final class Channel {
         let priority: UInt8
         /// Whether its consumer had nothing else.
         let isAlone: Bool
+        /// Of queues: when it was handed out.
+        let began: Timestamp
 
         /// - Parameter bytes: less than 4 GiB, as all of a ``RecordSegment`` is.
-        init(consumer: Consumer, offset: Offset, bytes: Int, priority: UInt8, isAlone: Bool = false) {
+        init(
+            consumer: Consumer, offset: Offset, bytes: Int, priority: UInt8, began: Timestamp = Timestamp(0),
+            isAlone: Bool = false
+        ) {
             self.consumer = consumer
             self.offset = offset
+            self.began = began
             self.priority = priority
             self.isAlone = isAlone
             size = UInt32(clamping: bytes)

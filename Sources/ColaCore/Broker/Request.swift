@@ -86,6 +86,8 @@ package struct QueueDeclaration: Equatable, Sendable {
 package enum Settlement: Equatable, Sendable {
     /// Done: it is not needed any more.
     case acknowledge
+    /// Back to the queue: when and how often, its ``Arguments/retry`` says; without one at once, to its place.
+    case retry
     /// Back to its place, for whoever comes next.
     case release
     /// Back to the queue, after so many milliseconds: at its end then.
@@ -99,7 +101,7 @@ package enum Settlement: Equatable, Sendable {
     var end: Attempt.End {
         switch self {
         case .acknowledge: .acknowledged
-        case .release, .releaseLater: .returned
+        case .retry, .release, .releaseLater: .returned
         case .failed(let attempt, _): attempt.end
         case .reject: .rejected
         }

@@ -81,12 +81,14 @@ package struct Attempt: Equatable, Sendable {
 /// What becomes of a message whose attempt has failed.
 package enum Consequence: Equatable, Sendable {
     /// It is tried again after a while, unless this was the last of so many attempts.
-    case retry(milliseconds: Int64, attemptsMax: Int)
+    ///
+    /// `isDefault`: nobody has said so of the holder, and the queue's own rule goes first, if it has one.
+    case retry(milliseconds: Int64, attemptsMax: Int, isDefault: Bool = false)
     /// Its holder was stopped from outside, or never began: it is back in its place, and no attempt counts.
     case giveBack
     /// It goes where dead letters go, or is parked where there is no such place.
     case bury
     /// Its holder died, and of all that it held any may be the reason: it is tried again alone. One that was alone
     /// counts the attempt, unless that was the last of so many.
-    case suspect(attemptsMax: Int)
+    case suspect(attemptsMax: Int, isDefault: Bool = false)
 }

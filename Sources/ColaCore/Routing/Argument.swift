@@ -8,6 +8,7 @@ package enum Argument: String, CaseIterable, Sendable {
     case maxLengthBytes = "max-length-bytes"
     case overflow = "overflow"
     case deliveryLimit = "delivery-limit"
+    case retry = "retry"
     case deadLetterExchange = "dead-letter-exchange"
     case deadLetterRoutingKey = "dead-letter-routing-key"
     case isSingleActiveConsumer = "single-active-consumer"
@@ -52,6 +53,12 @@ package enum Argument: String, CaseIterable, Sendable {
         case .maxLengthBytes: arguments.maxLengthBytes = try number(text, 0...Int.max)
         case .overflow: arguments.overflow = try choice(text)
         case .deliveryLimit: arguments.deliveryLimit = try number(text, 0...1_000_000)
+        case .retry:
+            do throws(Refusal) {
+                arguments.retry = try RetryRule(text)
+            } catch {
+                throw Refusal(sentence: "\(rawValue) \(error.sentence)")
+            }
         case .deadLetterExchange: arguments.deadLetterExchange = try name(text)
         case .deadLetterRoutingKey: arguments.deadLetterRoutingKey = try name(text)
         case .isSingleActiveConsumer: arguments.isSingleActiveConsumer = try truth(text)
@@ -75,6 +82,7 @@ package enum Argument: String, CaseIterable, Sendable {
         case .maxLengthBytes: arguments.maxLengthBytes.map { String($0) }
         case .overflow: arguments.overflow?.rawValue
         case .deliveryLimit: arguments.deliveryLimit.map { String($0) }
+        case .retry: arguments.retry?.text
         case .deadLetterExchange: arguments.deadLetterExchange
         case .deadLetterRoutingKey: arguments.deadLetterRoutingKey
         case .isSingleActiveConsumer: arguments.isSingleActiveConsumer.map { $0 ? "yes" : "no" }
@@ -95,6 +103,7 @@ package enum Argument: String, CaseIterable, Sendable {
         case .maxLengthBytes: target.maxLengthBytes = source.maxLengthBytes
         case .overflow: target.overflow = source.overflow
         case .deliveryLimit: target.deliveryLimit = source.deliveryLimit
+        case .retry: target.retry = source.retry
         case .deadLetterExchange: target.deadLetterExchange = source.deadLetterExchange
         case .deadLetterRoutingKey: target.deadLetterRoutingKey = source.deadLetterRoutingKey
         case .isSingleActiveConsumer: target.isSingleActiveConsumer = source.isSingleActiveConsumer

@@ -32,6 +32,8 @@ package struct Arguments: Hashable, Sendable {
     package var overflow: Overflow?
     /// Queues: how many deliveries may end without an acknowledgement.
     package var deliveryLimit: Int?
+    /// Queues: when a message that comes back is handed out again, and how often at most.
+    package var retry: RetryRule?
     package var deadLetterExchange: String?
     package var deadLetterRoutingKey: String?
     /// Queues: one consumer at a time gets messages.

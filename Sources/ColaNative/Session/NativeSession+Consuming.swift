@@ -58,8 +58,11 @@ extension NativeSession {
         let settlement: Settlement
         switch verb {
         case .nack:
-            let delay = try reader.optionNumber("delay", in: 0...Argument.millisecondsMax) ?? 0
-            settlement = delay == 0 ? .release : .releaseLater(milliseconds: delay)
+            switch try reader.optionNumber("delay", in: 0...Argument.millisecondsMax) {
+            case nil: settlement = .retry
+            case 0: settlement = .release
+            case let delay?: settlement = .releaseLater(milliseconds: delay)
+            }
         case .reject: settlement = .reject
         default: settlement = .acknowledge
         }

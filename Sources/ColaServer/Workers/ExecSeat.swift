@@ -243,7 +243,10 @@ final class ExecSeat: WorkerSeat, Connection {
         let failures = (held?.delivery.redelivered ?? 0) + 1
         let delay = definition.retry.delay(after: failures, random: UInt64.random(in: .min ... .max))
         return .failed(
-            attempt(end, detail), .retry(milliseconds: delay ?? 0, attemptsMax: definition.retry.attempts))
+            attempt(end, detail),
+            .retry(
+                milliseconds: delay ?? 0, attemptsMax: definition.retry.attempts,
+                isDefault: definition.ownRetry == nil))
     }
 
     private func attempt(_ end: Attempt.End, _ detail: String) -> Attempt {

@@ -1,3 +1,4 @@
+internal import ColaCore
 internal import OrderedCollections
 
 extension WorkerDefinition {
@@ -10,7 +11,7 @@ extension WorkerDefinition {
         processes = Self.processes(of: section, with: &reader) ?? processes
         timeLimit = reader.duration("time-limit", of: section, from: 1)
         exitCodes = Self.exitCodes(of: section, with: &reader) ?? exitCodes
-        retry = Self.retry(of: section, with: &reader) ?? retry
+        ownRetry = Self.retry(of: section, with: &reader)
         let keys = ["drain-within", "age", "idle-for"]
         if let part = reader.section("autoscale", of: section, keys: keys) {
             autoscale.drainWithin = reader.duration(keys[0], of: part, from: 100) ?? autoscale.drainWithin
@@ -129,8 +130,7 @@ extension WorkerDefinition {
             rule.pace = .list(nodes.compactMap { reader.duration($0, path: "retry.delays") })
             rule.attempts = nodes.count + 1
         case "first":
-            let standard = ExponentialDelay(first: 1_000, most: 3_600_000)
-            rule.pace = .exponential(reader.growingDelay(part, standard: standard))
+            rule.pace = .exponential(reader.growingDelay(part, standard: RetryRule.growing))
         default: break
         }
         rule.attempts = reader.number("attempts", of: part, in: 1...1_000_000).map(Int.init) ?? rule.attempts

@@ -1,3 +1,4 @@
+internal import ColaCore
 internal import OrderedCollections
 
 extension WorkerDefinition {
@@ -28,7 +29,7 @@ extension WorkerDefinition {
         fields.put("stop", stopNode(standard.stop))
         fields.put("time-limit", timeLimit.map(Quantity.text(milliseconds:)))
         fields.put("exit-codes", exitCodesNode(standard.exitCodes))
-        fields.put("retry", retryNode(standard.retry))
+        fields.put("retry", retryNode)
         fields.put("result-queue", resultQueue)
         fields.put("start-limit", milliseconds: startLimit, unless: standard.startLimit)
         fields.put("autoscale", autoscaleNode(standard.autoscale))
@@ -97,16 +98,15 @@ extension WorkerDefinition {
         return .mapping(fields)
     }
 
-    private func retryNode(_ standard: RetryRule) -> DefinitionNode {
-        guard retry != standard else { return .mapping([:]) }
+    private var retryNode: DefinitionNode {
+        guard let retry = ownRetry else { return .mapping([:]) }
         var fields: Fields = ["attempts": .scalar("\(retry.attempts)")]
         switch retry.pace {
         case .fixed(let delay): fields["delay"] = .scalar(Quantity.text(milliseconds: delay))
         case .list(let delays):
             fields["delays"] = .sequence(delays.map { .scalar(Quantity.text(milliseconds: $0)) })
         case .exponential(let delay):
-            let other = ExponentialDelay(first: 1_000, most: 3_600_000)
-            fields.merge(Self.fields(of: delay, unless: other)) { _, new in new }
+            fields.merge(Self.fields(of: delay, unless: RetryRule.growing)) { _, new in new }
         }
         return .mapping(fields)
     }

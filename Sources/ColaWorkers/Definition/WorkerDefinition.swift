@@ -1,3 +1,4 @@
+package import ColaCore
 package import OrderedCollections
 
 /// A worker: a program, how it is fed, and how its processes are started, limited and stopped.
@@ -95,7 +96,8 @@ package struct WorkerDefinition: Equatable, Sendable {
     /// For a message; nil: none. In stream and client: how long an instance may hold messages without settling one.
     package var timeLimit: Int64?
     package var exitCodes = ExitCodeMap()
-    package var retry = RetryRule()
+    /// Nil: its queue's rule holds, or ``retry`` where that has none.
+    package var ownRetry: RetryRule?
     /// Where standard output of exec is published to.
     package var resultQueue: String?
     /// In stream and client: how long it may take until the process is ready for messages.
@@ -113,6 +115,12 @@ package struct WorkerDefinition: Equatable, Sendable {
     }
 
     package static func prefetchDefault(_ mode: Mode) -> Int { mode == .exec ? 1 : 10 }
+
+    /// When what it did not do is tried again, where its queue does not say it in its place.
+    package var retry: RetryRule {
+        get { ownRetry ?? RetryRule() }
+        set { ownRetry = newValue }
+    }
 
     /// Whether the number of instances follows the backlog.
     package var isScaled: Bool { processes.count > 1 }

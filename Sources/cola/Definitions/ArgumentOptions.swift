@@ -36,6 +36,11 @@ struct ArgumentOptions: ParsableArguments {
     @Option(name: .long, help: Self.help("Deliveries that may fail before a message is a dead letter.", "count"))
     var deliveryLimit: Int64?
 
+    @Option(
+        name: .long,
+        help: Self.help("When and how often a message that comes back is tried: delay=5000,attempts=3 (ms).", "rule"))
+    var retry: String?
+
     @Option(name: .long, help: Self.help("Where dead letters go; '' leads to the queue of the key's name.", "exchange"))
     var deadLetterExchange: String?
 
@@ -65,7 +70,7 @@ struct ArgumentOptions: ParsableArguments {
 
     /// The names of all, in the order of the specification.
     static let names = [
-        "message-ttl", "expires", "max-length", "max-length-bytes", "overflow", "delivery-limit",
+        "message-ttl", "expires", "max-length", "max-length-bytes", "overflow", "delivery-limit", "retry",
         "dead-letter-exchange", "dead-letter-routing-key", "single-active-consumer", "max-priority",
         "deduplication-window", "retention-ms", "retention-bytes", "cleanup-policy", "delete-retention-ms",
     ]
@@ -74,8 +79,8 @@ struct ArgumentOptions: ParsableArguments {
     var given: [Client.Argument] {
         let values: [String?] = [
             messageTimeToLive.map(String.init), expires.map(String.init), maxLength.map(String.init),
-            maxLengthBytes.map(String.init), overflow?.rawValue, deliveryLimit.map(String.init), deadLetterExchange,
-            deadLetterRoutingKey, singleActiveConsumer?.rawValue, maxPriority.map(String.init),
+            maxLengthBytes.map(String.init), overflow?.rawValue, deliveryLimit.map(String.init), retry,
+            deadLetterExchange, deadLetterRoutingKey, singleActiveConsumer?.rawValue, maxPriority.map(String.init),
             deduplicationWindow.map(String.init), retentionMs.map(String.init), retentionBytes.map(String.init),
             cleanupPolicy?.rawValue, deleteRetentionMs.map(String.init),
         ]

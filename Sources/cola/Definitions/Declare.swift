@@ -9,6 +9,7 @@ struct Declare: AsyncParsableCommand {
               cola declare queue orders
               cola declare queue bounded --max-length 1000 --overflow reject-publish
               cola declare queue invoices --delivery-limit 5 --dead-letter-exchange news
+              cola declare queue mails --retry first=1000,most=600000,attempts=8
               cola declare topic clicks --partitions 4 --retention-ms 86400000
               cola declare exchange sport --type topic
               cola declare vhost test

@@ -16,9 +16,15 @@ final class RulesSimulation {
         var publishes: [RequestID: String] = [:]
     }
 
-    private static let queues = ["work", "retry", "small", "tight", "plain", "loop", "back", "memory", "dead"]
+    private static let queues = [
+        "work", "retry", "small", "tight", "plain", "loop", "back", "memory", "dead", "again", "slow",
+    ]
     /// Rejecting in one of these drops.
-    private static let withoutTarget: Set<String> = ["tight", "plain", "dead"]
+    private static let withoutTarget: Set<String> = ["tight", "plain", "dead", "again"]
+    /// The longest delay of the rules for retries.
+    private static let retries: [String: Int64] = ["again": 20, "slow": 50]
+    /// About so many, with those of priorities.
+    private static let logs = 18
     private let scene: Scene
     private var random: SplitMix64
     private(set) var ledger = RulesLedger()
@@ -83,6 +89,14 @@ final class RulesSimulation {
         }
         scene.declare("dead")
         declareMemory()
+        scene.declare("again") { $0.retry = RetryRule(pace: .fixed(20), attempts: 3) }
+        scene.declare("slow") {
+            $0.retry = RetryRule(pace: .exponential(ExponentialDelay(first: 5, most: 50)), attempts: 6)
+            $0.maxPriority = 1
+            $0.deliveryLimit = 4
+            $0.deadLetterExchange = ""
+            $0.deadLetterRoutingKey = "dead"
+        }
     }
 
     private func declareMemory() {
@@ -180,7 +194,7 @@ final class RulesSimulation {
             let tag = clients[index].held.keys.sorted().randomElement(using: &random),
             let (body, queue) = clients[index].held.removeValue(forKey: tag)
         else { return }
-        var settlement: Settlement = [.acknowledge, .release, .release, .reject].randomElement(using: &random)!
+        var settlement: Settlement = [.acknowledge, .retry, .retry, .release, .reject].randomElement(using: &random)!
         // The queue that it would come back to does not outlive the process, the schedule does.
         if queue != "memory", draw(0...4) == 0 { settlement = .releaseLater(milliseconds: Int64(draw(0...60))) }
         if draw(0...5) == 0 { settlement = .failed(attempt, consequence(in: queue)) }
@@ -190,14 +204,21 @@ final class RulesSimulation {
             case .acknowledge: message.isEnding = true
             case .reject: message.isEnding = Self.withoutTarget.contains(queue)
             case .release, .failed(_, .bury), .failed(_, .suspect), .failed(_, .giveBack): break
-            case .releaseLater(let milliseconds), .failed(_, .retry(let milliseconds, _)):
-                message.due = after(milliseconds)
-                message.isRecent = true
-                message.expires = nil
+            case .retry: if let most = Self.retries[queue] { delay(&message, most) }
+            case .failed(_, .retry(let milliseconds, _, let isDefault)):
+                delay(&message, isDefault ? Self.retries[queue] ?? milliseconds : milliseconds)
+            case .releaseLater(let milliseconds): delay(&message, milliseconds)
             }
         }
         broker.send(
             .settle(first: DeliveryTag(tag), last: DeliveryTag(tag), settlement), from: clients[index].id)
+    }
+
+    /// It may be back before, if its queue's rule says so.
+    private func delay(_ message: inout RulesLedger.Message, _ most: Int64) {
+        message.due = after(most)
+        message.isRecent = true
+        message.expires = nil
     }
 
     private var attempt: Attempt {
@@ -208,10 +229,11 @@ final class RulesSimulation {
 
     private func consequence(in queue: String) -> Consequence {
         switch draw(0...3) {
-        case 0 where queue != "memory": .retry(milliseconds: Int64(draw(1...60)), attemptsMax: 3)
+        case 0 where queue != "memory":
+            .retry(milliseconds: Int64(draw(1...60)), attemptsMax: 3, isDefault: draw(0...1) == 0)
         case 1: .bury
         case 2: .giveBack
-        default: .suspect(attemptsMax: 3)
+        default: .suspect(attemptsMax: 3, isDefault: draw(0...1) == 0)
         }
     }
 
@@ -229,7 +251,7 @@ final class RulesSimulation {
     }
 
     private func redrive() {
-        let names = ["dead"] + ["back", "loop", "tight", "retry"].map { "cola.parked." + $0 }
+        let names = ["dead"] + ["back", "loop", "tight", "retry", "again"].map { "cola.parked." + $0 }
         let name = names.randomElement(using: &random) ?? ""
         let target = draw(0...2) == 0 ? "work" : nil
         broker.send(.redrive(name: name, target: target, count: draw(0...1) == 0 ? 2 : nil), from: administrator)
@@ -256,7 +278,7 @@ final class RulesSimulation {
 
     /// The store joins and rewrites chunks when it likes.
     private func rearrange() {
-        let log = LogID(Int64(draw(1...14)))
+        let log = LogID(Int64(draw(1...Self.logs)))
         guard let chunks = broker.stored(log)?.chunks, let first = chunks.randomElement(using: &random) else { return }
         if draw(0...1) == 0 {
             broker.merge(log, first...first.advanced(by: draw(1...30)))
@@ -362,7 +384,7 @@ final class RulesSimulation {
     }
 
     private func expiredWithoutTarget() -> Int {
-        ["tight", "dead"].reduce(0) { $0 + scene.count("expired", of: $1) }
+        ["tight", "dead", "again"].reduce(0) { $0 + scene.count("expired", of: $1) }
     }
 
     // MARK: Lives
@@ -418,7 +440,7 @@ final class RulesSimulation {
         }
         scene.pass(20)
         if broker.broker.pinnedBytes != 0 { ledger.complain("\(broker.broker.pinnedBytes) bytes are in memory alone") }
-        for log in 1...14 {
+        for log in 1...Self.logs {
             guard let stored = broker.stored(LogID(Int64(log))) else { continue }
             if !stored.chunks.isEmpty || !stored.settled.isEmpty || !stored.released.isEmpty
                 || stored.state.ready != 0 || stored.state.bytes != 0

@@ -1,3 +1,4 @@
+import ColaCore
 import ColaWorkers
 import OrderedCollections
 import Testing

@@ -48,9 +48,10 @@ class Delivery(Message):
         self._settle("ack")
 
     def nack(self, delay: Optional[Duration] = None) -> None:
-        """Back to its place in the queue, for whoever comes next.
+        """Back to the queue: as its ``retry`` says, or at once to its place, for whoever comes next.
 
-        - delay: to the end of the queue, after so many milliseconds (or a timedelta).
+        - delay: in the place of what the queue says: 0 is at once, to its place; otherwise to the end of the queue,
+          after so many milliseconds (or a timedelta).
         """
         self._settle("nack", None if delay is None else milliseconds(delay))
 

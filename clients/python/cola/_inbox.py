@@ -379,5 +379,7 @@ class Inbox:
 
 
 def _send_settle(connection: Connection, verb: str, first: int, last: int) -> None:
-    # Nothing depends on the answer: what was refused is not held any more.
-    connection.publish(lambda tag: requests.settle(verb, first, last, tag), Call(f"{verb} {first}-{last}"))
+    # Nothing depends on the answer: what was refused is not held any more. What nobody has tried goes back at once,
+    # whatever the queue says of retries.
+    delay = 0 if verb == "nack" else None
+    connection.publish(lambda tag: requests.settle(verb, first, last, tag, delay), Call(f"{verb} {first}-{last}"))

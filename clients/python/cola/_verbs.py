@@ -482,7 +482,8 @@ def seek(number: int, position: Start, partition: Optional[int]) -> Request[None
 
 
 def give_back(first: int, last: int) -> Request[None]:
-    return Request(f"nack {first}-{last}", lambda tag: requests.settle("nack", first, last, tag), _nothing)
+    """At once, whatever the queue says of retries: nobody has tried them."""
+    return Request(f"nack {first}-{last}", lambda tag: requests.settle("nack", first, last, tag, 0), _nothing)
 
 
 # Looking inside

@@ -297,7 +297,7 @@ class Client:
         """The message in an answer that nobody waits for any more."""
         if ok.body is not None and self._connection.is_open:
             delivery = ok.number("delivery")
-            self._connection.send_untagged(requests.settle("nack", delivery, delivery))
+            self._connection.send_untagged(requests.settle("nack", delivery, delivery, delay=0))
 
     @property
     def _connection(self) -> Connection:

@@ -46,9 +46,10 @@ class Delivery(Message):
         await self._settle("ack")
 
     async def nack(self, delay: Optional[Duration] = None) -> None:
-        """Back to its place in the queue, for whoever comes next.
+        """Back to the queue: as its ``retry`` says, or at once to its place, for whoever comes next.
 
-        - delay: to the end of the queue, after so many milliseconds (or a timedelta).
+        - delay: in the place of what the queue says: 0 is at once, to its place; otherwise to the end of the queue,
+          after so many milliseconds (or a timedelta).
         """
         await self._settle("nack", None if delay is None else milliseconds(delay))
 
@@ -303,7 +304,7 @@ class _Left:
 
     def arrived(self, message: Message) -> None:
         if self._gives_back:
-            self._connection.settle("nack", message.delivery, message.delivery)
+            self._connection.settle("nack", message.delivery, message.delivery, 0)
 
     def failed(self, error: ColaError) -> None:
         pass  # nobody is there to hear of it

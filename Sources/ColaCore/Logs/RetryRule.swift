@@ -1,6 +1,8 @@
-/// When a message that a worker did not get done is handed out again, and how often.
-package struct RetryRule: Equatable, Sendable {
-    package enum Pace: Equatable, Sendable {
+/// When a message that was not done is handed out again, and how often.
+///
+/// Of a queue it is the argument `retry`, of a worker a part of its definition.
+package struct RetryRule: Hashable, Sendable {
+    package enum Pace: Hashable, Sendable {
         /// Milliseconds.
         case fixed(Int64)
         case exponential(ExponentialDelay)
@@ -12,12 +14,13 @@ package struct RetryRule: Equatable, Sendable {
     /// How often a message is handed out in all, 1 or more; then it is dead-lettered.
     package var attempts: Int
 
-    package init(
-        pace: Pace = .exponential(ExponentialDelay(first: 1_000, most: 3_600_000)), attempts: Int = 5
-    ) {
+    package init(pace: Pace = .exponential(growing), attempts: Int = 5) {
         self.pace = pace
         self.attempts = attempts
     }
+
+    /// What holds where a rule grows and says nothing else.
+    package static let growing = ExponentialDelay(first: 1_000, most: 3_600_000)
 
     /// - Parameters:
     ///   - failures: how often it has failed, 1 or more.

@@ -1,5 +1,5 @@
 /// Delays that grow by a factor, each a little different, so that what failed together does not come back together.
-package struct ExponentialDelay: Equatable, Sendable {
+package struct ExponentialDelay: Hashable, Sendable {
     /// Milliseconds; no delay is shorter.
     package var first: Int64
     /// Milliseconds, at least ``first``; no delay is longer.
