@@ -70,8 +70,8 @@ extension Client {
     public func ack(through numbers: ClosedRange<Int64>) throws { try connection.settle(.ack, numbers) }
 
     /// The message goes back to the queue: as its `retry` says, or at once to its place, for whoever comes next.
-    /// - Parameter delayMilliseconds: in the place of what the queue says: 0 is at once, to its place; with more it goes
-    ///   to the end of the queue, after so much time.
+    /// - Parameter delayMilliseconds: in the place of what the queue says: 0 is at once, to its place; with more it
+    ///   goes to the end of the queue, after so much time.
     public func nack(_ delivery: Delivery, delayMilliseconds: Int64? = nil) throws {
         if let delayMilliseconds, delayMilliseconds < 0 {
             throw ColaError(

@@ -1,3 +1,4 @@
+internal import ColaCore
 package import NIOCore
 
 // Each request as its line.
@@ -46,6 +47,9 @@ extension ClientRequest {
         case .cancel(let consumer): buffer.writeString("cancel \(consumer)")
         case .seek(let consumer, let position, _): words("seek", "\(consumer)", position, to: &buffer)
         case .acknowledge(let what, let deliveries, _): Self.writeAcknowledgement(what, deliveries, to: &buffer)
+        case .fail(let deliveries, _, _):
+            let (first, last) = (deliveries.lowerBound, deliveries.upperBound)
+            words("fail", first == last ? "\(first)" : "\(first)-\(last)", to: &buffer)
         case .get(let name, _): words("get", name, to: &buffer)
         case .peek(let name, _, _, _, _): words("peek", name, to: &buffer)
         case .commit(let topic, let group, let offset, _): words("commit", topic, group, "\(offset)", to: &buffer)
@@ -113,6 +117,7 @@ extension ClientRequest {
         case .seek(_, _, let partition), .commit(_, _, _, let partition):
             option("partition", partition, to: &buffer)
         case .acknowledge(_, _, let delay): option("delay", delay, to: &buffer)
+        case .fail(_, let attempt, let consequence): options(of: attempt, consequence, to: &buffer)
         case .get(_, let ack): option("ack", ack, to: &buffer)
         case .why(_, _, let priority): option("priority", priority, to: &buffer)
         case .peek(_, let from, let count, let partition, let priority):
@@ -130,6 +135,29 @@ extension ClientRequest {
         case .reload(let isDryRun): option("dry-run", isDryRun, to: &buffer)
         default: break
         }
+    }
+
+    private func options(of attempt: Attempt, _ consequence: Consequence, to buffer: inout ByteBuffer) {
+        option("end", attempt.end.rawValue, to: &buffer)
+        switch consequence {
+        case .retry(let delay, let attempts, let isDefault):
+            option("then", "retry", to: &buffer)
+            if delay > 0 { option("delay", delay, to: &buffer) }
+            if attempts != .max { option("attempts", attempts, to: &buffer) }
+            option("default", isDefault, to: &buffer)
+        case .suspect(let attempts, let isDefault):
+            option("then", "suspect", to: &buffer)
+            if attempts != .max { option("attempts", attempts, to: &buffer) }
+            option("default", isDefault, to: &buffer)
+        case .giveBack: option("then", "give-back", to: &buffer)
+        case .bury: option("then", "bury", to: &buffer)
+        }
+        if attempt.began.rawValue > 0 { option("began", attempt.began.rawValue, to: &buffer) }
+        if attempt.ended.rawValue > 0 { option("ended", attempt.ended.rawValue, to: &buffer) }
+        if !attempt.worker.isEmpty { option("worker", attempt.worker, to: &buffer) }
+        if attempt.process > 0 { option("pid", attempt.process, to: &buffer) }
+        if !attempt.detail.isEmpty { option("detail", attempt.detail, to: &buffer) }
+        if !attempt.output.isEmpty { option("output", attempt.output.joined(separator: "\n"), to: &buffer) }
     }
 
     private func options(of consume: Consume, to buffer: inout ByteBuffer) {

@@ -1,3 +1,4 @@
+package import ColaCore
 package import NIOCore
 
 /// What a client asks, and how it is written: verb, words, tag, then options in the order of the specification.
@@ -47,6 +48,8 @@ package enum ClientRequest: Equatable, Sendable {
     case seek(consumer: Int64, to: String, partition: Int? = nil)
     /// `delay` is for `nack`. Milliseconds.
     case acknowledge(Acknowledgement, ClosedRange<Int64>, delay: Int64? = nil)
+    /// An attempt that failed, and what becomes of the message.
+    case fail(ClosedRange<Int64>, Attempt, Consequence)
     /// `ack` is `auto` or `manual`; nil leaves it to the server, which takes `auto`.
     case get(String, ack: String?)
     case peek(String, from: Int64?, count: Int?, partition: Int? = nil, priority: Int? = nil)

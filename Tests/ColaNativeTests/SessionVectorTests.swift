@@ -58,7 +58,7 @@ import Testing
         let verb = try #require(fields["verb"] as? String)
         let tag = Vectors.number(fields["t"]).map { RequestID(UInt64($0)) }
         guard let request = try request(verb, fields) else { return nil }
-        let isQuiet = ["ack", "nack", "reject", "credit"].contains(verb)
+        let isQuiet = ["ack", "nack", "reject", "fail", "credit"].contains(verb)
         if verb == "stat", tag == nil { return SessionBench.spell(request, RequestID(.max - 6)) }
         // The tag of quit stays with the session: its answer is the last.
         if verb == "quit" { return SessionBench.spell(request, RequestID(.max - 3)) }

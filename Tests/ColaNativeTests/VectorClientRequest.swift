@@ -52,6 +52,10 @@ struct VectorClientRequest {
             let range = try #require(long("first"))...(#require(long("last")))
             return .acknowledge(
                 try #require(ClientRequest.Acknowledgement(rawValue: verb)), range, delay: long("delay"))
+        case "fail":
+            let range = try #require(long("first"))...(#require(long("last")))
+            let story = VectorRequest(verb, fields)
+            return .fail(range, try story.attempt(), try story.consequence())
         case "get": return .get(name, ack: text("ack"))
         case "peek":
             return .peek(

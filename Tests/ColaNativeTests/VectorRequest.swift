@@ -17,6 +17,28 @@ struct VectorRequest {
         name = Vectors.text(fields["name"]) ?? ""
     }
 
+    func attempt() throws -> Attempt {
+        Attempt(
+            began: Timestamp(Vectors.number(fields["began"]) ?? 0),
+            ended: Timestamp(Vectors.number(fields["ended"]) ?? 0),
+            end: try #require(Attempt.End(rawValue: text("end") ?? "")), worker: text("worker") ?? "",
+            process: Int32(Vectors.number(fields["pid"]) ?? 0), detail: text("detail") ?? "",
+            output: (text("output") ?? "").split(separator: "\n").map(String.init))
+    }
+
+    func consequence() throws -> Consequence {
+        let attempts = number("attempts") ?? .max
+        let isDefault = truth("default") ?? false
+        switch text("then") {
+        case "retry":
+            return .retry(
+                milliseconds: Vectors.number(fields["delay"]) ?? 0, attemptsMax: attempts, isDefault: isDefault)
+        case "suspect": return .suspect(attemptsMax: attempts, isDefault: isDefault)
+        case "give-back": return .giveBack
+        default: return .bury
+        }
+    }
+
     func request() throws -> Request {
         switch verb {
         case "ping", "quit": .barrier
@@ -40,6 +62,11 @@ struct VectorRequest {
             .settle(
                 first: DeliveryTag(UInt64(Vectors.number(fields["first"]) ?? 0)),
                 last: DeliveryTag(UInt64(Vectors.number(fields["last"]) ?? 0)), settlement)
+        case "fail":
+            .settle(
+                first: DeliveryTag(UInt64(Vectors.number(fields["first"]) ?? 0)),
+                last: DeliveryTag(UInt64(Vectors.number(fields["last"]) ?? 0)),
+                .failed(try attempt(), try consequence()))
         case "get": .get(name: name, isAutoAck: text("ack") != "manual")
         case "peek":
             .peek(

@@ -12,6 +12,9 @@ extension Broker {
             lane.cursor.release(lease.offset, failed: false)
             return touch(lane)
         }
+        var attempt = attempt
+        if attempt.ended == Timestamp(0) { attempt.ended = now.wall }
+        if attempt.began == Timestamp(0) { attempt.began = attempt.ended }
         note(attempt, at: lease.offset, of: lane)
         let failures = lane.cursor.failures(lease.offset) + 1
         let isOver = lane.queue.isOverDeliveryLimit(failures)

@@ -24,6 +24,14 @@ package struct Attempt: Equatable, Sendable {
         case notStarted = "not-started"
         /// It answered that it cannot.
         case refused
+
+        /// Whether whoever runs processes says it: the others the broker finds out itself.
+        package var isOfWorkers: Bool {
+            switch self {
+            case .acknowledged, .returned, .rejected, .connectionLost: false
+            case .cancelled, .exited, .killed, .outOfMemory, .timedOut, .notStarted, .refused: true
+            }
+        }
     }
 
     package var began: Timestamp

@@ -77,6 +77,7 @@ extension NativeSession {
         case .consume: try consume(&reader)
         case .credit, .cancel, .seek: try steer(verb, &reader)
         case .ack, .nack, .reject: try settle(verb, &reader)
+        case .fail: try fail(&reader)
         case .get, .peek: try look(verb, &reader)
         case .commit: try commit(&reader)
         case .list, .describe, .why, .stat: try inspect(verb, &reader)

@@ -5,7 +5,7 @@ enum Verb: String {
     case hello, ping, beat, quit
     case declare, delete, alter, policy, unpolicy, bind, unbind, purge, redrive
     case pubs
-    case consume, credit, cancel, seek, ack, nack, reject, get, peek, commit
+    case consume, credit, cancel, seek, ack, nack, reject, fail, get, peek, commit
     case list, describe, why, stat, backup, worker, reload
 
     /// How many words follow it at least; only what comes behind them is an option, whatever a word looks like.
@@ -14,7 +14,8 @@ enum Verb: String {
     func wordCount(isOfGroup: Bool) -> Int {
         switch self {
         case .ping, .beat, .quit, .stat, .reload: 0
-        case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .get, .peek,
+        case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .fail, .get,
+            .peek,
             .list, .why, .backup:
             1
         case .declare, .bind, .unbind, .pubs, .credit, .seek, .worker: 2

@@ -328,6 +328,31 @@ def settle(
     return _line(verb.encode(), words, tag, (b"delay", delay))
 
 
+def fail(
+    first: int,
+    last: int,
+    end: str,
+    then: str,
+    tag: Optional[int] = None,
+    *,
+    delay: Optional[int] = None,
+    attempts: Optional[int] = None,
+    default: bool = False,
+    began: Optional[int] = None,
+    ended: Optional[int] = None,
+    worker: Optional[str] = None,
+    pid: Optional[int] = None,
+    detail: Optional[str] = None,
+    output: Optional[str] = None,
+) -> bytes:
+    """What became of deliveries that a process did not bring to an end."""
+    words = (str(first) if first == last else f"{first}-{last}",)
+    options = ((b"end", end), (b"then", then), (b"delay", delay), (b"attempts", attempts))
+    rule = ((b"default", b"yes" if default else None), (b"began", began))
+    story = ((b"ended", ended), (b"worker", worker), (b"pid", pid), (b"detail", detail), (b"output", output))
+    return _line(b"fail", words, tag, *options, *rule, *story)
+
+
 def get(name: str, tag: Optional[int] = None, ack: Optional[str] = None) -> bytes:
     return _line(b"get", (name,), tag, (b"ack", ack))
 

@@ -77,6 +77,9 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.seek(r["consumer"], r["to"], t, r.get("partition"))
     if verb in ("ack", "nack", "reject"):
         return requests.settle(verb, r["first"], r["last"], t, r.get("delay"))
+    if verb == "fail":
+        story = {key: value for key, value in r.items() if key not in ("verb", "t", "first", "last", "end", "then")}
+        return requests.fail(r["first"], r["last"], r["end"], r["then"], t, **story)
     if verb == "get":
         return requests.get(name, t, r.get("ack"))
     if verb == "peek":
@@ -108,7 +111,7 @@ def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
         "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
-        "cancel seek ack nack reject get peek commit list describe why stat backup worker reload".split()
+        "cancel seek ack nack reject fail get peek commit list describe why stat backup worker reload".split()
     )
 
 
