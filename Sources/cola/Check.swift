@@ -1,6 +1,8 @@
 import ArgumentParser
 import ColaStore
 
+import enum ColaCore.JSONText
+
 /// `cola check`
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

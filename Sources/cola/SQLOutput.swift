@@ -1,3 +1,4 @@
+import ColaCore
 import ColaStore
 
 /// The rows of `cola sql`, for people and for scripts.

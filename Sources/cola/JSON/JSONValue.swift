@@ -1,3 +1,5 @@
+import ColaCore
+
 /// A JSON text as a value whose members keep their order and whose numbers keep their digits.
 ///
 /// What the broker says is in an order that suits a reader, and offsets are larger than what a `Double` holds; both

@@ -1,4 +1,5 @@
 import ColaClient
+import ColaCore
 
 /// The headers of a message as one JSON object, and what `cola import` makes of it.
 ///

@@ -1,4 +1,5 @@
 import ColaClient
+import ColaCore
 import NIOCore
 
 /// How a message is printed: its bare body and a line feed, or one JSON object a line.

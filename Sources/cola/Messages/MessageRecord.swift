@@ -1,4 +1,5 @@
 import ColaClient
+import ColaCore
 import ColaNative
 import NIOCore
 

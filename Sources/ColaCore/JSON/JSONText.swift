@@ -1,30 +1,44 @@
-/// Writes JSON without trees or Foundation: a consumer may print a million messages.
+/// Writes texts and bytes into JSON without trees or Foundation: a consumer may print a million messages.
 ///
-/// Source: RFC 8259 section 7
-enum JSONText {
-    static func append(_ text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
+/// Source: RFC 8259 section 7, RFC 4648 section 4
+package enum JSONText {
+    package static func append(_ text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0x00..<0x20, 0x7F:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(hexDigits[Int(byte >> 4)])
-                bytes.append(hexDigits[Int(byte & 15)])
-            default: bytes.append(byte)
-            }
+        let done: Void? = text.withContiguousStorageIfAvailable {
+            appendEscaped(UnsafeRawBufferPointer($0), to: &bytes)
         }
+        if done == nil { Array(text).withUnsafeBytes { appendEscaped($0, to: &bytes) } }
         bytes.append(UInt8(ascii: "\""))
     }
 
+    /// What stands between the quotation marks. Runs without anything to escape are copied in one piece.
+    private static func appendEscaped(_ text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
+        var plainFrom = 0
+        for index in text.indices {
+            let byte = text[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F else {
+                continue
+            }
+            bytes.append(contentsOf: text[plainFrom..<index])
+            plainFrom = index + 1
+            bytes.append(UInt8(ascii: "\\"))
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+            case 0x0A: bytes.append(UInt8(ascii: "n"))
+            case 0x0D: bytes.append(UInt8(ascii: "r"))
+            case 0x09: bytes.append(UInt8(ascii: "t"))
+            default:
+                bytes.append(contentsOf: "u00".utf8)
+                bytes.append(hexDigits[Int(byte >> 4)])
+                bytes.append(hexDigits[Int(byte & 15)])
+            }
+        }
+        bytes.append(contentsOf: text[plainFrom...])
+    }
+
     /// A member with its name: `"name":"text"` if the bytes are UTF-8, else `"name_base64":"…"`.
-    static func appendMember(_ name: String, _ value: [UInt8], to bytes: inout [UInt8]) {
-        if String(validating: value, as: UTF8.self) != nil {
+    package static func appendMember(_ name: String, _ value: some Collection<UInt8>, to bytes: inout [UInt8]) {
+        if isText(value) {
             append(name.utf8, to: &bytes)
             bytes.append(UInt8(ascii: ":"))
             append(value, to: &bytes)
@@ -35,8 +49,15 @@ enum JSONText {
         }
     }
 
+    /// Whether the bytes are UTF-8.
+    package static func isText(_ bytes: some Sequence<UInt8>) -> Bool {
+        let isASCII = bytes.withContiguousStorageIfAvailable { $0.allSatisfy { $0 < 0x80 } }
+        return isASCII ?? false || String(validating: Array(bytes), as: UTF8.self) != nil
+    }
+
     /// Source: RFC 4648 section 4
-    static func base64(_ bytes: [UInt8]) -> [UInt8] {
+    package static func base64(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        let bytes = Array(bytes)
         var encoded: [UInt8] = []
         encoded.reserveCapacity((bytes.count + 2) / 3 * 4)
         for start in stride(from: 0, to: bytes.count, by: 3) {
@@ -52,8 +73,10 @@ enum JSONText {
     }
 
     /// What the text stands for; nil if it is not base64 with its padding.
-    static func bytes(base64 text: String) -> [UInt8]? {
-        let characters = Array(text.utf8)
+    package static func bytes(base64 text: String) -> [UInt8]? { bytes(base64: Array(text.utf8)) }
+
+    /// What the text stands for; nil if it is not base64 with its padding.
+    package static func bytes(base64 characters: [UInt8]) -> [UInt8]? {
         guard characters.count.isMultiple(of: 4) else { return nil }
         let padding = characters.suffix(2).filter { $0 == UInt8(ascii: "=") }.count
         var bytes: [UInt8] = []
@@ -64,8 +87,9 @@ enum JSONText {
             guard value < 64 else { return nil }
             group = group << 6 | UInt32(value)
             if index % 4 == 3 {
-                bytes += [UInt8(group >> 16 & 255), UInt8(group >> 8 & 255), UInt8(group & 255)]
-                group = 0
+                bytes.append(UInt8(group >> 16 & 255))
+                bytes.append(UInt8(group >> 8 & 255))
+                bytes.append(UInt8(group & 255))
             }
         }
         if padding == 1 { bytes += [UInt8(group >> 10 & 255), UInt8(group >> 2 & 255)] }
