@@ -90,7 +90,7 @@ extension DeathHistory.Event {
 
 extension BrokerHeader {
     /// Nil if it is not one of the broker's own.
-    init?(_ name: ArraySlice<UInt8>) {
+    package init?(_ name: ArraySlice<UInt8>) {
         guard name.starts(with: Self.prefix.utf8) else { return nil }
         self.init(rawValue: String(decoding: name, as: UTF8.self))
     }

@@ -8,7 +8,7 @@ extension NativeSession {
         guard !isClosed else { return }
         switch effect {
         case .reply(_, let id, let reply): answer(id, reply)
-        case .deliver(_, let consumer, let delivery): write(delivery, to: consumer)
+        case .deliver(_, let consumer, let delivery): deliveries.write(delivery, to: consumer, into: &output)
         case .consumerFailed(_, let consumer, let error):
             flushTags()
             output.writeString("err c=\(consumer) \(error.code) \(error.isRetryable ? "retry" : "final") ")
@@ -78,10 +78,10 @@ extension NativeSession {
             writeTagged("ok", id)
             output.writeString(" delivery=\(delivery.tag) offset=\(delivery.entry.offset)")
             output.writeString(" size=\(delivery.entry.value.range.count)")
-            writeRest(of: delivery)
-        case .peeked(let deliveries, let next):
-            for delivery in deliveries { write(delivery, to: ConsumerTag(0)) }
-            finish("ok", id, " count=\(deliveries.count)" + (next.map(text) ?? ""))
+            deliveries.writeRest(of: delivery, into: &output)
+        case .peeked(let found, let next):
+            for delivery in found { deliveries.write(delivery, to: ConsumerTag(0), into: &output) }
+            finish("ok", id, " count=\(found.count)" + (next.map(text) ?? ""))
         case .rows(let rows): writeBody(JSONText(rows), for: id)
         case .description(let description):
             var answer = Description()
@@ -145,88 +145,6 @@ extension NativeSession {
             Decimal.write(Int64(tags.upperBound), to: &output)
         }
         output.writeStaticString("\n")
-    }
-
-    // MARK: Deliveries
-
-    private mutating func write(_ delivery: Delivery, to consumer: ConsumerTag) {
-        output.writeWithUnsafeMutableBytes(minimumWritableBytes: 4 * Decimal.digitsMax + 8) { room in
-            var line = LineWriter(room)
-            line.write("msg ")
-            line.write(Int64(consumer.rawValue))
-            line.write(" ")
-            line.write(Int64(delivery.tag.rawValue))
-            line.write(" ")
-            line.write(delivery.entry.offset.rawValue)
-            line.write(" ")
-            line.write(Int64(delivery.entry.value.range.count))
-            return line.count
-        }
-        writeRest(of: delivery)
-    }
-
-    /// The options of a message, and its body.
-    private mutating func writeRest(of delivery: Delivery) {
-        let entry = delivery.entry
-        let isPlain = entry.key.isNull && !entry.value.isNull && entry.headerCount == 0
-        let timestamp = text(of: entry.timestamp)
-        delivery.data.withUnsafeBytes { data in
-            let body = UnsafeRawBufferPointer(rebasing: data[entry.value.range])
-            let size = 2 * (4 + Decimal.digitsMax) + timestamp.count + (isPlain ? body.count + 2 : 0)
-            output.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { room in
-                var line = LineWriter(room)
-                if delivery.partition != 0 {
-                    line.write(" p=")
-                    line.write(Int64(delivery.partition))
-                }
-                if let redelivered = delivery.redelivered {
-                    line.write(" r=")
-                    line.write(Int64(redelivered))
-                }
-                timestamp.withUnsafeBytes { line.write($0) }
-                guard isPlain else { return line.count }
-                line.write("\n")
-                line.write(body)
-                line.write("\n")
-                return line.count
-            }
-            if !isPlain { writeRest(of: entry, data, body) }
-        }
-    }
-
-    /// Key, null and headers, and the body.
-    private mutating func writeRest(
-        of entry: RecordSegment.Entry, _ data: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
-    ) {
-        if !entry.key.isNull {
-            output.writeStaticString(" key=")
-            Escape.write(UnsafeRawBufferPointer(rebasing: data[entry.key.range]), to: &output, as: .optionValue)
-        }
-        if entry.value.isNull { output.writeStaticString(" null=yes") }
-        if entry.headerCount > 0 { writeHeaders(UnsafeRawBufferPointer(rebasing: data[entry.headers.range])) }
-        output.writeStaticString("\n")
-        output.writeBytes(body)
-        output.writeStaticString("\n")
-    }
-
-    /// The option that says when a message came; nothing if that was before 1970, for the protocol has no negative
-    /// numbers. Many messages come in the same millisecond.
-    private mutating func text(of timestamp: Timestamp) -> [UInt8] {
-        guard timestamp.rawValue >= 0 else { return [] }
-        if timestamp != lastTimestamp {
-            lastTimestamp = timestamp
-            lastTimestampText = Array(" ts=\(timestamp.rawValue)".utf8)
-        }
-        return lastTimestampText
-    }
-
-    private mutating func writeHeaders(_ encoded: UnsafeRawBufferPointer) {
-        for header in RecordHeaders.decode(encoded) ?? [] where !header.name.isEmpty {
-            output.writeStaticString(" h.")
-            Escape.write(header.name, to: &output, as: .headerName)
-            output.writeStaticString("=")
-            Escape.write(header.value ?? [], to: &output, as: .optionValue)
-        }
     }
 
     // MARK: Text

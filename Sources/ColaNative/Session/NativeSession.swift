@@ -74,9 +74,7 @@ package struct NativeSession {
 
     /// Answers of one word that wait to be merged with the next.
     var unwrittenTags: ClosedRange<UInt64>?
-    /// ` ts=…` of the last delivery: many messages share a millisecond.
-    var lastTimestamp = Timestamp(-1)
-    var lastTimestampText: [UInt8] = []
+    var deliveries = DeliveryWriter()
 
     var heartbeatMilliseconds: Int64 = 0
     var lastReceived: Instant
