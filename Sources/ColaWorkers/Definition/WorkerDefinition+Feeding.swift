@@ -7,6 +7,8 @@ extension WorkerDefinition {
         queue = Self.name("queue", of: section, with: &reader)
         virtualHost = Self.name("vhost", of: section, with: &reader) ?? virtualHost
         resultQueue = Self.name("result-queue", of: section, with: &reader)
+        format = reader.choice("format", of: section, as: Format.self) ?? format
+        ready = reader.choice("ready", of: section, as: Readiness.self) ?? ready
         prefetch = reader.number("prefetch", of: section, in: 1...65_535).map(Int.init) ?? prefetch
         processes = Self.processes(of: section, with: &reader) ?? processes
         timeLimit = reader.duration("time-limit", of: section, from: 1)

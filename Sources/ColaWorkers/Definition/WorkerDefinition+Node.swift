@@ -12,6 +12,8 @@ extension WorkerDefinition {
         fields.put("vhost", virtualHost, unless: standard.virtualHost)
         fields["command"] = .sequence(command.map(DefinitionNode.scalar))
         fields.put("mode", mode.rawValue, unless: Mode.exec.rawValue)
+        fields.put("format", format.rawValue, unless: standard.format.rawValue)
+        fields.put("ready", ready.rawValue, unless: standard.ready.rawValue)
         fields.put("processes", processesText, unless: "1")
         fields.put("prefetch", "\(prefetch)", unless: "\(standard.prefetch)")
         fields.put("directory", directory)

@@ -3,7 +3,8 @@ internal import OrderedCollections
 extension WorkerDefinition {
     /// The keys of a worker, in the order in which they are written.
     package static let keys = [
-        "queue", "vhost", "command", "mode", "processes", "prefetch", "directory", "user", "group", "umask", "nice",
+        "queue", "vhost", "command", "mode", "format", "ready", "processes", "prefetch", "directory", "user", "group",
+        "umask", "nice",
         "environment", "pass-environment", "limits", "restart", "backoff", "stop", "time-limit", "exit-codes", "retry",
         "result-queue", "start-limit", "autoscale",
     ]
@@ -90,7 +91,7 @@ extension WorkerDefinition {
         }
         let foreign: [(key: String, modes: [Mode])] = [
             ("prefetch", [.stream, .client]), ("start-limit", [.stream, .client]), ("restart", [.stream, .client]),
-            ("exit-codes", [.exec]), ("result-queue", [.exec]),
+            ("exit-codes", [.exec]), ("result-queue", [.exec, .stream]), ("format", [.stream]), ("ready", [.stream]),
         ]
         for (key, modes) in foreign where section[key] != nil && !modes.contains(mode) {
             let names = modes.map(\.rawValue).joined(separator: " and ")

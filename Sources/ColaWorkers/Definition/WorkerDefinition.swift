@@ -15,6 +15,22 @@ package struct WorkerDefinition: Equatable, Sendable {
         case client
     }
 
+    /// In stream: how messages and answers are written.
+    package enum Format: String, CaseIterable, Sendable {
+        /// One JSON object a line.
+        case json
+        /// The lines and counted bodies of the native protocol.
+        case native
+    }
+
+    /// In stream: from when on a process takes messages.
+    package enum Readiness: String, CaseIterable, Sendable {
+        /// From its start on: they wait in its standard input.
+        case started
+        /// From when it has said so.
+        case announced
+    }
+
     /// When an instance whose process has ended is started again.
     package enum RestartPolicy: String, CaseIterable, Sendable {
         case always
@@ -76,6 +92,8 @@ package struct WorkerDefinition: Equatable, Sendable {
     /// The program and its arguments; never empty.
     package var command: [String]
     package var mode = Mode.exec
+    package var format = Format.json
+    package var ready = Readiness.started
     package var processes = 1...1
     /// Messages in hand at a time; 1 in exec.
     package var prefetch = 1
@@ -98,7 +116,8 @@ package struct WorkerDefinition: Equatable, Sendable {
     package var exitCodes = ExitCodeMap()
     /// Nil: its queue's rule holds, or ``retry`` where that has none.
     package var ownRetry: RetryRule?
-    /// Where standard output of exec is published to.
+    /// Where results are published to: standard output of exec, and what a stream worker gives with an answer to a
+    /// message that names no place for it.
     package var resultQueue: String?
     /// In stream and client: how long it may take until the process is ready for messages.
     package var startLimit: Int64 = 30_000

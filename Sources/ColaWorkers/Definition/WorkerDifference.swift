@@ -78,7 +78,7 @@ extension WorkerDefinition {
 
     /// In exec each message has a process of its own, so the next one has all of the new.
     private func needsRestart(_ path: String) -> Bool {
-        let ofFeeding = ["mode", "vhost", "queue"]
+        let ofFeeding = ["mode", "vhost", "queue", "format"]
         let ofProcess = [
             "command", "directory", "user", "group", "umask", "nice", "environment", "pass-environment", "limits",
         ]
