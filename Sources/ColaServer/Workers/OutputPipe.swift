@@ -7,16 +7,33 @@ final class OutputPipe: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let receive: (ByteBuffer) -> Void
+    private let paused: () -> Void
     private var ended: (() -> Void)?
+    private var channel: (any Channel)?
+    private var isReading = true
 
-    init(receive: @escaping (ByteBuffer) -> Void, ended: @escaping () -> Void) {
+    init(receive: @escaping (ByteBuffer) -> Void, paused: @escaping () -> Void, ended: @escaping () -> Void) {
         self.receive = receive
+        self.paused = paused
         self.ended = ended
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { channel = context.channel }
+
+    func handlerRemoved(context: ChannelHandlerContext) { channel = nil }
+
+    /// Whether it is read, or fills up until whoever writes to it has to wait.
+    func setReading(_ isReading: Bool) {
+        guard isReading != self.isReading else { return }
+        self.isReading = isReading
+        _ = channel?.setOption(.autoRead, value: isReading)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         receive(unwrapInboundIn(data))
     }
+
+    func channelReadComplete(context: ChannelHandlerContext) { paused() }
 
     func channelInactive(context: ChannelHandlerContext) { end() }
 
@@ -31,12 +48,14 @@ final class OutputPipe: ChannelInboundHandler {
     ///
     /// - Parameters:
     ///   - descriptor: is closed in any case.
+    ///   - paused: is called when all that there was has been received.
     ///   - ended: is called once, also if it cannot be read.
+    @discardableResult
     static func open(
         _ descriptor: Int32, on eventLoop: any EventLoop, receive: @escaping (ByteBuffer) -> Void,
-        ended: @escaping () -> Void
-    ) {
-        let pipe = OutputPipe(receive: receive, ended: ended)
+        paused: @escaping () -> Void = {}, ended: @escaping () -> Void
+    ) -> OutputPipe {
+        let pipe = OutputPipe(receive: receive, paused: paused, ended: ended)
         let bound = NIOLoopBound(pipe, eventLoop: eventLoop)
         NIOPipeBootstrap(group: eventLoop)
             .channelInitializer { channel in
@@ -47,5 +66,6 @@ final class OutputPipe: ChannelInboundHandler {
                 // The descriptor is closed by now; nobody will ever say more.
                 bound.value.end()
             }
+        return pipe
     }
 }

@@ -33,6 +33,9 @@ final class WorkerHost {
     var actions: [SupervisorAction] = []
     var isActing = false
     var allGone: EventLoopPromise<Void>?
+    var isAllGone = false
+    /// Seats of instances that are no more, of which something is still on its way.
+    var leaving: [ChannelID: any WorkerSeat] = [:]
     var fed: [WorkerDefinition] = []
     var scale = WorkerScale()
 
@@ -67,7 +70,7 @@ final class WorkerHost {
                 seat.definition = definition
             }
         }
-        fed = definitions.filter { $0.mode == .exec && $0.queue != nil }
+        fed = definitions.filter { $0.mode != .client && $0.queue != nil }
         seeWhoIsScaled()
     }
 
@@ -93,6 +96,18 @@ final class WorkerHost {
     func takeKeeper() -> KeeperProcess? {
         defer { keeper = nil }
         return keeper
+    }
+
+    /// The seat, whose instance is no more, has said what became of everything.
+    func hasLeft(_ id: ChannelID) {
+        leaving[id] = nil
+        succeedIfAllGone()
+    }
+
+    func succeedIfAllGone() {
+        guard isAllGone, leaving.isEmpty else { return }
+        allGone?.succeed()
+        allGone = nil
     }
 
     // MARK: From the keeper
@@ -168,6 +183,7 @@ final class WorkerHost {
             if let process = running[instance] { keeper?.send(.signal(process, number: signal.number, scope)) }
         case .feed(let instance): feed(instance)
         case .stopFeeding(let instance): seats[instance]?.stopFeeding()
+        case .endInput(let instance): seats[instance]?.endInput()
         case .changed(let change):
             logger.debug(
                 "a worker changes its state",
@@ -181,8 +197,8 @@ final class WorkerHost {
         case .removed(let instance):
             seats.removeValue(forKey: instance)?.leave()
         case .allGone:
-            allGone?.succeed()
-            allGone = nil
+            isAllGone = true
+            succeedIfAllGone()
         }
     }
 
@@ -218,7 +234,8 @@ final class WorkerHost {
         let seat: any WorkerSeat =
             switch definition.mode {
             case .exec: ExecSeat(instance, of: definition, host: self)
-            case .stream, .client: ClientSeat(instance, of: definition, host: self)
+            case .stream: StreamSeat(instance, of: definition, host: self)
+            case .client: ClientSeat(instance, of: definition, host: self)
             }
         seats[instance] = seat
         return seat
@@ -228,12 +245,27 @@ final class WorkerHost {
 
     func took(_ instance: InstanceID) { apply(.took(instance)) }
 
+    func settled(_ instance: InstanceID, _ count: Int) {
+        for _ in 0..<count { apply(.settled(instance)) }
+    }
+
+    func misbehaved(_ instance: InstanceID, _ sentence: String) {
+        apply(.misbehaved(instance, sentence))
+    }
+
+    /// Whether the process of the instance is gone, though not all that it started.
+    func hasExited(_ instance: InstanceID) -> Bool { running[instance].map { exits[$0] != nil } ?? true }
+
     func canFeed(_ instance: InstanceID) { apply(.letGo(instance)) }
 
     func cannotFeed(_ instance: InstanceID, _ sentence: String) {
         report("\(instance)", sentence)
         apply(.heldBack(instance, sentence))
-        later(milliseconds: Self.feedingPause) { [weak self] in self?.seats[instance]?.feed() }
+        later(milliseconds: Self.feedingPause) { [weak self] in self?.feedAgain(instance) }
+    }
+
+    private func feedAgain(_ instance: InstanceID) {
+        if supervisor.status(of: instance)?.isFed == true { seats[instance]?.feed() }
     }
 
     /// Before a keeper is started anew. Milliseconds.

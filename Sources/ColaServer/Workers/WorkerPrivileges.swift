@@ -15,11 +15,6 @@ extension Settings {
     /// - Throws: ``Server/Failure`` with exit code 78, of a configuration that cannot be trusted.
     func checkWorkers() throws(Server.Failure) {
         guard !workers.isEmpty else { return }
-        if let worker = workers.first(where: { $0.mode == .stream }) {
-            throw Server.Failure(
-                exitCode: 78,
-                description: "worker \(worker.name): mode stream is not in this version yet; it may be exec or client")
-        }
         if let path = configurationPath {
             var status = stat()
             if stat(path, &status) == 0 {

@@ -12,6 +12,8 @@ protocol WorkerSeat: AnyObject {
     func feed()
     /// It gets none any more; what it holds it keeps.
     func stopFeeding()
+    /// The process gets nothing any more, and may know.
+    func endInput()
     /// A process is to be started: what it is given besides its definition.
     ///
     /// - Throws: the reason in words; nothing is left open then.
@@ -24,6 +26,8 @@ protocol WorkerSeat: AnyObject {
 }
 
 extension WorkerSeat {
+    func endInput() {}
+
     /// Whether a definition feeds it as its own does: then it can go on by that, else another seat takes its place.
     func isFedAlike(by other: WorkerDefinition) -> Bool {
         (definition.mode, definition.virtualHost, definition.queue) == (other.mode, other.virtualHost, other.queue)

@@ -22,7 +22,7 @@ struct Instance: Sendable {
 
     struct Stopping: Equatable, Sendable {
         enum Phase: Sendable { case draining, ending, killing }
-        enum Cause: Sendable { case order, timeLimit, startLimit, force }
+        enum Cause: Sendable { case order, timeLimit, startLimit, defect, force }
         /// What follows when the process is gone. The later goes before the earlier.
         enum Then: Int, Sendable { case policy, restart, hold, leave }
 

@@ -49,7 +49,7 @@ extension Supervisor {
             switch stopping.cause {
             case .timeLimit: return .timedOut(status, limit: instance.definition.timeLimit ?? 0)
             case .force: return .exited(status)
-            case .order, .startLimit: return .stopped(status, why: stopping.why)
+            case .order, .startLimit, .defect: return .stopped(status, why: stopping.why)
             }
         }
     }
@@ -68,7 +68,7 @@ extension Supervisor {
         switch ending {
         case .keeperLost: return false
         case .stopped:
-            guard instance.stopping?.cause == .startLimit else {
+            guard let cause = instance.stopping?.cause, cause == .startLimit || cause == .defect else {
                 prove(id)
                 return false
             }

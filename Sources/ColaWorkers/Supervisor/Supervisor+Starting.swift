@@ -137,9 +137,7 @@ extension Supervisor {
         instances[id]?.busySince = isLast ? nil : now
         instances[id]?.idleSince = now
         prove(id)
-        if isLast, instance.stopping?.phase == .draining {
-            signalEnd(id)
-        }
+        if isLast { lastIsSettled(id) }
         if isLast || instance.definition.timeLimit != nil { refresh(id, "its messages are settled") }
     }
 

@@ -22,8 +22,25 @@ extension Supervisor {
         let deadline = limited(now.advanced(byMilliseconds: instance.definition.stop.grace), half: true)
         instances[id]?.stopping = Instance.Stopping(
             cause: cause, then: then, phase: .draining, deadline: deadline, why: why)
-        if instance.inHand == 0 || cause != .order { signalEnd(id) }
+        if instance.definition.mode == .stream { actions.append(.endInput(id)) }
+        if cause != .order || !instance.isReady && !instance.isExec {
+            signalEnd(id)
+        } else if instance.inHand == 0 {
+            lastIsSettled(id)
+        }
         refresh(id, why)
+    }
+
+    /// A process that is to end has nothing in hand any more.
+    mutating func lastIsSettled(_ id: InstanceID) {
+        guard let instance = instances[id], let stopping = instance.stopping, stopping.phase == .draining else {
+            return
+        }
+        guard instance.definition.mode == .stream else { return signalEnd(id) }
+        // The end of its input tells it as much; the signal is for one that does not see it.
+        let deadline = min(stopping.deadline, now.advanced(byMilliseconds: Self.endPatience))
+        instances[id]?.stopping?.deadline = deadline
+        timers.set(.instance(id), at: deadline)
     }
 
     private mutating func stopWithoutProcess(_ id: InstanceID, _ then: Instance.Stopping.Then, _ why: String) {

@@ -47,6 +47,10 @@ package struct Supervisor: Sendable {
         var isOver = false
     }
 
+    /// How long a stream process may take to end by itself, when it has answered everything and its input has ended.
+    /// Milliseconds.
+    static let endPatience: Int64 = 2_000
+
     /// How long a killed process may take to disappear before it is killed again. Milliseconds.
     static let killPatience: Int64 = 5_000
 
@@ -79,6 +83,8 @@ package struct Supervisor: Sendable {
         case .isReady(let id): becameReady(id)
         case .took(let id): took(id)
         case .settled(let id): settled(id)
+        case .misbehaved(let id, let sentence):
+            if instances[id]?.hasProcess == true { stop(id, then: .policy, cause: .defect, why: sentence) }
         case .heldBack(let id, let reason):
             instances[id]?.heldBack = reason
             refresh(id, reason)

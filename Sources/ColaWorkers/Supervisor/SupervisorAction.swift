@@ -9,6 +9,9 @@ package enum SupervisorAction: Equatable, Sendable {
     case feed(InstanceID)
     /// Hand it none any more; what it holds it keeps.
     case stopFeeding(InstanceID)
+    /// In stream: nothing more will come, so its standard input ends. A good program then ends by itself, once it has
+    /// answered what it holds.
+    case endInput(InstanceID)
     case changed(StateChange)
     /// The process has ended, and what it held has to be settled or given back.
     case ended(InstanceID, Ending, ResourceUsage?)

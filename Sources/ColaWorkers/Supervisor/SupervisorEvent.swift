@@ -23,6 +23,9 @@ package enum SupervisorEvent: Sendable {
     /// A message that it held is settled. Not said of exec, nor of the messages that a process held when it ended:
     /// the action `ended` is about these.
     case settled(InstanceID)
+    /// What the process said or did can be nobody's meaning: it is stopped, and that counts as a failure. The sentence
+    /// says what it was.
+    case misbehaved(InstanceID, String)
     /// The broker gives the instance nothing for the time being: an alarm, a lock.
     case heldBack(InstanceID, String)
     case letGo(InstanceID)

@@ -207,7 +207,7 @@ import Testing
     }
 
     @Test func aStopFollowsTheLastSettlement() throws {
-        var scene = SupervisorScene(try SupervisorScene.definition(.stream) { $0.stop.grace = 60_000 })
+        var scene = SupervisorScene(try SupervisorScene.definition(.client) { $0.stop.grace = 60_000 })
         scene.bringUp()
         scene.apply(.took(one))
         scene.apply(.took(one))
@@ -223,7 +223,7 @@ import Testing
     }
 
     @Test func aHaltedProcessGoesOnToBeStopped() throws {
-        var scene = SupervisorScene(try SupervisorScene.definition(.stream))
+        var scene = SupervisorScene(try SupervisorScene.definition(.client))
         scene.bringUp()
         try scene.command(.pause)
         try scene.command(.stop)
@@ -264,7 +264,7 @@ import Testing
     }
 
     @Test func aShutdownEndsInTheTimeThatItHas() throws {
-        var scene = SupervisorScene(try SupervisorScene.definition(.stream, 2...2))
+        var scene = SupervisorScene(try SupervisorScene.definition(.client, 2...2))
         scene.bringUp()
         scene.apply(.took(one))
         scene.apply(.shutdown(withinMilliseconds: 3_000))
@@ -301,9 +301,9 @@ import Testing
     // MARK: Reload
 
     @Test func aChangedCommandReplacesOneProcessAfterTheOther() throws {
-        var scene = SupervisorScene(try SupervisorScene.definition(.stream, 2...2))
+        var scene = SupervisorScene(try SupervisorScene.definition(.client, 2...2))
         scene.bringUp()
-        let new = try SupervisorScene.definition(.stream, 2...2) { $0.command = ["new"] }
+        let new = try SupervisorScene.definition(.client, 2...2) { $0.command = ["new"] }
         scene.apply(.configure([new]))
         #expect(scene.actions.filter { $0 == .signal(one, .terminate, .group) }.count == 1)
         #expect(scene.signals.count == 1)
@@ -349,7 +349,7 @@ import Testing
     }
 
     @Test func aWorkerThatIsGoneAndBackIsNeverDoubled() throws {
-        let definition = try SupervisorScene.definition(.stream)
+        let definition = try SupervisorScene.definition(.client)
         var scene = SupervisorScene(definition)
         scene.bringUp()
         scene.apply(.configure([]))
@@ -364,7 +364,7 @@ import Testing
     // MARK: Number
 
     @Test func scalingIsInOrderAndWithinTheLimit() throws {
-        var scene = SupervisorScene(try SupervisorScene.definition(.stream, 3...3))
+        var scene = SupervisorScene(try SupervisorScene.definition(.client, 3...3))
         scene.bringUp()
         scene.apply(.took(one))
         try scene.command(.scale(1...1))
@@ -389,7 +389,7 @@ import Testing
     }
 
     @Test func aBacklogBringsMoreAndIdlenessFewer() throws {
-        var scene = SupervisorScene(try SupervisorScene.definition(.stream, 1...8))
+        var scene = SupervisorScene(try SupervisorScene.definition(.client, 1...8))
         scene.bringUp()
         func report(_ ready: Int, age: Int64 = 0, rate: Double = 1) {
             scene.apply(.backlog(scene.worker, ready: ready, oldestMilliseconds: age, ratePerSecond: rate))

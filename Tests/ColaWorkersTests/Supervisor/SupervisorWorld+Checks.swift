@@ -26,6 +26,7 @@ extension SupervisorWorld {
             case .signal(let id, let number, _): signal(id, number)
             case .feed(let id): if !fed.insert(id).inserted { violate("\(id) is fed twice") }
             case .stopFeeding(let id): if fed.remove(id) == nil { violate("\(id) was not fed") }
+            case .endInput(let id): endInput(of: id)
             case .changed(let change): follow(change)
             case .ended(let id, let ending, _): ended(id, ending)
             case .removed(let id):

@@ -269,6 +269,14 @@ final class SupervisorWorld {
         }
     }
 
+    /// Most see it, and end when they have answered everything, or before.
+    func endInput(of id: InstanceID) {
+        guard let process = processes[id] else { return violate("the input of \(id) ends, which has no process") }
+        guard supervisor.definition(of: id)?.mode == .stream else { return violate("\(id) has no input") }
+        guard isQuiet || chance(70) else { return }
+        schedule(.exit(id, process.number, .code(0)), at: milliseconds(0...1_500))
+    }
+
     func signal(_ id: InstanceID, _ signal: Signal) {
         guard let process = processes[id] else { return }
         switch signal {
