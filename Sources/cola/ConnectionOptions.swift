@@ -35,7 +35,16 @@ struct ConnectionOptions: ParsableArguments {
         timeoutMilliseconds: Int = 10_000, _ body: (Client) async throws -> Result
     ) async throws -> Result {
         let url = try resolvedURL()
-        var options = ClientOptions(name: "cola", connectTimeoutMilliseconds: timeoutMilliseconds)
+        var options = try resolved()
+        options.connectTimeoutMilliseconds = timeoutMilliseconds
+        options.notice = { Output.note($0) }
+        return try await withClient(url: url, options: options, body)
+    }
+
+    /// As whom, and with which virtual host.
+    func resolved() throws -> ClientOptions {
+        let url = try resolvedURL()
+        var options = ClientOptions(name: "cola")
         options.user = user ?? environment("COLA_USER")
         options.password = password ?? environment("COLA_PASSWORD")
         if case .tcp = url.address {
@@ -45,7 +54,6 @@ struct ConnectionOptions: ParsableArguments {
             options.password = nil
         }
         options.virtualHost = vhost ?? environment("COLA_VHOST")
-        options.notice = { Output.note($0) }
-        return try await withClient(url: url, options: options, body)
+        return options
     }
 }

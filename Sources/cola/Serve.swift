@@ -37,7 +37,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    private static func readIfPresent(_ path: String) throws -> String? {
+    static func readIfPresent(_ path: String) throws -> String? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         do {
             return try String(contentsOfFile: path, encoding: .utf8)

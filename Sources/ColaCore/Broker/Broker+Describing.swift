@@ -10,7 +10,7 @@ extension Broker {
             guard case .queue(let queue) = host.router.destinations[name] else {
                 return .failure(.notFound(.queue, name: name))
             }
-            return .success(describe(queue))
+            return .success(describe(queue, at: now))
         case .topic(let name):
             guard case .topic(let topic) = host.router.destinations[name] else {
                 return .failure(.notFound(.topic, name: name))
@@ -46,8 +46,10 @@ extension Broker {
         }
     }
 
-    private func describe(_ queue: Queue) -> Description {
+    private func describe(_ queue: Queue, at now: Now) -> Description {
         var row = row(queue)
+        let backlog = backlog(of: queue.name, in: queue.host.name, at: now)
+        row.add("oldest-ms", backlog.map { Int($0.oldestMilliseconds) })
         row.add("exclusive", queue.owner != nil)
         row.add("auto-delete", queue.definition.isAutoDelete)
         row.add("arguments", .fields(description(of: queue.definition.arguments)))

@@ -111,6 +111,12 @@ package struct Settings: Sendable {
         given[Self.workersAsRoot] = new.given[Self.workersAsRoot]
     }
 
+    /// - Parameter folder: what the directories of these workers count from.
+    mutating func takeWorkers(_ workers: [WorkerDefinition], folder: String) {
+        self.workers = workers
+        configurationPath = "\(folder)/cola.yaml"
+    }
+
     private static func account(user: String?, password: String?) throws -> Access.Account? {
         switch (user, password) {
         case (nil, nil): nil

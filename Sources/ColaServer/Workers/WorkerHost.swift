@@ -256,6 +256,15 @@ final class WorkerHost {
     /// Whether the process of the instance is gone, though not all that it started.
     func hasExited(_ instance: InstanceID) -> Bool { running[instance].map { exits[$0] != nil } ?? true }
 
+    /// The broker has given to others what this seat's process holds.
+    func kill(_ seat: any Connection) {
+        guard let instance = seats.first(where: { $0.value === seat })?.key else { return }
+        guard let more = try? supervisor.apply(.kill, to: .instance(instance), at: now.monotonic) else { return }
+        actions += more
+        act()
+        schedule()
+    }
+
     func canFeed(_ instance: InstanceID) { apply(.letGo(instance)) }
 
     func cannotFeed(_ instance: InstanceID, _ sentence: String) {

@@ -1,0 +1,186 @@
+import ArgumentParser
+import ColaClient
+import ColaServer
+import ColaWorkers
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// `cola run`
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a program for each message of a queue, here, until ^C.",
+        discussion: """
+              cola run -q emails -- ./send.sh
+              cola run -q images --processes 0-8 --result-queue thumbs -- convert - -resize 200 png:-
+              cola run -q events --mode stream -- python3 worker.py
+              cola run -q emails --set retry.attempts=3 --set 'exit-codes={3: ack}' -- ./send.sh
+              cola run --config workers.yaml
+
+            The program is started on this machine, as you, in this directory and with your environment; the broker may \
+            be anywhere. It gets the body as standard input and properties in its environment; exit code 0 \
+            acknowledges, 75 asks for another attempt later, others reject. --set takes every setting that a worker \
+            has in cola.yaml, by its name; --config runs all workers of such a file.
+
+            ^C or SIGTERM: no more messages, time for those in hand, then the programs are stopped, with everything \
+            that they started. If the connection is lost, they are stopped at once, as the broker gives their messages \
+            to others, and it is tried again.
+
+            Exit code 0 after ^C, or with --until-empty when nothing is left to do.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Option(name: .shortAndLong, help: "The queue; made if it is not there.", completion: .queues)
+    var queue: String?
+
+    @Option(name: .long, help: "exec: a process for each message; stream: one that reads messages and answers.")
+    var mode: String?
+
+    @Option(name: .shortAndLong, help: "How many at a time: a number, or a range that follows what waits, such as 0-8.")
+    var processes: String?
+
+    @Option(name: .long, help: ArgumentHelp("Where standard output goes as a message.", valueName: "queue"))
+    var resultQueue: String?
+
+    @Option(name: .long, help: ArgumentHelp("How long a message may take, such as 30s.", valueName: "duration"))
+    var timeLimit: String?
+
+    @Option(name: .long, help: ArgumentHelp("Any other setting of a worker; repeat it.", valueName: "name=value"))
+    var set: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("Run the workers of this file.", valueName: "file"), completion: .file())
+    var config: String?
+
+    @Flag(name: .long, help: "Stop when nothing waits and nothing is in hand.")
+    var untilEmpty = false
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("The program, behind --.", valueName: "command"))
+    var command: [String] = []
+
+    func validate() throws {
+        if config != nil {
+            let others = [queue, mode, processes, resultQueue, timeLimit].compactMap { $0 } + set + command
+            guard others.isEmpty else { throw ValidationError("--config says all of it: leave the rest out") }
+        } else {
+            guard queue != nil else { throw ValidationError("name the queue: cola run -q QUEUE -- COMMAND") }
+            guard !command.isEmpty else {
+                throw ValidationError("name the program behind --: cola run -q QUEUE -- COMMAND")
+            }
+        }
+    }
+
+    func run() async throws {
+        let workers = try definitions()
+        if let worker = workers.first(where: { $0.mode == .client }) {
+            throw Failure(
+                .badConfiguration,
+                "worker \(worker.name) is of mode client, which connects by itself; only a broker runs it")
+        }
+        let options = try connection.resolved()
+        try await connection.withBroker { client in
+            let runner: WorkerRunner
+            do {
+                runner = try await WorkerRunner.start(
+                    workers, for: server(try connection.resolvedURL(), options), folder: folder,
+                    environment: ProcessInfo.processInfo.environment, logLevel: "warning")
+            } catch let flaw as WorkerRunner.Flaw {
+                throw Failure(.noInput, flaw.sentence)
+            }
+            let stopped = AsyncStream.makeStream(of: Int32.self)
+            let signals = StopSignals { stopped.continuation.yield($0) }
+            let watching = Task {
+                try? await watch(workers, client, runner)
+                stopped.continuation.finish()
+            }
+            for await _ in stopped.stream { break }
+            watching.cancel()
+            try await runner.stop(withinMilliseconds: Self.stopMilliseconds)
+            withExtendedLifetime(signals) {}
+        }
+    }
+
+    /// For messages in hand, and then for the programs to end.
+    private static let stopMilliseconds: Int64 = 20_000
+
+    private var folder: String {
+        guard let config else { return FileManager.default.currentDirectoryPath }
+        let path = URL(filePath: config).standardizedFileURL.deletingLastPathComponent().path
+        return path.isEmpty ? "/" : path
+    }
+
+    private func server(_ url: ColaURL, _ options: ClientOptions) -> WorkerRunner.Server {
+        let address: WorkerRunner.Server.Address =
+            switch url.address {
+            case .unix(let path): .unix(path: path)
+            case .tcp(let host, let port): .tcp(host: host, port: port)
+            }
+        return WorkerRunner.Server(
+            address: address, url: url.description, user: options.user, password: options.password)
+    }
+
+    // MARK: What waits
+
+    /// Tells the runner what waits, as long as it goes on; ends when there is nothing left, if that is asked for.
+    private func watch(_ workers: [WorkerDefinition], _ client: Client, _ runner: WorkerRunner) async throws {
+        let scaled = workers.filter { $0.isScaled || untilEmpty }
+        guard !scaled.isEmpty else { return try await Task.sleep(for: .seconds(Int64(Int32.max))) }
+        var emptyLooks = 0
+        while true {
+            var waiting = 0
+            for worker in scaled {
+                guard let queue = worker.queue else { continue }
+                let answer = try? await client.describe(.queue(queue))
+                let row = try answer.map { try JSONValue(answer: $0) } ?? .null
+                let ready = row["ready"].integer ?? 0
+                waiting += Int(ready)
+                runner.note(
+                    ready: Int(ready), oldestMilliseconds: row["oldest-ms"].integer ?? 0, of: queue,
+                    in: worker.virtualHost)
+            }
+            let activity = try await runner.activity()
+            emptyLooks = waiting == 0 && activity.messages == 0 ? emptyLooks + 1 : 0
+            if untilEmpty, emptyLooks >= 3 { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    // MARK: Definitions
+
+    private func definitions() throws -> [WorkerDefinition] {
+        do {
+            guard let config else {
+                let yaml = try definition().yaml
+                return try Settings(arguments: ["--config", "the command line"], environment: [:]) { _ in yaml }.workers
+            }
+            let settings = try Settings(arguments: ["--config", config], environment: [:], read: Serve.readIfPresent)
+            guard !settings.workers.isEmpty else { throw Failure(.badConfiguration, "\(config) defines no workers") }
+            return settings.workers
+        } catch let wrong as Settings.Wrong {
+            throw Failure(config == nil ? .usage : .badConfiguration, wrong.description)
+        }
+    }
+
+    /// The command line as the file has it.
+    private func definition() throws -> RunDefinition {
+        var definition = RunDefinition(command: command)
+        let options = [
+            ("queue", queue), ("mode", mode), ("processes", processes), ("result-queue", resultQueue),
+            ("time-limit", timeLimit), ("vhost", try connection.resolved().virtualHost),
+        ]
+        for (name, value) in options {
+            if let value { definition.set(name, to: value) }
+        }
+        for text in set {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw ValidationError("'\(text)' is no setting: write --set NAME=VALUE")
+            }
+            definition.set(path: parts[0].split(separator: ".").map(String.init), toYAML: parts[1])
+        }
+        return definition
+    }
+}
