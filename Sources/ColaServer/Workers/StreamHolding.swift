@@ -15,8 +15,8 @@ struct StreamHolding {
         let reply: Reply?
         /// Where it begins in all that the process was given. Bytes.
         let begin: Int
-        /// Its result is being published: it is not the process's any more.
-        var isPublishing = false
+        /// The process has answered, and what follows from that is under way.
+        var isAnswered = false
     }
 
     /// Names a place for an answer, and what it is to be known by there.
@@ -41,13 +41,14 @@ struct StreamHolding {
     private var held: Deque<Held?> = []
     /// How many of them the process has not answered.
     private(set) var unanswered = 0
-    /// How many have a result on its way.
-    private(set) var publishing = 0
+    /// How many it has answered that are not settled yet.
+    private(set) var answered = 0
 
-    var isEmpty: Bool { unanswered == 0 && publishing == 0 }
+    /// How many are the process's affair.
+    var count: Int { unanswered + answered }
 
     /// The one that it has had for longest.
-    var oldest: Held? { held.lazy.compactMap { $0 }.first { !$0.isPublishing } }
+    var oldest: Held? { held.lazy.compactMap { $0 }.first { !$0.isAnswered } }
 
     mutating func add(_ held: Held, as tag: DeliveryTag) {
         if self.held.isEmpty { first = tag }
@@ -62,17 +63,17 @@ struct StreamHolding {
         return held[index]
     }
 
-    /// The process is done with it, and its result is on its way.
-    mutating func publish(_ tag: DeliveryTag) {
-        guard let index = index(of: tag), held[index]?.isPublishing == false else { return }
-        held[index]?.isPublishing = true
+    /// The process has said what is to become of it; it is removed when that has happened.
+    mutating func answer(_ tag: DeliveryTag) {
+        guard let index = index(of: tag), held[index]?.isAnswered == false else { return }
+        held[index]?.isAnswered = true
         unanswered -= 1
-        publishing += 1
+        answered += 1
     }
 
     mutating func remove(_ tag: DeliveryTag) {
         guard let index = index(of: tag), let gone = held[index] else { return }
-        if gone.isPublishing { publishing -= 1 } else { unanswered -= 1 }
+        if gone.isAnswered { answered -= 1 } else { unanswered -= 1 }
         held[index] = nil
         while let next = held.first, next == nil {
             held.removeFirst()
@@ -83,7 +84,7 @@ struct StreamHolding {
     /// Those of the range that the process has not answered, as runs without a gap.
     func runs(of range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
         if range.lowerBound == range.upperBound {
-            guard let one = self[DeliveryTag(range.lowerBound)], !one.isPublishing else { return [] }
+            guard let one = self[DeliveryTag(range.lowerBound)], !one.isAnswered else { return [] }
             return [range]
         }
         let from = max(range.lowerBound, first.rawValue)
@@ -91,7 +92,7 @@ struct StreamHolding {
         guard !held.isEmpty, from <= end else { return [] }
         var runs: [ClosedRange<UInt64>] = []
         for number in from...end {
-            guard let one = held[Int(number - first.rawValue)], !one.isPublishing else { continue }
+            guard let one = held[Int(number - first.rawValue)], !one.isAnswered else { continue }
             if let last = runs.last, last.upperBound + 1 == number {
                 runs[runs.count - 1] = last.lowerBound...number
             } else {
@@ -102,13 +103,13 @@ struct StreamHolding {
     }
 
     /// All that it has not answered: those that it has seen any of, and those that it never read. Each is nil if there
-    /// are none; nothing else lies between the first and the last of them, as long as no result is on its way.
+    /// are none; nothing else lies between the first and the last of them, as long as no answer is under way.
     ///
     /// - Parameter read: how many bytes of what it was given it has read, at most.
     func leftovers(read: Int) -> (seen: ClosedRange<DeliveryTag>?, unseen: ClosedRange<DeliveryTag>?) {
         var (seen, unseen): (ClosedRange<DeliveryTag>?, ClosedRange<DeliveryTag>?)
         for (index, one) in held.enumerated() {
-            guard let one, !one.isPublishing else { continue }
+            guard let one, !one.isAnswered else { continue }
             let tag = DeliveryTag(first.rawValue + UInt64(index))
             if one.begin < read {
                 seen = (seen?.lowerBound ?? tag)...tag

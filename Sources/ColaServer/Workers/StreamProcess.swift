@@ -16,6 +16,8 @@ final class StreamProcess {
     var openPipes = 0
     var errors = OutputTail(bytesMax: Attempt.outputBytesMax)
     var number: Int32 = 0
+    /// What it could not do, or not now, until that is settled.
+    var refusals: [(tag: DeliveryTag, verdict: StreamAnswer.Verdict)] = []
     /// After which nothing that it says counts.
     var defect: StreamDefect?
     var hasClosedInput = false
@@ -34,8 +36,5 @@ final class StreamProcess {
     var takesMessages: Bool { ending == nil && defect == nil && !hasClosedInput }
 
     /// Whether all is known of it that there is to know.
-    var isOver: Bool { ending != nil && openPipes <= 0 && holding.publishing == 0 }
-
-    /// How many messages are its affair.
-    var inHand: Int { holding.unanswered + holding.publishing }
+    var isOver: Bool { ending != nil && openPipes <= 0 && holding.answered == 0 }
 }

@@ -57,17 +57,7 @@ extension StreamSeat {
             switch verdict {
             case .done: acknowledge(run, process)
             case .result(let bytes): publish(bytes, for: DeliveryTag(run.lowerBound), process)
-            case .retry(let milliseconds, let reason):
-                for number in run {
-                    let tag = DeliveryTag(number)
-                    let failures = process.holding[tag]?.failures ?? 0
-                    settle(tag, retried(.refused, reason ?? "", failures, milliseconds, tag, process), process)
-                }
-            case .reject(let reason):
-                for number in run {
-                    let tag = DeliveryTag(number)
-                    settle(tag, .failed(attempt(.refused, reason ?? "", tag, process), .bury), process)
-                }
+            case .retry, .reject: refuse(run, verdict, process)
             }
         }
     }
@@ -91,6 +81,39 @@ extension StreamSeat {
             .request(
                 id, Question.settle,
                 .settle(first: DeliveryTag(run.lowerBound), last: DeliveryTag(run.upperBound), .acknowledge)))
+    }
+
+    /// A moment later, when the lines that the process wrote to its standard error before are read as well: they are
+    /// part of the story.
+    private func refuse(_ run: ClosedRange<UInt64>, _ verdict: StreamAnswer.Verdict, _ process: StreamProcess) {
+        if process.refusals.isEmpty {
+            host.later(milliseconds: 0) { [weak self] in
+                guard let self else { return }
+                settleRefusals(of: process)
+                submitSettlements(of: process)
+                finishIfOver(process)
+            }
+        }
+        for number in run {
+            process.holding.answer(DeliveryTag(number))
+            process.refusals.append((DeliveryTag(number), verdict))
+        }
+    }
+
+    private func settleRefusals(of process: StreamProcess) {
+        for refusal in process.refusals {
+            switch refusal.verdict {
+            case .retry(let milliseconds, let reason):
+                let failures = process.holding[refusal.tag]?.failures ?? 0
+                settle(
+                    refusal.tag, retried(.refused, reason ?? "", failures, milliseconds, refusal.tag, process), process)
+            case .reject(let reason):
+                settle(
+                    refusal.tag, .failed(attempt(.refused, reason ?? "", refusal.tag, process), .bury), process)
+            case .done, .result: break
+            }
+        }
+        process.refusals.removeAll(keepingCapacity: true)
     }
 
     private func settle(_ tag: DeliveryTag, _ settlement: Settlement, _ process: StreamProcess) {
@@ -144,7 +167,7 @@ extension StreamSeat {
         if let correlation = reply?.correlationID {
             message.headers.append(name: BrokerHeader.correlationID.rawValue.utf8, value: correlation)
         }
-        process.holding.publish(tag)
+        process.holding.answer(tag)
         settlements.append(
             .request(
                 id, RequestID(Question.results + tag.rawValue), .publish(Publish(routingKey: target, message: message)))
@@ -195,7 +218,7 @@ extension StreamSeat {
 
     private func settleAll(_ range: ClosedRange<DeliveryTag>, _ settlement: Settlement, _ process: StreamProcess) {
         for number in range.lowerBound.rawValue...range.upperBound.rawValue {
-            guard let held = process.holding[DeliveryTag(number)], !held.isPublishing else { continue }
+            guard let held = process.holding[DeliveryTag(number)], !held.isAnswered else { continue }
             process.holding.remove(DeliveryTag(number))
             settled += 1
         }

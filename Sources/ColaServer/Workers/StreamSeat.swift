@@ -86,7 +86,7 @@ final class StreamSeat: WorkerSeat, Connection {
         guard isFed, !isConsuming, let process, process.takesMessages else { return }
         isConsuming = true
         consumer = ConsumerTag(consumer.rawValue + 1)
-        credit = max(0, definition.prefetch - process.inHand)
+        credit = max(0, definition.prefetch - process.holding.count)
         let consume = Consume(name: queue, consumer: consumer, flow: .credit(credit))
         submit([.request(id, Question.consume, .consume(consume))])
     }
@@ -104,7 +104,7 @@ final class StreamSeat: WorkerSeat, Connection {
 
     func grantMore() {
         guard isConsuming, let process else { return }
-        let more = definition.prefetch - process.inHand - credit
+        let more = definition.prefetch - process.holding.count - credit
         guard more > 0 else { return }
         credit += more
         submit([.request(id, .silent, .grant(consumer, count: more))])
@@ -246,7 +246,7 @@ final class StreamSeat: WorkerSeat, Connection {
 
     /// One that takes no messages and has none is of no use.
     func endIfDeaf(_ process: StreamProcess) {
-        guard process.hasClosedInput, process.holding.isEmpty else { return }
+        guard process.hasClosedInput, process.holding.count == 0 else { return }
         expectEnd(of: process, "it has closed its standard input, so that it can be given nothing any more")
     }
 
@@ -305,7 +305,7 @@ final class StreamSeat: WorkerSeat, Connection {
     }
 
     /// What it was given and did not answer is settled by its end.
-    private func finishIfOver(_ process: StreamProcess) {
+    func finishIfOver(_ process: StreamProcess) {
         guard process.isOver, let index = past.firstIndex(where: { $0 === process }) else { return }
         past.remove(at: index)
         settleLeftovers(of: process)
