@@ -612,3 +612,42 @@ def test_a_prefetch_that_is_reloaded_holds_at_once(start, script, tmp_path):
     cola("reload", url=broker.unix).succeeds()
     until(lambda: is_idle(broker, "work"), "it was given the rest, and has answered")
     assert processes(broker)[0]["starts"] == 1
+
+
+# Examples
+
+
+@pytest.mark.parametrize("name", ["stream.sh", "stream.py", "stream.awk"])
+def test_the_examples_work(start, name):
+    path = pathlib.Path(__file__).parents[2] / "examples" / "workers" / name
+    if name.endswith(".awk") and not (shutil.which("mawk") or shutil.which("gawk")):
+        pytest.skip("there is neither mawk nor gawk")
+    awk = ["mawk", "-W", "interactive", "-f"] if shutil.which("mawk") else ["gawk", "-f"]
+    program = {"sh": ["sh"], "py": [sys.executable], "awk": awk}[name.rpartition(".")[2]]
+    broker = start(f"""
+        a:
+          mode: stream
+          format: {"native" if name.endswith(".awk") else "json"}
+          queue: work
+          result-queue: out
+          command: {json.dumps(program + [str(path)])}
+    """)
+    cola("declare", "queue", "out", url=broker.unix).succeeds()
+    publish(broker, "hello", "later")
+    until(lambda: is_idle(broker, "work"), "all are done")
+    bodies = sorted(message["body"] for message in peek(broker, "out")) if not name.endswith(".awk") else []
+    if name == "stream.py":
+        assert bodies == ["HELLO", "LATER"]
+    elif name == "stream.sh":
+        assert len(bodies) == 2 and bodies[0].endswith("characters of JSON")
+
+
+def test_a_line_of_jq_is_a_worker(start):
+    if not shutil.which("jq"):
+        pytest.skip("there is no jq")
+    program = ["jq", "--unbuffered", "-c", "{done: .delivery, result: (.body | ascii_upcase)}"]
+    broker = start(f"a: {{ mode: stream, queue: work, result-queue: out, command: {json.dumps(program)} }}")
+    cola("declare", "queue", "out", url=broker.unix).succeeds()
+    publish(broker, "hello")
+    until(lambda: ready(broker, "out") == 1, "the result is there")
+    assert peek(broker, "out")[0]["body"] == "HELLO"
