@@ -634,8 +634,10 @@ def test_the_examples_work(start, name):
     """)
     cola("declare", "queue", "out", url=broker.unix).succeeds()
     publish(broker, "hello", "later")
-    until(lambda: is_idle(broker, "work"), "all are done")
-    bodies = sorted(message["body"] for message in peek(broker, "out")) if not name.endswith(".awk") else []
+    # One that waits for its second attempt is in no queue meanwhile.
+    results = 0 if name.endswith(".awk") else 2
+    until(lambda: is_idle(broker, "work") and ready(broker, "out") == results, "all are done")
+    bodies = sorted(message["body"] for message in peek(broker, "out")) if results else []
     if name == "stream.py":
         assert bodies == ["HELLO", "LATER"]
     elif name == "stream.sh":

@@ -9,8 +9,10 @@ final class StreamProcess {
     var writer: StreamWriter
     var reader: StreamReader
     var holding = StreamHolding()
-    /// Written by nobody yet.
+    /// Written by nobody yet, how many messages that are, and when the first of them came.
     var pending = ByteBuffer()
+    var untold = 0
+    var givenAt: Now?
     var input: StreamInput?
     var output: OutputPipe?
     var openPipes = 0

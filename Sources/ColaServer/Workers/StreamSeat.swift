@@ -128,7 +128,9 @@ final class StreamSeat: WorkerSeat, Connection {
     }
 
     private func give(_ delivery: Delivery, to process: StreamProcess) {
-        let now = host.now
+        // The clocks are read once a turn, not for each message.
+        let now = process.givenAt ?? host.now
+        process.givenAt = now
         process.holding.add(
             StreamHolding.Held(
                 offset: delivery.entry.offset, began: now.wall, since: now.monotonic,
@@ -136,7 +138,7 @@ final class StreamSeat: WorkerSeat, Connection {
                 begin: (process.input?.written ?? 0) + process.pending.readableBytes),
             as: delivery.tag)
         process.writer.write(delivery, into: &process.pending)
-        host.took(instance)
+        process.untold += 1
     }
 
     private func giveBack(_ delivery: Delivery) {
@@ -336,6 +338,10 @@ final class StreamSeat: WorkerSeat, Connection {
             var pending = ByteBuffer()
             swap(&pending, &process.pending)
             process.input?.write(pending)
+            process.givenAt = nil
+            let count = process.untold
+            process.untold = 0
+            host.took(instance, count)
         }
         reportIfWritable()
     }

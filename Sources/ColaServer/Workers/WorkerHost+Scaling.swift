@@ -15,9 +15,7 @@ extension WorkerHost {
         lookSoon()
     }
 
-    func didSettle(_ worker: WorkerName, _ count: Int = 1) {
-        for _ in 0..<count { scale.settled(worker) }
-    }
+    func didSettle(_ worker: WorkerName, _ count: Int = 1) { scale.settled(worker, count) }
 
     /// Something happened in the broker: what waits may be more, or less.
     private func lookSoon() {

@@ -243,11 +243,9 @@ final class WorkerHost {
 
     func isReady(_ instance: InstanceID) { apply(.isReady(instance)) }
 
-    func took(_ instance: InstanceID) { apply(.took(instance)) }
+    func took(_ instance: InstanceID, _ count: Int = 1) { apply(.took(instance, count: count)) }
 
-    func settled(_ instance: InstanceID, _ count: Int) {
-        for _ in 0..<count { apply(.settled(instance)) }
-    }
+    func settled(_ instance: InstanceID, _ count: Int) { apply(.settled(instance, count: count)) }
 
     func misbehaved(_ instance: InstanceID, _ sentence: String) {
         apply(.misbehaved(instance, sentence))

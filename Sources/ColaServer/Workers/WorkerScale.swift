@@ -13,7 +13,7 @@ struct WorkerScale {
     /// Between two looks, in milliseconds.
     private static let interval: Int64 = 200
 
-    mutating func settled(_ worker: WorkerName) { counts[worker, default: 0] += 1 }
+    mutating func settled(_ worker: WorkerName, _ count: Int) { counts[worker, default: 0] += count }
 
     /// - Returns: after how many milliseconds to look; nil: somebody is about to.
     mutating func begin(at now: Instant) -> Int64? {

@@ -112,16 +112,17 @@ extension Supervisor {
         settle(instance.worker)
     }
 
-    mutating func took(_ id: InstanceID) {
+    mutating func took(_ id: InstanceID, _ count: Int) {
         guard let instance = instances[id] else { return }
         if instance.isExec {
-            precondition(instance.inHand == 0, "instance \(id) of \(instance.worker) was given a second message")
+            precondition(
+                instance.inHand == 0 && count == 1, "instance \(id) of \(instance.worker) was given a second message")
             guard instance.isFed, instance.rest == .none else {
                 actions.append(.ended(id, .stopped(nil, why: "it takes no messages"), nil))
                 return
             }
         }
-        instances[id]?.inHand += 1
+        instances[id]?.inHand += count
         if instance.inHand == 0 {
             if !instance.isExec { instances[id]?.busySince = now }
             refresh(id, "it has a message")
@@ -129,10 +130,10 @@ extension Supervisor {
         if instance.isExec { queue(id) }
     }
 
-    mutating func settled(_ id: InstanceID) {
+    mutating func settled(_ id: InstanceID, _ count: Int) {
         guard let instance = instances[id], !instance.isExec, instance.inHand > 0 else { return }
-        let isLast = instance.inHand == 1
-        instances[id]?.inHand -= 1
+        let isLast = instance.inHand <= count
+        instances[id]?.inHand = max(0, instance.inHand - count)
         instances[id]?.failures = 0
         instances[id]?.busySince = isLast ? nil : now
         instances[id]?.idleSince = now

@@ -81,8 +81,8 @@ package struct Supervisor: Sendable {
         case .startFailed(let id, let sentence): processEnded(id, .startFailed(sentence))
         case .exited(let id, let status, let usage): processEnded(id, .exited(status, usage))
         case .isReady(let id): becameReady(id)
-        case .took(let id): took(id)
-        case .settled(let id): settled(id)
+        case .took(let id, let count): took(id, count)
+        case .settled(let id, let count): settled(id, count)
         case .misbehaved(let id, let sentence):
             if instances[id]?.hasProcess == true { stop(id, then: .policy, cause: .defect, why: sentence) }
         case .heldBack(let id, let reason):

@@ -18,11 +18,11 @@ package enum SupervisorEvent: Sendable {
 
     /// The process takes messages: it has connected, or answered. Not said of exec.
     case isReady(InstanceID)
-    /// The instance was given a message. In exec one at a time, and only while it is fed.
-    case took(InstanceID)
-    /// A message that it held is settled. Not said of exec, nor of the messages that a process held when it ended:
+    /// The instance was given so many messages. In exec one at a time, and only while it is fed.
+    case took(InstanceID, count: Int = 1)
+    /// So many messages that it held are settled. Not said of exec, nor of the messages that a process held when it ended:
     /// the action `ended` is about these.
-    case settled(InstanceID)
+    case settled(InstanceID, count: Int = 1)
     /// What the process said or did can be nobody's meaning: it is stopped, and that counts as a failure. The sentence
     /// says what it was.
     case misbehaved(InstanceID, String)
