@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 120
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check test test-long demo vectors fuzz bench crash mutations format lint clean
+.PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
 .PHONY: unit clients integration sanitize
 
 help: ## list the targets
@@ -62,6 +62,9 @@ fuzz: setup ## fuzz every target in Fuzz/, FUZZ_SECONDS (120) each
 
 bench: build ## measure this machine: the store alone, then a broker; BENCH="…" adds options of `cola bench`
 	scripts/bench.sh $(COLA) $(BENCH)
+
+bench-workers: build ## measure what workers cost beside bare processes and pipes, and at rest
+	scripts/measure-workers.py $(COLA) $(BENCH)
 
 crash: build ## twenty kills and twenty power cuts under load, with their verdicts; faults of the disk
 	COLA_LONG=1 COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -s Tests/IntegrationTests/test_kill9.py \
