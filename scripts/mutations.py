@@ -49,6 +49,17 @@ MUTATIONS = [
         ],
     ),
     (
+        "retry-at-once",
+        "what is given back does not wait as its queue says",
+        [
+            (
+                BROKER + "Broker+Consume.swift",
+                "let when = delay > 0 ? Return.later(milliseconds: delay) : .atOnce",
+                "let when = delay > 1_000_000 ? Return.later(milliseconds: delay) : .atOnce",
+            )
+        ],
+    ),
+    (
         "dead-letter-copies",
         "a dead letter is put where it goes, and stays where it was",
         [

@@ -21,7 +21,7 @@ import Testing
 
     /// A simulation in which nothing happens finds nothing.
     @Test func everyKindOfFaultComes() {
-        let tally = (1...60 as ClosedRange<UInt64>).reduce(Tally()) { sum, seed in
+        let tally = (1...100 as ClosedRange<UInt64>).reduce(Tally()) { sum, seed in
             let world = World(seed: seed)
             world.run()
             return sum + world.tally

@@ -91,7 +91,7 @@ extension ClientSession {
         var terms = Terms()
         let places = route.places.map { world.places[$0] }
         if places.contains(where: { $0.prioritiesMost > 0 }) { terms.priority = world.draw(0...4) }
-        if places.allSatisfy({ $0.deadTo != nil }), world.isOne(in: 3) {
+        if places.allSatisfy({ $0.deadTo != nil && $0.retryDelay == nil }), world.isOne(in: 3) {
             terms.timeToLive = Int64(world.draw(20...600))
         }
         if places.contains(where: \.isDelayed) { terms.delay = Int64(world.draw(0...800)) }

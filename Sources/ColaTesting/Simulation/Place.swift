@@ -18,6 +18,8 @@ struct Place {
     var deliveriesMost: Int64?
     var isSingleActive = false
     var isDelayed = false
+    /// What is given back comes again after so long, at another offset. Milliseconds.
+    var retryDelay: Int64?
     var isDeduplicated = false
     /// Whether a publish may find it full.
     var mayRefuse = false
@@ -61,6 +63,9 @@ struct Place {
             Place(
                 number: 14, name: "alone", kind: .queue, arguments: [("single-active-consumer", "yes")],
                 isSingleActive: true),
+            Place(
+                number: 15, name: "again", kind: .queue, arguments: deadLetters + [("retry", "delay=40,attempts=3")],
+                isOrdered: false, deadTo: dead, retryDelay: 40),
         ]
     }
 }

@@ -84,6 +84,10 @@ struct QueueLedger {
         let offset = position(offset, of: message)
         let isUncertain = isPast && copies[message]?.confirmedAt == nil
         copies[message]?.mayHaveVanished = isUncertain
+        if place.retryDelay != nil {
+            offsets[message] = offset
+            return nil
+        }
         if let other = messages[offset], other != message {
             if isPast, isUncertain || mayNeverHaveBeenWritten(message) { return nil }
             // An offset is a message's own once it is written: what a server settled or lost before it wrote it leaves
@@ -148,6 +152,7 @@ struct QueueLedger {
             }
             if redelivered == known, let last = earlier.last, last.life == reception.life {
                 if let wrong = checkPlace(reception, releasedFrom: last) { return wrong }
+                if let wrong = checkRetry(reception, of: last) { return wrong }
             }
         }
         for other in earlier {
@@ -173,13 +178,24 @@ struct QueueLedger {
 
     /// G4: what came back has its place, before all that stands behind it.
     private func checkPlace(_ reception: Reception, releasedFrom last: Reception) -> String? {
-        guard !reception.isAnswer, last.settlement == .nack, let free = last.certainAt else { return nil }
+        guard !reception.isAnswer, place.retryDelay == nil, last.settlement == .nack, let free = last.certainAt
+        else { return nil }
         let overtaking = receptions.first {
             !$0.isAnswer && $0.life == reception.life && $0.time > free && $0.time < reception.time
                 && $0.offset > reception.offset && priority(of: $0.message) == priority(of: reception.message)
         }
         guard let overtaking else { return nil }
         return "\(place.name) delivered offset \(overtaking.offset) while \(reception.offset) stood before it"
+    }
+
+    /// What was given back, and not lost with its link, waits as long as its queue says.
+    private func checkRetry(_ reception: Reception, of last: Reception) -> String? {
+        guard let delay = place.retryDelay, last.settlement == .nack, last.certainAt != nil,
+            let sent = last.settledAt
+        else { return nil }
+        // The server's clock may go a twentieth faster.
+        guard reception.time < sent + (delay * 20 / 21 - 2) * 1_000_000 else { return nil }
+        return "message \(reception.message) of \(place.name) was back before its \(delay) ms were over"
     }
 
     /// Nothing of a lower priority is handed out while one of a higher is known to be there.
