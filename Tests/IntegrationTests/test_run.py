@@ -67,7 +67,11 @@ def test_each_message_is_a_process_and_results_are_messages(broker, url):
 
 
 def test_a_stream_worker_is_fed_from_elsewhere(broker, url):
-    program = "import sys, json\nfor line in sys.stdin:\n  print(json.dumps({'done': json.loads(line)['delivery']}), flush=True)"
+    program = """if 1:
+        import sys, json
+        for line in sys.stdin:
+            print(json.dumps({"done": json.loads(line)["delivery"]}), flush=True)
+    """
     publish(broker, "events", *[b"%d" % number for number in range(500)])
     cola(
         "run", "-q", "events", "--mode", "stream", "--set", "prefetch=50", "--until-empty", "--",

@@ -20,8 +20,8 @@ struct Run: AsyncParsableCommand {
               cola run -q emails --set retry.attempts=3 --set 'exit-codes={3: ack}' -- ./send.sh
               cola run --config workers.yaml
 
-            The program is started on this machine, as you, in this directory and with your environment; the broker may \
-            be anywhere. It gets the body as standard input and properties in its environment; exit code 0 \
+            The program is started on this machine, as you, in this directory and with your environment; the broker \
+            may be anywhere. It gets the body as standard input and properties in its environment; exit code 0 \
             acknowledges, 75 asks for another attempt later, others reject. --set takes every setting that a worker \
             has in cola.yaml, by its name; --config runs all workers of such a file.
 
