@@ -296,39 +296,81 @@ HARD = """
 trap '' TERM INT HUP
 (setsid sh -c 'trap "" TERM; sleep 100; sleep 100' &)
 (sh -c '(sleep 100 &) ; exec >&- 2>&- <&-; sleep 100' &)
-case $(cat) in
+if [ "$1" = stream ]; then read -r line; kind=other; else kind=$(cat); fi
+case $kind in
   stopped) kill -STOP $$ ;;
   closed) exec <&- >&- 2>&-; sleep 100 ;;
+  memory|files) python3 "$(dirname "$0")/eat.py" "$kind" ;;
   *) sleep 100 ;;
 esac
 """
+EAT = """
+import os, sys, time
+eaten = []
+try:
+    while True:
+        eaten.append(bytearray(1 << 20) if sys.argv[1] == "memory" else os.dup(0))
+except (MemoryError, OSError):
+    time.sleep(100)
+"""
+HARD_KINDS = ["stopped", "closed", "memory", "files", "other"]
 
 
 def test_no_worker_outlives_a_server_that_is_killed(start, tmp_path):
-    """kill -9 of the server with workers that double-fork, ignore TERM, close their pipes and stop themselves."""
-    rounds = int(os.environ.get("COLA_KILLS") or (50 if os.environ.get("COLA_LONG") else 3))
+    """kill -9 of the server with workers that double-fork, ignore TERM, close their pipes, stop themselves, and eat
+    memory and descriptors; and with those that live on and have messages unanswered."""
+    is_long = bool(os.environ.get("COLA_LONG"))
+    rounds = int(os.environ.get("COLA_KILLS") or (50 if is_long else 3))
     marker = "COLA_TEST_HARD_%d" % os.getpid()
     script = tmp_path / "hard.sh"
     script.write_text(HARD)
+    (tmp_path / "eat.py").write_text(EAT)
     broker = start(f"""
         hard:
           queue: work
           command: [sh, {script}]
           environment: {{ {marker}: 'yes' }}
-          processes: 3
+          processes: {len(HARD_KINDS)}
+          limits: {{ memory: 300M, open-files: 64 }}
+        lasting:
+          mode: stream
+          queue: lines
+          command: [sh, {script}, stream]
+          environment: {{ {marker}: 'yes' }}
+          processes: 2
     """)
-    cola("publish", "-q", "work", "stopped", "closed", "other", url=broker.unix).succeeds()
+    mains = len(HARD_KINDS) + 2
+    cola("publish", "-q", "work", *HARD_KINDS, url=broker.unix).succeeds()
+    cola("publish", "-q", "lines", *"abcdefgh", url=broker.unix).succeeds()
     for round in range(rounds):
         # Each has itself, what it runs, and what it left: never more of one message than one process.
-        until(lambda: len(marked(marker)) >= 9, "all three run, round %d" % round)
-        mains = [pid for pid in marked(marker) if b"hard.sh" in pathlib.Path("/proc/%d/cmdline" % pid).read_bytes()]
-        assert len(mains) <= 3 * 2, mains  # sh and its subshells
+        until(lambda: len(marked(marker)) >= 3 * mains, "all of them run, round %d" % round)
+        shells = [pid for pid in marked(marker) if b"hard.sh" in command(pid)]
+        assert len(shells) <= mains * 2, shells  # sh and its subshells
+        rows = json.loads(cola("ps", "--json", url=broker.unix).succeeds().out)
+        assert len([row for row in rows if row["worker"] and row["pid"]]) <= mains, rows
         broker.kill()
         killed = time.monotonic()
-        until(lambda: not marked(marker), "all are gone, round %d" % round, 2 * 5)
+        until(lambda: not marked(marker), "all are gone, round %d" % round, 2 if is_long else 10)
         print("round %d: gone after %.2f s" % (round, time.monotonic() - killed))
         broker.start()
-        assert cola("queues", "work", "--json", url=broker.unix).succeeds()
+        rows = json.loads(cola("queues", "--json", url=broker.unix).succeeds().out)
+        assert {row["name"]: row["messages"] for row in rows} == {"work": len(HARD_KINDS), "lines": 8}
+    broker.kill()
+    until(lambda: not marked(marker), "all are gone", 10)
+    broker.arguments = []
+    broker.start()
+    taken = cola("consume", "-q", "work", "--count", str(len(HARD_KINDS)), url=broker.unix).succeeds()
+    assert sorted(taken.out.decode().split()) == sorted(HARD_KINDS)
+    taken = cola("consume", "-q", "lines", "--count", "8", url=broker.unix).succeeds()
+    assert sorted(taken.out.decode().split()) == list("abcdefgh")
+
+
+def command(pid: int) -> bytes:
+    try:
+        return pathlib.Path("/proc/%d/cmdline" % pid).read_bytes()
+    except OSError:
+        return b""
 
 
 def test_the_keeper_may_die_too(start):
