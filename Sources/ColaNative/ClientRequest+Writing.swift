@@ -62,6 +62,8 @@ extension ClientRequest {
         case .backup(let path, _, _): words("backup", path, to: &buffer)
         case .worker(let operation, let target): words("worker", operation.word, target, to: &buffer)
         case .reload: buffer.writeStaticString("reload")
+        case .childToken: buffer.writeStaticString("child token")
+        case .childEnded(let processID, _): buffer.writeString("child ended \(processID)")
         }
     }
 
@@ -70,6 +72,7 @@ extension ClientRequest {
         case .hello(let hello):
             option("user", hello.user, to: &buffer)
             option("password", hello.password, to: &buffer)
+            option("token", hello.token, to: &buffer)
             option("vhost", hello.virtualHost, to: &buffer)
             option("client", hello.client, to: &buffer)
             if hello.heartbeat > 0 { option("heartbeat", hello.heartbeat, to: &buffer) }
@@ -133,6 +136,8 @@ extension ClientRequest {
             option("max", most, to: &buffer)
         case .worker(.kill(let signal), _): option("signal", signal, to: &buffer)
         case .reload(let isDryRun): option("dry-run", isDryRun, to: &buffer)
+        case .childEnded(_, .code(let code)): option("code", code, to: &buffer)
+        case .childEnded(_, .signal(let signal)): option("signal", signal, to: &buffer)
         default: break
         }
     }

@@ -67,6 +67,8 @@ package enum ClientRequest: Equatable, Sendable {
     /// `target` is `NAME` or `NAME/INSTANCE`.
     case worker(WorkerOperation, target: String)
     case reload(isDryRun: Bool = false)
+    case childToken
+    case childEnded(processID: Int32, ChildEnd)
 
     package enum WorkerOperation: Equatable, Sendable {
         case start
@@ -92,6 +94,13 @@ package enum ClientRequest: Equatable, Sendable {
         }
     }
 
+    /// How a process has ended.
+    package enum ChildEnd: Equatable, Sendable {
+        case code(Int32)
+        /// By its name or number.
+        case signal(String)
+    }
+
     /// An argument, or a header that a binding asks for.
     package struct Pair: Equatable, Sendable {
         package var name: String
@@ -106,6 +115,8 @@ package enum ClientRequest: Equatable, Sendable {
     package struct Hello: Equatable, Sendable {
         package var user: String?
         package var password: String?
+        /// Of the process of a worker.
+        package var token: String?
         package var virtualHost: String?
         package var client: String?
         /// Seconds; 0 is none.

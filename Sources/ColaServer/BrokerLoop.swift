@@ -43,6 +43,12 @@ final class BrokerLoop {
     private var isTurnPending = false
     /// Whoever runs the workers; nil: nobody can.
     var workerDesk: (any WorkerDesk)?
+    /// Whoever runs the workers, for the connections of their processes.
+    weak var workerConnections: (any WorkerConnections)?
+    /// Connections of workers' processes, and whether they have ended.
+    private var ofWorkers: [ChannelID: Bool] = [:]
+    /// Those of them with which something happened in this turn.
+    private var stirred: Set<ChannelID> = []
     /// Is told after each turn that something may have changed.
     var turnEnded: (() -> Void)?
     /// Why publishers are held back; nil if they are not.
@@ -100,19 +106,27 @@ final class BrokerLoop {
         guard connections[connection.id] != nil, !isStopping else { return }
         releaseInbox(inbox.remove(connection.id))
         let now = now
-        broker.apply(.detach(connection.id, isLost: connection.isLost), at: now, into: &effects)
-        finishTurnLater()
+        defer { finishTurnLater() }
+        guard let isOver = ofWorkers[connection.id] else {
+            return broker.apply(.detach(connection.id, isLost: connection.isLost), at: now, into: &effects)
+        }
+        guard !isOver else { return }
+        ofWorkers[connection.id] = true
+        broker.apply(.hold(connection.id), at: now, into: &effects)
+        workerConnections?.ended(connection: connection.id, isLost: connection.isLost)
     }
 
     func remove(_ connection: any Connection) {
         detach(connection)
         connections[connection.id] = nil
+        ofWorkers[connection.id] = nil
     }
 
     /// One read burst of one connection.
     func submit(_ commands: [Command], from connection: any Connection, at now: Now) {
         guard !isStopping else { return }
         for command in commands { broker.apply(command, at: now, into: &effects) }
+        stir(connection.id)
         if broker.holdsBack(connection.id) {
             connection.hold()
             held.append(connection.id)
@@ -248,6 +262,27 @@ final class BrokerLoop {
         finishTurnLater()
     }
 
+    // MARK: Connections of workers
+
+    func isOfWorker(_ id: ChannelID) {
+        ofWorkers[id] = false
+        connections[id]?.keepLastWords()
+    }
+
+    func tell(_ command: Command) {
+        guard !isStopping else { return }
+        broker.apply(command, at: now, into: &effects)
+        finishTurnLater()
+    }
+
+    func dismiss(_ id: ChannelID, because sentence: String) { connections[id]?.dismiss(because: sentence) }
+
+    func work(of id: ChannelID) -> ChannelWork? { broker.work(of: id) }
+
+    private func stir(_ id: ChannelID) {
+        if !ofWorkers.isEmpty, ofWorkers[id] != nil { stirred.insert(id) }
+    }
+
     // MARK: The rest of a turn
 
     /// The rest comes once for all that one round of the event loop brings: what many connections sent together is
@@ -273,6 +308,8 @@ final class BrokerLoop {
         commit(at: now)
         flushAll()
         schedule(at: now)
+        if !stirred.isEmpty { workerConnections?.stirred(stirred.sorted()) }
+        stirred.removeAll(keepingCapacity: true)
         turnEnded?()
     }
 
@@ -321,7 +358,10 @@ final class BrokerLoop {
             switch effect {
             case .reply(let id, _, _), .deliver(let id, _, _), .consumerFailed(let id, _, _),
                 .assigned(let id, _, _):
-                if current?.id != id { current = connections[id] }
+                if current?.id != id {
+                    current = connections[id]
+                    stir(id)
+                }
                 guard let current else { continue }
                 current.handle(effect)
                 needsFlush(current)

@@ -151,6 +151,8 @@ package struct Server {
             let host = WorkerHost(
                 broker: loop.value, settings: settings, read: read, url: url, environment: environment, logger: logger)
             loop.value.workerDesk = host
+            loop.value.workerConnections = host
+            host.connectionBroker = loop.value
             host.start(settings.workers)
             return NIOLoopBound(host, eventLoop: eventLoop)
         }.get()

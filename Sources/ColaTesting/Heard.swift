@@ -69,7 +69,7 @@ extension Heard.Answer {
         case .peeked(let deliveries, _): self = .peeked(deliveries.map { Heard.Received($0, consumer: 0) })
         case .rows(let rows): self = .rows(rows)
         case .description(let description): self = .description(description)
-        case .named(let name): self = .named(name)
+        case .named(let name), .token(let name): self = .named(name)
         case .duplicate: self = .duplicate
         case .refused(let error): self = .refused(code: error.code)
         case .refusedBySession(let refusal): self = .refused(code: refusal.code)

@@ -177,6 +177,30 @@ import Testing
         #expect(bench.session.isClosed)
     }
 
+    @Test func aTokenIsWhoOneIsAndGoodOnce() {
+        var bench = SessionBench(SessionBench.loopback, token: "5e5e")
+        bench.feed("hello 1 t=1 token=5e5e\n")
+        #expect(bench.output().hasPrefix("ok t=1 version=1 server=Cola/0.1.0 user=worker:resize admin=no "))
+        let isItsWorkers = bench.session.commands.contains {
+            if case .attach(_, let info) = $0 { info.worker?.name == "resize/7" } else { false }
+        }
+        #expect(isItsWorkers)
+        bench.feed("child token t=2\nchild ended 7 t=3 signal=SEGV\n")
+        let requests = bench.requests()
+        #expect(requests.count == 2)
+        var again = SessionBench(SessionBench.local, token: "5e5e")
+        again.feed("hello 1 t=1 token=5e5f\n")
+        #expect(again.requests().count == 2)
+        #expect(!again.session.commands.contains { if case .attach = $0 { true } else { false } })
+    }
+
+    @Test func aTokenNeedsNoPasswordButAWrongPasswordIsWrong() {
+        var bench = SessionBench(SessionBench.loopback, token: "5e5e")
+        bench.feed("hello 1 t=1 token=5e5e user=guest password=no\n")
+        #expect(bench.output().hasPrefix("err t=1 unauthenticated final "))
+        #expect(bench.session.isClosed)
+    }
+
     @Test func helloIsSaidOnce() {
         var server = SessionServer()
         server.feed("hello 1 client=one t=1\nhello 1 t=2\nping t=3\n")

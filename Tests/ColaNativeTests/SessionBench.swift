@@ -5,18 +5,38 @@ import NIOCore
 
 /// A native session without a socket, alone or with a broker behind it, fed by hand.
 struct SessionBench {
+    static let channel = ChannelID(1)
     static let access = Access(account: nil, serverUser: 1_000)
     static let local = Peer.process(id: 42, user: 1_000, group: 1_000)
     static let loopback = Peer.address("127.0.0.1:5000", isLoopback: true)
 
     var session: NativeSession
     var now = Instant(0)
+    /// The session does not keep it.
+    private let tokens: Tokens
 
-    init(_ peer: Peer = local, access: Access = Self.access, bodyBytesMax: Int = 16 * 1024 * 1024) {
+    /// Whoever runs a worker of which one process was given a token.
+    final class Tokens: WorkerAdmission {
+        private var token: String?
+
+        init(_ token: String?) { self.token = token }
+
+        func admit(token: String, _ channel: ChannelID, from peer: Peer) -> WorkerRequest.Target? {
+            guard token == self.token else { return nil }
+            self.token = nil
+            return WorkerRequest.Target(worker: "resize", instance: 7)
+        }
+    }
+
+    /// - Parameter token: good once; nil: no worker has one.
+    init(
+        _ peer: Peer = local, access: Access = Self.access, bodyBytesMax: Int = 16 * 1024 * 1024, token: String? = nil
+    ) {
+        tokens = Tokens(token)
         var configuration = NativeSession.Configuration(server: "Cola/0.1.0")
         configuration.bodyBytesMax = bodyBytesMax
         session = NativeSession(
-            channel: ChannelID(1), peer: peer, access: access, configuration: configuration,
+            channel: Self.channel, peer: peer, access: access, configuration: configuration, admission: tokens,
             now: Now(monotonic: Instant(0), wall: Timestamp(0)))
     }
 

@@ -36,7 +36,9 @@ import Testing
     private func checkHello(_ pieces: [ArraySlice<UInt8>], _ fields: [String: Any], _ name: String) {
         let user = Vectors.text(fields["user"])
         let account = Access.Account(user: user ?? "guest", password: Vectors.text(fields["password"]) ?? "")
-        var bench = SessionBench(SessionBench.loopback, access: Access(account: account, serverUser: 1))
+        let token = Vectors.text(fields["token"])
+        var bench = SessionBench(
+            SessionBench.loopback, access: Access(account: account, serverUser: 1), token: token)
         for piece in pieces { bench.feed(piece) }
         // Where a virtual host is named, the broker is asked first.
         if fields["vhost"] != nil { bench.reply(.done, to: RequestID(.max - 5)) }
@@ -48,7 +50,8 @@ import Testing
             Issue.record("\(name): nobody came in")
             return
         }
-        #expect(info.user == account.user, "\(name)")
+        #expect(info.user == (token != nil && user == nil ? "worker:resize" : account.user), "\(name)")
+        #expect(info.worker?.name == token.map { _ in "resize/7" }, "\(name)")
         #expect(info.client == Vectors.text(fields["client"]) ?? "", "\(name)")
         #expect(info.host == Vectors.text(fields["vhost"]) ?? "/", "\(name)")
     }

@@ -37,7 +37,7 @@ import Testing
         .backup(.notPermitted(path: "", reason: "")), .backup(.noRoom(path: "", reason: "")),
         .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")), .worker(.undefined),
         .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")),
-        .worker(.misconfigured("")),
+        .worker(.misconfigured("")), .stopped(""),
     ]
 
     private static func number(_ error: BrokerError) -> Int {
@@ -74,6 +74,7 @@ import Testing
         case .worker(.unsuitable): 29
         case .worker(.busy): 30
         case .worker(.misconfigured): 31
+        case .stopped: 32
         }
     }
 

@@ -74,8 +74,20 @@ struct VectorClientRequest {
             return .backup(path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace"))
         case "reload": return .reload(isDryRun: truth("dry-run"))
         case "worker": return .worker(try operation(), target: target)
+        case "child": return try child()
         default: throw Vectors.Unknown(what: verb)
         }
+    }
+
+    private func child() throws -> ClientRequest {
+        guard let processID = long("process") else { return .childToken }
+        let end: ClientRequest.ChildEnd
+        if let signal = text("signal") {
+            end = .signal(signal)
+        } else {
+            end = .code(Int32(try #require(number("code"))))
+        }
+        return .childEnded(processID: Int32(processID), end)
     }
 
     private func operation() throws -> ClientRequest.WorkerOperation {
@@ -111,6 +123,7 @@ struct VectorClientRequest {
         var hello = ClientRequest.Hello()
         hello.user = text("user")
         hello.password = text("password")
+        hello.token = text("token")
         hello.virtualHost = text("vhost")
         hello.client = text("client")
         hello.heartbeat = number("heartbeat") ?? 0

@@ -84,6 +84,7 @@ struct VectorRequest {
             }
         case "describe": text("kind") == "worker" ? .workers(.show(target)) : .describe(try subject())
         case "reload": .workers(.reload(isDryRun: truth("dry-run") ?? false))
+        case "child": .workers(.child(SessionBench.channel, try child()))
         case "worker": .workers(.control(try operation(), target))
         case "backup":
             .backUp(
@@ -160,6 +161,12 @@ struct VectorRequest {
             routingKey: text("key") ?? "",
             match: BindingDefinition.Match(
                 isAny: text("match") == "any", headers: headers.sorted { $0.name < $1.name }))
+    }
+
+    private func child() throws -> WorkerRequest.ChildRequest {
+        guard let processID = number("process") else { return .token }
+        if let signal = text("signal") { return .ended(processID: Int32(processID), .signal(signal)) }
+        return .ended(processID: Int32(processID), .code(Int32(try #require(number("code")))))
     }
 
     private var settlement: Settlement {

@@ -32,6 +32,11 @@ package struct Access: Equatable, Sendable {
     package struct Identity: Equatable, Sendable {
         package var user: String
         package var isAdministrator: Bool
+
+        package init(user: String, isAdministrator: Bool) {
+            self.user = user
+            self.isAdministrator = isAdministrator
+        }
     }
 
     /// A user as others may see it: without the password.

@@ -270,6 +270,7 @@ extension Broker {
                         setting: "unacked-max"))
             }
             used(queue, at: now)
+            guard !channel.isSuspended else { return respond(channel, id, .empty) }
             // Who asks for one message gets those that are to be alone as well, behind the others.
             switch nextOfAll(of: queue, at: now) {
             case .found(let found): hand(found, of: queue, answering: id, isAutoAck: isAutoAck, to: channel, at: now)

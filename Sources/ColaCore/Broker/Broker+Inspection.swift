@@ -144,6 +144,7 @@ extension Broker {
         row.add("unacknowledged", channel.leaseCount)
         row.add("since", Int(info.since.rawValue))
         row.add("vhost", info.host)
+        row.add("worker", info.worker?.name)
         return row
     }
 

@@ -14,7 +14,11 @@ extension Broker {
         }
         var attempt = attempt
         if attempt.ended == Timestamp(0) { attempt.ended = now.wall }
-        if attempt.began == Timestamp(0) { attempt.began = attempt.ended }
+        if attempt.began == Timestamp(0) { attempt.began = lease.began }
+        if attempt.worker.isEmpty {
+            attempt.worker = channel.info.author
+            attempt.process = channel.info.processID.map { Int32(clamping: $0) } ?? 0
+        }
         note(attempt, at: lease.offset, of: lane)
         let failures = lane.cursor.failures(lease.offset) + 1
         let isOver = lane.queue.isOverDeliveryLimit(failures)
@@ -69,7 +73,8 @@ extension Broker {
             queue.warden?.isWarden = true
             return queue.warden
         }
-        let warden = queue.consumers.min { $0.unacknowledged < $1.unacknowledged }
+        let warden = queue.consumers.lazy.filter { $0.channel?.isSuspended != true }
+            .min { $0.unacknowledged < $1.unacknowledged }
         warden?.isWarden = true
         queue.warden = warden
         return warden

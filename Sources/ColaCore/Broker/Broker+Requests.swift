@@ -16,19 +16,8 @@ extension Broker {
     }
 
     func detach(_ id: ChannelID, isLost: Bool = false, at now: Now) {
+        hold(id, at: now)
         guard let channel = channels.removeValue(forKey: id) else { return }
-        let consumers = channel.consumers
-        channel.consumers = []
-        for consumer in consumers { remove(consumer, at: now) }
-        channel.deferred = []
-        channel.stall = nil
-        channel.heldBefore += channel.held.count
-        channel.held = []
-        holders.removeAll { $0 === channel }
-        peeking.removeAll { $0 === channel }
-        stalled.removeAll { $0 === channel }
-        redrives.removeAll { $0.channel === channel }
-        abandonBackup(of: channel)
         endLeases(
             of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release,
             because: isLost ? .connectionLost : .cancelled, at: now)

@@ -44,7 +44,7 @@ extension Broker {
         guard lane.queue.arguments.retry != nil else { return }
         let info = channel.info
         let attempt = Attempt(
-            began: lease.began, ended: now.wall, end: end, worker: info.client.isEmpty ? info.user : info.client,
+            began: lease.began, ended: now.wall, end: end, worker: info.author,
             process: info.processID.map { Int32(clamping: $0) } ?? 0)
         note(attempt, at: lease.offset, of: lane)
     }

@@ -165,7 +165,9 @@ extension Broker {
                 } else {
                     reader.unacknowledged += 1
                     tag = channel.lease(
-                        Channel.Lease(consumer: reader, offset: entry.offset, bytes: entry.byteCount, priority: 0))
+                        Channel.Lease(
+                            consumer: reader, offset: entry.offset, bytes: entry.byteCount, priority: 0,
+                            began: lastTime?.steady.wall ?? Timestamp(0)))
                 }
                 deliver(
                     Delivery(

@@ -16,6 +16,7 @@ extension Broker {
             respond(channel, id, .rows(rows))
             charge(channel, rows.count * Self.workerRowBytes)
         case .success(.description(let description)): respond(channel, id, .description(description))
+        case .success(.token(let token)): respond(channel, id, .token(token))
         case .success(.done): respond(channel, id, .done)
         case .failure(let error): refuse(channel, id, error)
         }

@@ -153,6 +153,9 @@ package final class Broker {
         switch consume command {
         case .attach(let id, let info): attach(id, info)
         case .detach(let id, let isLost): detach(id, isLost: isLost, at: now)
+        case .hold(let id): hold(id, at: now)
+        case .abandon(let id, let attempt, let consequence): abandon(id, attempt, consequence, at: now)
+        case .feed(let id, let feeding): feed(id, feeding, at: now)
         case .request(let id, let request, let body):
             if let channel = channels[id] { take(body, request, from: channel, at: now) }
         case .windowOpened(let id): windowOpened(id, at: now)

@@ -21,6 +21,8 @@ package enum BrokerError: Error, Equatable, Sendable {
     case badArgument(String)
     case limit(what: String, limit: Int, setting: String)
     case deleted(Kind, name: String)
+    /// A consumer gets nothing any more; the sentence says why.
+    case stopped(String)
     case offsetOutOfRange(topic: String, offset: Offset, next: Offset)
     case transactionTooLarge(bytes: Int, limit: Int)
     case overloaded(waiting: Int)
@@ -55,7 +57,7 @@ extension BrokerError {
         case .unknownDelivery: "unknown_delivery"
         case .limit, .transactionTooLarge: "limit"
         case .overloaded: "overloaded"
-        case .deleted: "cancelled"
+        case .deleted, .stopped: "cancelled"
         case .storage: "storage"
         case .damaged: "damaged"
         case .backup(let failure): failure.code
@@ -69,7 +71,7 @@ extension BrokerError {
         case .storage, .overloaded, .queueFull: true
         case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
             .consumerInUse, .inUse, .locked, .badArgument, .permanent, .unknownDelivery, .limit, .transactionTooLarge,
-            .deleted, .damaged:
+            .deleted, .stopped, .damaged:
             false
         case .backup(let failure): failure.isRetryable
         case .worker(let failure): failure.isRetryable
@@ -91,7 +93,7 @@ extension BrokerError: CustomStringConvertible {
         case .notFound(let kind, let name):
             "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
                 + "`cola declare \(kind.rawValue) \(name)`"
-        case .mismatch(let sentence): sentence
+        case .mismatch(let sentence), .stopped(let sentence): sentence
         case .reservedName(let name):
             "'\(name)' begins with 'amq.' or 'cola.', which are kept for the broker's own; choose another name"
         case .badName(let name, let reason): "'\(name)' cannot be a name: \(reason)"

@@ -11,7 +11,7 @@ final class Channel {
         let priority: UInt8
         /// Whether its consumer had nothing else.
         let isAlone: Bool
-        /// Of queues: when it was handed out.
+        /// When it was handed out.
         let began: Timestamp
 
         /// - Parameter bytes: less than 4 GiB, as all of a ``RecordSegment`` is.
@@ -44,6 +44,8 @@ final class Channel {
     /// Handed out and not settled.
     private(set) var leaseCount = 0
     let leasesMax: Int
+    /// Whether it is handed nothing for the time being.
+    var isSuspended = false
 
     /// The last batch with a change that this channel made.
     var lastBatch = BatchNumber(0)
@@ -112,6 +114,12 @@ final class Channel {
     }
 
     var isFull: Bool { leaseCount >= leasesMax }
+
+    /// How many messages were handed out to it that it had to settle, since it began.
+    var handedOut: UInt64 { lastTag.rawValue }
+
+    /// What it has held for longest.
+    var oldestLease: Lease? { leases.first?.lease }
 
     func consumer(_ tag: ConsumerTag) -> Consumer? { consumers.first { $0.tag == tag } }
 

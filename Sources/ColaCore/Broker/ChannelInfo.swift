@@ -8,6 +8,11 @@ package struct ChannelInfo: Equatable, Sendable {
     package var client: String
     package var processID: Int?
     package var userID: Int?
+    /// Whose process it is of, if that has shown its token.
+    package var worker: WorkerRequest.Target?
+
+    /// Who had a message, as that remembers it.
+    var author: String { worker?.worker ?? (client.isEmpty ? user : client) }
     package var since: Timestamp
 
     package init(

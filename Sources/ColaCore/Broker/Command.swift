@@ -4,6 +4,13 @@ package enum Command: Sendable {
     case attach(ChannelID, ChannelInfo)
     /// A channel has ended, in order or not. Its consumers end with it, and what it holds goes back.
     case detach(ChannelID, isLost: Bool = false)
+    /// A channel has ended, and perhaps the process behind it: its consumers end with it, but what it holds stays so
+    /// until `detach` or `abandon`.
+    case hold(ChannelID)
+    /// The process behind a channel has ended: all that it holds is a failed attempt, and the channel ends.
+    case abandon(ChannelID, Attempt, Consequence)
+    /// Whether a channel is handed messages.
+    case feed(ChannelID, Feeding)
     /// A client wants something. Requests of a channel are answered in their order.
     case request(ChannelID, RequestID, Request)
     /// What was sent to the channel has left: there is room for another window of deliveries.
@@ -26,4 +33,13 @@ package enum Command: Sendable {
     case alarm(Alarm, String?)
     /// Time has passed; nothing else happened.
     case tick
+}
+
+/// Whether the consumers of a channel get messages.
+package enum Feeding: Equatable, Sendable {
+    case on
+    /// Not for the time being, and they are not told.
+    case paused
+    /// Never again: they end, and are told why.
+    case ended(reason: String)
 }

@@ -82,7 +82,7 @@ final class Consumer {
     /// Whether it could take a message, if it is one that it is to get.
     var hasRoom: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }
-        return !channel.isWindowFull && !channel.isFull
+        return !channel.isWindowFull && !channel.isFull && !channel.isSuspended
     }
 
     /// One of its messages was settled or came back.

@@ -35,6 +35,8 @@ package enum Reply: Sendable {
     case named(String)
     /// The message was taken before, and not again.
     case duplicate
+    /// By which a connection is known as one of a worker's process.
+    case token(String)
     /// A copy of everything was made, of so many bytes.
     case backedUp(bytes: Int)
     /// So many messages went.

@@ -5,4 +5,6 @@ package enum WorkerAnswer: Equatable, Sendable {
     case description(Description)
     /// It was asked for; that it has happened is to be seen of the processes.
     case done
+    /// Good for one connection.
+    case token(String)
 }

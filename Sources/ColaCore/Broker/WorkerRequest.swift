@@ -13,6 +13,8 @@ package enum WorkerRequest: Equatable, Sendable {
     /// The configuration is read again, and what has changed of the workers holds from then on; of a dry run it is only
     /// said what would change.
     case reload(isDryRun: Bool)
+    /// What the process of a worker that a channel is of wants for those that it has started itself.
+    case child(ChannelID, ChildRequest)
 
     /// A worker, or one instance of it.
     package struct Target: Equatable, Sendable {
@@ -39,6 +41,19 @@ package enum WorkerRequest: Equatable, Sendable {
         }
 
         package var name: String { instance.map { "\(worker)/\($0)" } ?? worker }
+    }
+
+    package enum ChildRequest: Equatable, Sendable {
+        /// One more of them may connect.
+        case token
+        /// One of them is no more.
+        case ended(processID: Int32, End)
+
+        package enum End: Equatable, Sendable {
+            case code(Int32)
+            /// By its name or number.
+            case signal(String)
+        }
     }
 
     package enum Operation: Equatable, Sendable {

@@ -89,6 +89,7 @@ extension NativeSession {
             for field in description.fields { answer.add(field.name, field.value) }
             writeBody(JSONText(answer), for: id)
         case .named(let name): finish("ok", id, " name=\(escaped(name))")
+        case .token(let token): finish("ok", id, " token=\(token)")
         case .duplicate: finish("ok", id, " duplicate=yes")
         case .refused(let error):
             writeTagged("err", id)

@@ -7,6 +7,7 @@ extension NativeSession {
         let version = try reader.number("VERSION", in: 0...Int64.max)
         let user = try reader.option("user")
         let password = try reader.option("password")
+        let token = try reader.option("token")
         let host = try reader.optionName("vhost")
         let client = try reader.option("client") ?? ""
         let heartbeat = try reader.optionNumber("heartbeat", in: 0...3_600) ?? 0
@@ -30,13 +31,25 @@ extension NativeSession {
             return
         }
         let wasAttached = isAttached
-        if user != nil || identity == nil {
-            guard let admitted = access.admit(user: user ?? "guest", password: password ?? "", from: peer) else {
+        var known = identity
+        if user != nil || known == nil && token == nil {
+            known = access.admit(user: user ?? "guest", password: password ?? "", from: peer)
+            guard known != nil else {
                 let sentence = "wrong name or password, or the user may not come from \(peer.description)"
                 return refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
             }
-            identity = admitted
         }
+        if let token {
+            guard let worker = admission?.admit(token: token, channel, from: peer) else {
+                let sentence =
+                    "the token is wrong, was used before, or its process has ended: each process of a worker finds "
+                    + "one on the descriptor COLA_TOKEN_FD, good for one connection"
+                return refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
+            }
+            self.worker = worker
+            known = known ?? Access.Identity(user: "worker:\(worker.worker)", isAdministrator: false)
+        }
+        identity = known
         guard let identity else { return }
         hasSaidHello = true
         state = .open

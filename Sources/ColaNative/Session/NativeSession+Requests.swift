@@ -84,6 +84,7 @@ extension NativeSession {
         case .backup: try backUp(&reader)
         case .worker: try control(&reader)
         case .reload: try reload(&reader)
+        case .child: try askForChild(&reader)
         }
         return body
     }

@@ -22,6 +22,28 @@ extension NativeSession {
         ask(.show(target), reader.tag, to: "describe workers")
     }
 
+    /// What a process of a worker asks for the sake of those that it has started; who else asks is refused by whoever
+    /// runs the workers.
+    mutating func askForChild(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
+        let word = try reader.text("token or ended")
+        let request: WorkerRequest.ChildRequest
+        switch word {
+        case "token": request = .token
+        case "ended":
+            let process = try reader.number("PROCESS", in: 1...Int64(Int32.max))
+            let code = try reader.optionNumber("code", in: 0...255)
+            let signal = try reader.option("signal")
+            switch (code, signal) {
+            case (let code?, nil): request = .ended(processID: Int32(process), .code(Int32(code)))
+            case (nil, let signal?): request = .ended(processID: Int32(process), .signal(signal))
+            default: throw RequestReader.Malformed("a process has ended with code=NUMBER or by signal=SIGNAL, say one")
+            }
+        default: throw RequestReader.Malformed("there is no child \(word), but token and ended")
+        }
+        try reader.end()
+        self.request(.workers(.child(channel, request)), reader.tag)
+    }
+
     /// - Parameter action: what is asked for, in words.
     mutating func ask(_ workers: WorkerRequest, _ tag: RequestID, to action: String) {
         guard identity?.isAdministrator == true else { return refuse(action, tag) }

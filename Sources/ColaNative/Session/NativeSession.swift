@@ -44,8 +44,11 @@ package struct NativeSession {
     let peer: Peer
     let access: Access
     let configuration: Configuration
+    private(set) weak var admission: (any WorkerAdmission)?
     var state: State
     var identity: Access.Identity?
+    /// Whose process it is of, if that has shown its token.
+    var worker: WorkerRequest.Target?
     /// What was received and does not make a whole request yet.
     var input = ByteBuffer()
     /// How much `input` must hold before it is worth looking at again.
@@ -86,8 +89,13 @@ package struct NativeSession {
     /// What is to be sent, for the owner to take.
     package var output = ByteBuffer()
 
-    package init(channel: ChannelID, peer: Peer, access: Access, configuration: Configuration, now: Now) {
+    /// - Parameter admission: who knows the tokens of workers; nil: there are none.
+    package init(
+        channel: ChannelID, peer: Peer, access: Access, configuration: Configuration,
+        admission: (any WorkerAdmission)? = nil, now: Now
+    ) {
         self.channel = channel
+        self.admission = admission
         self.peer = peer
         self.access = access
         self.configuration = configuration
@@ -122,6 +130,7 @@ package struct NativeSession {
             info.processID = id
             info.userID = user
         }
+        info.worker = worker
         return info
     }
 

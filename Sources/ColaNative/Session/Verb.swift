@@ -6,7 +6,7 @@ enum Verb: String {
     case declare, delete, alter, policy, unpolicy, bind, unbind, purge, redrive
     case pubs
     case consume, credit, cancel, seek, ack, nack, reject, fail, get, peek, commit
-    case list, describe, why, stat, backup, worker, reload
+    case list, describe, why, stat, backup, worker, reload, child
 
     /// How many words follow it at least; only what comes behind them is an option, whatever a word looks like.
     ///
@@ -15,8 +15,7 @@ enum Verb: String {
         switch self {
         case .ping, .beat, .quit, .stat, .reload: 0
         case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .fail, .get,
-            .peek,
-            .list, .why, .backup:
+            .peek, .list, .why, .backup, .child:
             1
         case .declare, .bind, .unbind, .pubs, .credit, .seek, .worker: 2
         case .delete, .describe: isOfGroup ? 3 : 2

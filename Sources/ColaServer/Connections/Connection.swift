@@ -18,11 +18,17 @@ protocol Connection: AnyObject {
     func reportWhenWritable()
     /// Its unfinished request is in the way of others and does not go on: say so, and close.
     func giveUp()
+    /// Nobody wants it any more: say why, and close.
+    func dismiss(because sentence: String)
+    /// Whatever the peer sends before its end is read, also if the socket fails first.
+    func keepLastWords()
     /// The server is stopping: say so, and close.
     func stop()
 }
 
 extension Connection {
+    func dismiss(because sentence: String) {}
+    func keepLastWords() {}
     /// What has no socket is ended by the server itself.
     var isLost: Bool { false }
 }

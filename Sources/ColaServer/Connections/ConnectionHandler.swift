@@ -26,6 +26,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     private var isClosing = false
     /// The peer has all that it will be sent.
     private var isWritten = false
+    private var lastWords: LastWords?
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
 
@@ -60,7 +61,20 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         guard context != nil else { return }
         context = nil
         timer?.cancel()
+        hearLastWords()
         loop.remove(self)
+    }
+
+    func keepLastWords() { lastWords = lastWords ?? context.flatMap { LastWords(of: $0.channel) } }
+
+    private func hearLastWords() {
+        guard var words = lastWords?.take() else { return }
+        lastWords = nil
+        guard !isClosing, words.readableBytes > 0 else { return }
+        let now = loop.now
+        session.receive(&words, at: now.monotonic)
+        loop.submit(session.commands, from: self, at: now)
+        session.commands = []
     }
 
     // MARK: Reading
@@ -233,6 +247,11 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     }
 
     // MARK: Stopping
+
+    func dismiss(because sentence: String) {
+        session.close(code: "unauthenticated", sentence: sentence)
+        flush()
+    }
 
     func stop() {
         session.close(code: "shutting_down", sentence: "the server is stopping; connect again in a moment")

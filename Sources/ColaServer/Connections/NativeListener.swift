@@ -125,7 +125,8 @@ struct NativeListener: Sendable {
     func add(_ channel: any Channel, _ peer: Peer) throws {
         let loop = loop.value
         var session = NativeSession(
-            channel: loop.takeChannelID(), peer: peer, access: access, configuration: configuration, now: loop.now)
+            channel: loop.takeChannelID(), peer: peer, access: access, configuration: configuration, admission: loop,
+            now: loop.now)
         if loop.connectionCount >= connectionsMax {
             session.refuseConnection(limit: connectionsMax)
         } else if let reason = loop.blocked {

@@ -18,4 +18,15 @@ protocol WorkerBroker: AnyObject {
     var turnEnded: (() -> Void)? { get set }
 }
 
-extension BrokerLoop: WorkerBroker {}
+/// The broker that the processes of workers connect to by themselves.
+protocol ConnectionBroker: AnyObject {
+    /// From here on this connection is one of a worker's process.
+    func isOfWorker(_ id: ChannelID)
+    /// How such a connection is fed, and what becomes of what it holds.
+    func tell(_ command: Command)
+    /// Closes such a connection from this side.
+    func dismiss(_ id: ChannelID, because sentence: String)
+    func work(of id: ChannelID) -> ChannelWork?
+}
+
+extension BrokerLoop: WorkerBroker, ConnectionBroker {}

@@ -10,6 +10,7 @@ extension WorkerHost: WorkerDesk {
         case .list: then(.success(.rows(rows.workers)))
         case .processes: then(.success(.rows(rows.processes)))
         case .reload(let isDryRun): reload(isDryRun: isDryRun) { then($0.map { .description($0.description) }) }
+        case .child(let channel, let request): then(answer(request, of: channel))
         case .show where supervisor.status.isEmpty, .control where supervisor.status.isEmpty:
             then(.failure(.worker(.undefined)))
         case .show(let target): then(rows.description(of: target).map { .description($0) })

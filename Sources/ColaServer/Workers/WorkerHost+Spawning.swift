@@ -33,13 +33,17 @@ extension WorkerHost {
         keeper?.send(.spawn(process, spec), descriptors: provision.descriptors)
     }
 
-    /// What a process that lives on writes is the log's.
-    func log(_ descriptor: Int32, of instance: String) {
+    /// What a process that lives on writes is the log's, and `receive` hears of it.
+    func log(_ descriptor: Int32, of instance: String, _ receive: @escaping (ByteBuffer) -> Void) {
         let logger = logger
         let lines = OutputLines { line in
             logger.info("a worker says", metadata: ["instance": "\(instance)", "line": "\(line)"])
         }
         OutputPipe.open(
-            descriptor, on: broker.eventLoop, receive: { lines.append($0.readableBytesView) }, ended: { lines.end() })
+            descriptor, on: broker.eventLoop,
+            receive: { bytes in
+                lines.append(bytes.readableBytesView)
+                receive(bytes)
+            }, ended: { lines.end() })
     }
 }

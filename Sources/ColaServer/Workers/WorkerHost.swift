@@ -38,6 +38,11 @@ final class WorkerHost {
     var leaving: [ChannelID: any WorkerSeat] = [:]
     var fed: [WorkerDefinition] = []
     var scale = WorkerScale()
+    /// Where processes connect by themselves; nil: a broker elsewhere, which knows no tokens of this host.
+    weak var connectionBroker: (any ConnectionBroker)?
+    var tokens = WorkerTokens()
+    /// Connections that have shown a token, and whose they are.
+    var owners: [ChannelID: ClientSeat] = [:]
 
     /// - Parameters:
     ///   - read: reads the settings again.
@@ -70,7 +75,7 @@ final class WorkerHost {
                 seat.definition = definition
             }
         }
-        fed = definitions.filter { $0.mode != .client && $0.queue != nil }
+        fed = definitions.filter { $0.queue != nil }
         seeWhoIsScaled()
     }
 
@@ -137,7 +142,10 @@ final class WorkerHost {
         case .failed(let process, let failure):
             guard let instance = forget(process) else { return }
             apply(.startFailed(instance, failure.description))
-        case .exited(let process, let status, let usage): exits[process] = (status, usage)
+        case .exited(let process, let status, let usage):
+            exits[process] = (status, usage)
+            guard let instance = processes[process] else { return }
+            if let ending = supervisor.ending(of: instance, by: status) { seats[instance]?.exited(ending) }
         case .swept(let process, let killed):
             // Only now nothing is left of it, and the next one may be started.
             guard let exit = exits.removeValue(forKey: process), let instance = forget(process) else { return }

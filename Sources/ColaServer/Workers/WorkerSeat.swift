@@ -19,13 +19,17 @@ protocol WorkerSeat: AnyObject {
     /// - Throws: the reason in words; nothing is left open then.
     func provide() throws(ProgramResolution.Problem) -> Provision
     func started(_ process: Int32)
-    /// The process is no more, or there never was one: what it held has to be settled.
+    /// The process is no more; what it started may still be, and is about to be killed.
+    func exited(_ ending: Ending)
+    /// Nothing is left of the process, or there never was one: what it held has to be settled.
     func ended(_ ending: Ending)
     /// The instance is no more.
     func leave()
 }
 
 extension WorkerSeat {
+    func exited(_ ending: Ending) {}
+
     func endInput() {}
 
     /// Whether a definition feeds it as its own does: then it can go on by that, else another seat takes its place.

@@ -43,6 +43,12 @@ package struct ProcessReader {
             openFiles: Self.openFiles("\(folder)/fd"), detail: detail)
     }
 
+    /// Whether there is such a process that has not ended: one that is left for its parent to collect has.
+    package func isAlive(_ processID: Int32) -> Bool {
+        guard let stat = ProcessStat(Self.contents("/proc/\(processID)/stat")) else { return false }
+        return stat.state != .zombie && stat.state != .dead
+    }
+
     /// - Parameter uptime: seconds with two decimals, a space, and what is of no use here.
     static func ticks(uptime: [UInt8], perSecond: Int64) -> Int64? {
         let words = uptime.prefix { $0 != UInt8(ascii: " ") }.split(separator: UInt8(ascii: "."))

@@ -44,13 +44,16 @@ extension Supervisor {
         switch loss {
         case .keeperLost: return .keeperLost
         case .startFailed(let sentence): return .startFailed(sentence)
-        case .exited(let status, _):
-            guard let stopping = instance.stopping else { return .exited(status) }
-            switch stopping.cause {
-            case .timeLimit: return .timedOut(status, limit: instance.definition.timeLimit ?? 0)
-            case .force: return .exited(status)
-            case .order, .startLimit, .defect: return .stopped(status, why: stopping.why)
-            }
+        case .exited(let status, _): return ending(of: instance, status)
+        }
+    }
+
+    func ending(of instance: Instance, _ status: ExitStatus) -> Ending {
+        guard let stopping = instance.stopping else { return .exited(status) }
+        switch stopping.cause {
+        case .timeLimit: return .timedOut(status, limit: instance.definition.timeLimit ?? 0)
+        case .force: return .exited(status)
+        case .order, .startLimit, .defect: return .stopped(status, why: stopping.why)
         }
     }
 

@@ -30,7 +30,7 @@ extension Supervisor {
 
     mutating func feed(_ id: InstanceID) {
         guard let instance = instances[id], !instance.isFed, !instance.isPaused, instance.stopping == nil,
-            instance.definition.queue != nil
+            instance.definition.queue != nil || instance.definition.mode == .client
         else { return }
         instances[id]?.isFed = true
         actions.append(.feed(id))

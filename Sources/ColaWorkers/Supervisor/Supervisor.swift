@@ -148,4 +148,12 @@ package struct Supervisor: Sendable {
 
     /// By which definition the process of an instance runs, or its next one will.
     package func definition(of id: InstanceID) -> WorkerDefinition? { instances[id]?.definition }
+
+    /// Whether it was told to end, or is about to be.
+    package func isStopping(_ id: InstanceID) -> Bool { instances[id]?.stopping != nil }
+
+    /// What the end of its process with that status means; nil: it has none.
+    package func ending(of id: InstanceID, by status: ExitStatus) -> Ending? {
+        instances[id].flatMap { $0.hasProcess ? ending(of: $0, status) : nil }
+    }
 }

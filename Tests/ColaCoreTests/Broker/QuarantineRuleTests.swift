@@ -26,9 +26,7 @@ import Testing
 
     /// The process behind the channel dies with all that it holds.
     private func die(_ channel: ChannelID, of scene: Scene, attemptsMax: Int = 5) {
-        scene.broker.send(.cancel(ConsumerTag(1)), from: channel)
-        scene.settle(0, .max, .failed(attempt(), .suspect(attemptsMax: attemptsMax)), from: channel)
-        scene.broker.detach(channel)
+        scene.broker.apply(.abandon(channel, attempt(), .suspect(attemptsMax: attemptsMax)))
         scene.rest()
     }
 

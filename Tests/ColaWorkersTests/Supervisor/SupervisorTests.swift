@@ -53,7 +53,7 @@ import Testing
         var scene = SupervisorScene(try SupervisorScene.definition(.client) { $0.queue = nil })
         scene.apply(.started(one, processID: 7))
         #expect(scene.states == [.ready])
-        #expect(!scene.actions.contains(.feed(one)))
+        #expect(scene.actions.contains(.feed(one)))
     }
 
     @Test func whatIsHeldBackByTheBrokerIsBlocked() throws {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Iterator, Optional, Sequence, Union
 
+from . import _token as tokens
 from . import _verbs as verbs
 from ._address import Address
 from ._connection import Connection
 from ._consumer import Consumer, Delivery
 from ._errors import ConnectionLost
+from ._greeting import Greeting
 from ._message import Message
 from ._publisher import Publisher
 from ._reconnect import Reconnect, policy_of
@@ -36,12 +38,15 @@ def connect(
     need: Sequence[str] = (),
     vhost: Optional[str] = None,
     reconnect: Union[bool, Reconnect] = False,
+    token: Optional[str] = None,
 ) -> Client:
     """Connects to a server.
 
     - url: ``unix:///path/cola.sock`` or ``tcp://[user:password@]host[:port]``; else the environment's ``COLA_URL``,
       else ``unix://./cola-data/cola.sock``.
     - user, password: for TCP; ``guest`` where none is given. A Unix socket asks for none.
+    - token: of a process that a server runs as a worker, good for one connection. Where no URL is given, the first
+      connection of such a process finds it by itself (``COLA_TOKEN_FD``).
     - client: a name for listings. heartbeat: seconds, 0 for none. need: features to insist on.
     - vhost: the virtual host to work in; None: ``/``.
     - timeout: seconds to wait for the connection and for each answer; None waits for ever.
@@ -53,10 +58,12 @@ def connect(
       ``unsupported_feature``; ValueError for a URL that cannot be read.
     """
     address = Address(url)
-    hello = verbs.hello(*address.login(user, password), vhost, client, heartbeat, need)
+    greeting = Greeting(*address.login(user, password), vhost, client, heartbeat, need)
+    greeting.token = tokens.take() if token is None and url is None else token
 
     def open() -> Opened:
         connection = Connection(address.open(timeout), f"the server at {address.shown}", Delivery)
+        hello = greeting.hello()
         try:
             return connection, hello.read(connection.call(hello.label, hello.encode, timeout))
         except ConnectionLost:

@@ -59,7 +59,25 @@ class Delivery(Message):
         """Not to be delivered again: a dead letter, if its queue says where those go."""
         self._settle("reject")
 
-    def _settle(self, verb: str, delay: Optional[int] = None) -> None:
+    def fail(
+        self,
+        attempts: Optional[int] = None,
+        delay: Optional[Duration] = None,
+        detail: Optional[str] = None,
+        output: Optional[str] = None,
+        default: bool = False,
+    ) -> None:
+        """A failed attempt, which the message remembers.
+
+        - attempts: tried again after ``delay`` (milliseconds, or a timedelta) unless so many have failed now; then, or
+          where it is not said, a dead letter, or parked where the queue names no place for those.
+        - detail, output: why, and what there is to read about it; at most 8,192 bytes together.
+        - default: a ``retry`` of the queue goes before ``attempts`` and ``delay``.
+        """
+        line = requests.failed_attempt(self.delivery, attempts, delay, default, detail, output)
+        self._settle("fail", line=line)
+
+    def _settle(self, verb: str, delay: Optional[int] = None, line: Optional[bytes] = None) -> None:
         connection = self._connection
         if connection is None:
             return
@@ -70,6 +88,9 @@ class Delivery(Message):
         if consumer is not None and not consumer.may_settle(self):
             return
         try:
+            if line is not None:
+                connection.send_untagged(line, settled=1)
+                return
             if verb != "ack":
                 connection.settle(verb, self.delivery, self.delivery, delay)
                 return

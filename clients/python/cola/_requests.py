@@ -68,8 +68,9 @@ def hello(
     client: Optional[str] = None,
     heartbeat: Optional[int] = None,
     need: Sequence[str] = (),
+    token: Optional[str] = None,
 ) -> bytes:
-    options: List[_Option] = [(b"user", user), (b"password", password), (b"vhost", vhost)]
+    options: List[_Option] = [(b"user", user), (b"password", password), (b"token", token), (b"vhost", vhost)]
     options += [(b"client", client), (b"heartbeat", heartbeat), (b"need", ",".join(need) or None)]
     return _line(b"hello", (str(version),), tag, *options)
 
@@ -324,8 +325,11 @@ def settle(
     verb: str, first: int, last: int, tag: Optional[int] = None, delay: Optional[int] = None
 ) -> bytes:
     """``ack``, ``nack``, ``reject`` of the deliveries from ``first`` to ``last``; ``delay`` is for ``nack``."""
-    words = (str(first) if first == last else f"{first}-{last}",)
-    return _line(verb.encode(), words, tag, (b"delay", delay))
+    return _line(verb.encode(), (_range(first, last),), tag, (b"delay", delay))
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def fail(
@@ -346,11 +350,35 @@ def fail(
     output: Optional[str] = None,
 ) -> bytes:
     """What became of deliveries that a process did not bring to an end."""
-    words = (str(first) if first == last else f"{first}-{last}",)
     options = ((b"end", end), (b"then", then), (b"delay", delay), (b"attempts", attempts))
     rule = ((b"default", b"yes" if default else None), (b"began", began))
     story = ((b"ended", ended), (b"worker", worker), (b"pid", pid), (b"detail", detail), (b"output", output))
-    return _line(b"fail", words, tag, *options, *rule, *story)
+    return _line(b"fail", (_range(first, last),), tag, *options, *rule, *story)
+
+
+def failed_attempt(
+    delivery: int,
+    attempts: Optional[int],
+    delay: Optional[Duration],
+    default: bool,
+    detail: Optional[str],
+    output: Optional[str],
+) -> bytes:
+    """Of a program that could not do it: to be tried again, if ``attempts`` are more than one, or not."""
+    if attempts is None or attempts == 1:
+        return fail(delivery, delivery, "refused", "bury", detail=detail, output=output)
+    wait = None if delay is None else milliseconds(delay)
+    return fail(
+        delivery,
+        delivery,
+        "refused",
+        "retry",
+        delay=wait,
+        attempts=attempts,
+        default=default,
+        detail=detail,
+        output=output,
+    )
 
 
 def get(name: str, tag: Optional[int] = None, ack: Optional[str] = None) -> bytes:
@@ -405,6 +433,16 @@ def worker(
     """``target``: the name of a worker, or that with ``/`` and the number of an instance."""
     options = ((b"min", least), (b"max", most), (b"signal", signal))
     return _line(b"worker", (operation, target), tag, *options)
+
+
+def child_token(tag: Optional[int] = None) -> bytes:
+    return _line(b"child", ("token",), tag)
+
+
+def child_ended(
+    process: int, tag: Optional[int] = None, code: Optional[int] = None, signal: Optional[str] = None
+) -> bytes:
+    return _line(b"child", ("ended", str(process)), tag, (b"code", code), (b"signal", signal))
 
 
 def backup(path: str, tag: Optional[int] = None, as_file: bool = False, replace: bool = False) -> bytes:

@@ -80,10 +80,11 @@ def hello(
     client: Optional[str],
     heartbeat: int,
     need: Sequence[str],
+    token: Optional[str] = None,
 ) -> Request[Welcome]:
     return Request(
         "hello",
-        lambda tag: requests.hello(tag, 1, user, password, vhost, client, heartbeat or None, need),
+        lambda tag: requests.hello(tag, 1, user, password, vhost, client, heartbeat or None, need, token),
         lambda call: _welcome(_ok(call)),
     )
 
@@ -635,6 +636,22 @@ def kill_worker(name: str, instance: Optional[int] = None, *, signal: Optional[s
 def scale_worker(name: str, least: int, most: Optional[int] = None) -> Request[None]:
     """So many processes, whatever the settings say: ``least`` exactly, or up to ``most`` by what waits."""
     return _worker("scale", name, None, least=least, most=most)
+
+
+def child_token() -> Request[str]:
+    """One more token, for a process that this one, of a worker, starts itself."""
+    return Request(
+        "child token", requests.child_token, lambda call: from_bytes(_ok(call).options.get("token", b""))
+    )
+
+
+def child_ended(process: int, code: int) -> Request[None]:
+    """- code: of its exit; below 0 the number of the signal that ended it, as `multiprocessing` has it."""
+    return Request(
+        f"end of process {process}",
+        lambda tag: requests.child_ended(process, tag, code if code >= 0 else None, None if code >= 0 else str(-code)),
+        _nothing,
+    )
 
 
 def _worker(

@@ -23,7 +23,7 @@ def encode(r: Dict[str, Any]) -> bytes:
     arguments = dict(r.get("arguments", []))
     said = requests.Properties(*(r.get(member) for member in PROPERTIES))
     if verb == "hello":
-        names = ("version", "user", "password", "vhost", "client", "heartbeat", "need")
+        names = ("version", "user", "password", "vhost", "client", "heartbeat", "need", "token")
         return requests.hello(t, **{name: r[name] for name in names if name in r})
     if verb in ("ping", "beat", "quit", "stat"):
         return requests.simple(verb, t)
@@ -87,6 +87,10 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.peek(name, t, start, r.get("count"), r.get("partition"), r.get("priority"))
     if verb == "commit":
         return requests.commit(name, r["group"], r["offset"], t, r.get("partition"))
+    if verb == "child" and "process" in r:
+        return requests.child_ended(r["process"], t, r.get("code"), r.get("signal"))
+    if verb == "child":
+        return requests.child_token(t)
     target = f"{name}/{r['instance']}" if "instance" in r else name
     if verb == "describe":
         return requests.describe([r["kind"], target, *([r["group"]] if "group" in r else [])], t)
@@ -111,7 +115,7 @@ def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
         "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
-        "cancel seek ack nack reject fail get peek commit list describe why stat backup worker reload".split()
+        "cancel seek ack nack reject fail get peek commit list describe why stat backup worker reload child".split()
     )
 
 

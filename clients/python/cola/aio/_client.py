@@ -16,10 +16,12 @@ from typing import (
 )
 
 from .. import _requests as requests
+from .. import _token as tokens
 from .. import _verbs as verbs
 from .._address import Address
 from .._answers import Ok
 from .._errors import ConnectionLost
+from .._greeting import Greeting
 from .._message import Message
 from .._reconnect import Reconnect, policy_of
 from .._requests import Start
@@ -49,12 +51,15 @@ def connect(
     need: Sequence[str] = (),
     vhost: Optional[str] = None,
     reconnect: Union[bool, Reconnect] = False,
+    token: Optional[str] = None,
 ) -> Connecting:
     """Connects to a server: ``await connect()``, or ``async with connect() as client``.
 
     - url: ``unix:///path/cola.sock`` or ``tcp://[user:password@]host[:port]``; else the environment's ``COLA_URL``,
       else ``unix://./cola-data/cola.sock``.
     - user, password: for TCP; ``guest`` where none is given. A Unix socket asks for none.
+    - token: of a process that a server runs as a worker, good for one connection. Where no URL is given, the first
+      connection of such a process finds it by itself (``COLA_TOKEN_FD``).
     - client: a name for listings. heartbeat: seconds, 0 for none. need: features to insist on.
     - vhost: the virtual host to work in; None: ``/``.
     - timeout: seconds to wait for the connection and for each answer; None waits for ever.
@@ -66,10 +71,12 @@ def connect(
       ``unsupported_feature``; ValueError for a URL that cannot be read.
     """
     address = Address(url)
-    hello = verbs.hello(*address.login(user, password), vhost, client, heartbeat, need)
+    greeting = Greeting(*address.login(user, password), vhost, client, heartbeat, need)
+    greeting.token = tokens.take() if token is None and url is None else token
 
     async def open() -> Opened:
         connection = await Connection.open(address, Delivery, timeout)
+        hello = greeting.hello()
         try:
             return connection, hello.read(await connection.call(hello.label, hello.encode, timeout))
         except ConnectionLost:

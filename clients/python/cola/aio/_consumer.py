@@ -57,7 +57,19 @@ class Delivery(Message):
         """Not to be delivered again: a dead letter, if its queue says where those go."""
         await self._settle("reject")
 
-    async def _settle(self, verb: str, delay: Optional[int] = None) -> None:
+    async def fail(
+        self,
+        attempts: Optional[int] = None,
+        delay: Optional[Duration] = None,
+        detail: Optional[str] = None,
+        output: Optional[str] = None,
+        default: bool = False,
+    ) -> None:
+        """A failed attempt, which the message remembers; see ``fail`` of ``cola.Delivery``."""
+        line = requests.failed_attempt(self.delivery, attempts, delay, default, detail, output)
+        await self._settle("fail", line=line)
+
+    async def _settle(self, verb: str, delay: Optional[int] = None, line: Optional[bytes] = None) -> None:
         connection = self._connection
         if connection is None:
             return
@@ -66,7 +78,9 @@ class Delivery(Message):
         self._is_settled = True
         if self._consumer is not None and not self._consumer.may_settle(self):
             return
-        if verb == "ack":
+        if line is not None:
+            connection.send_untagged(line, settled=1)
+        elif verb == "ack":
             connection.ack(self.delivery, self.delivery)
         else:
             connection.settle(verb, self.delivery, self.delivery, delay)
