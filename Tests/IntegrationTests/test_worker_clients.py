@@ -312,3 +312,74 @@ def test_who_is_paused_gets_nothing_and_goes_on_where_it_was(client_worker):
     cola("workers", "resume", "w", url=broker.unix).succeeds()
     until(lambda: counts(broker, "done")["ready"] == 2, "it goes on")
     assert row(broker)["starts"] == starts
+
+
+# Functions of Python as workers
+
+TASKS = """
+import os, signal
+import cola
+
+@cola.worker("work", prefetch=20, attempts=3, delay=20, result_queue="done")
+def work(message):
+    text = message.text
+    if text == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if text == "segv":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if text == "exit":
+        os._exit(3)
+    if text == "raise":
+        raise KeyError("no such thing")
+    if text == "retry":
+        raise cola.Retry(30, "not yet")
+    if text == "reject":
+        raise cola.Reject("never")
+    return text
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_functions_are_workers_and_each_death_finds_its_message(client_worker, tmp_path, method):
+    (tmp_path / "tasks.py").write_text(TASKS)
+    broker = client_worker(
+        "", "  queue: work\n  retry: {attempts: 3}\n",
+        f"'-m', 'cola', 'worker', 'tasks', '--processes', '3', '--start-method', '{method}'")
+    cola("declare", "queue", "done", url=broker.unix).succeeds()
+    until(lambda: row(broker)["state"] == "ready", "it is ready")
+    bad = ["kill", "segv", "exit", "raise", "retry", "reject"]
+    bodies = [str(number) for number in range(300)]
+    publish(broker, "work", bodies[:100] + bad + bodies[100:])
+    until(lambda: ready(broker, "cola.parked.work") == len(bad) and is_idle(broker, "work"), "all is done", 120)
+    assert sorted(done(broker)) == sorted(bodies)
+    assert row(broker)["starts"] == 1, "only its children have died"
+    last = {message["body"]: attempts(message)[-1].split(" ") for message in peek(broker, "cola.parked.work")}
+    assert sorted(last) == sorted(bad)
+    ends = {body: (words[2], words[5]) for body, words in last.items()}
+    assert ends == {
+        "kill": ("killed", "killed%20by%20SIGKILL"), "segv": ("killed", "killed%20by%20SIGSEGV"),
+        "exit": ("exited", "exit%20code%203"), "raise": ("refused", "KeyError:%20'no%20such%20thing'"),
+        "retry": ("refused", "not%20yet"), "reject": ("refused", "never")}
+    assert "Traceback" in last["raise"][6] and all(words[3] == "w" for words in last.values())
+
+
+def test_one_function_in_one_process_is_the_instance_itself(client_worker, tmp_path):
+    (tmp_path / "tasks.py").write_text(TASKS)
+    broker = client_worker("", "  queue: work\n  retry: {attempts: 2}\n", "'-m', 'cola', 'worker', 'tasks:work'")
+    cola("declare", "queue", "done", url=broker.unix).succeeds()
+    publish(broker, "work", ["1", "2", "kill", "3"])
+    until(lambda: ready(broker, "cola.parked.work") == 1 and is_idle(broker, "work"), "all is done", 60)
+    assert sorted(done(broker)) == ["1", "2", "3"]
+    assert row(broker)["starts"] >= 3 and row(broker)["threads"] == 1
+
+
+def test_children_end_in_order_with_their_worker(client_worker, tmp_path):
+    (tmp_path / "tasks.py").write_text(TASKS)
+    broker = client_worker("", "  queue: work\n", "'-m', 'cola', 'worker', 'tasks', '--processes', '3'")
+    until(lambda: sum(each["consumers"] for each in connections(broker)) == 3, "all consume")
+    master = row(broker)["pid"]
+    children = [each["pid"] for each in connections(broker) if each["worker"] and each["pid"] != master]
+    assert len(children) == 3
+    cola("workers", "stop", "w", url=broker.unix).succeeds()
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in [master, *children]), "all have ended", 8)
+    assert rows(broker) == []

@@ -42,6 +42,8 @@ from ._message import Message
 from ._publisher import Publisher
 from ._queue import JoinableQueue, Queue, SimpleQueue
 from ._reconnect import Reconnect
+from ._worker import Reject, Retry, Worker, worker
+from ._workers import run_workers
 
 __version__ = "0.1.0"
 
@@ -72,6 +74,8 @@ __all__ = [
     "Publisher",
     "Queue",
     "Reconnect",
+    "Reject",
+    "Retry",
     "ShuttingDown",
     "SimpleQueue",
     "StaleDelivery",
@@ -80,5 +84,8 @@ __all__ = [
     "UnknownDelivery",
     "Unreachable",
     "Unroutable",
+    "Worker",
     "connect",
+    "run_workers",
+    "worker",
 ]
