@@ -173,12 +173,19 @@ extension Client {
     /// - Parameters:
     ///   - target: the queue for all of them; nil: each where it died.
     ///   - count: at most so many; nil: all that wait.
-    /// - Returns: how many were moved.
+    ///   - rate: at most so many in a second, 1 to 1,000,000; nil: as fast as it goes.
+    ///   - filter: those that it includes.
+    /// - Returns: how many were moved, when all of them were. It stops when the connection ends.
     @discardableResult public func redrive(
-        _ queue: String, to target: String? = nil, count: Int? = nil
+        _ queue: String, to target: String? = nil, count: Int? = nil, rate: Int? = nil,
+        where filter: DeadLetterFilter = DeadLetterFilter()
     ) async throws -> Int {
-        try await self.count(
-            of: "messages", .redrive(queue, to: target, count: count), "redrive of '\(queue)'")
+        var redrive = ClientRequest.Redrive(queue)
+        redrive.target = target
+        redrive.count = count
+        redrive.rate = rate
+        filter.describe(in: &redrive)
+        return try await self.count(of: "messages", .redrive(redrive), "redrive of '\(queue)'")
     }
 
     /// Sets the group's position: the offset that it reads next in the partition.

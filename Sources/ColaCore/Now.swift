@@ -6,8 +6,12 @@ package struct Instant: Identifier {
     /// - Returns: the instant `milliseconds` later; the far future where that is beyond the range.
     package func advanced(byMilliseconds milliseconds: Int64) -> Instant {
         let (nanoseconds, tooLong) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        return tooLong ? Instant(.max) : advanced(byNanoseconds: nanoseconds)
+    }
+
+    package func advanced(byNanoseconds nanoseconds: Int64) -> Instant {
         let (sum, tooLate) = rawValue.addingReportingOverflow(nanoseconds)
-        return Instant(tooLong || tooLate ? .max : sum)
+        return Instant(tooLate ? .max : sum)
     }
 }
 

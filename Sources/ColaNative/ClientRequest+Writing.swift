@@ -39,7 +39,7 @@ extension ClientRequest {
         case .bind(let binding): words("bind", binding.exchange, binding.name, to: &buffer)
         case .unbind(let binding): words("unbind", binding.exchange, binding.name, to: &buffer)
         case .purge(let name): words("purge", name, to: &buffer)
-        case .redrive(let name, _, _): words("redrive", name, to: &buffer)
+        case .redrive(let redrive): words("redrive", redrive.name, to: &buffer)
         case .publishBatch(let routingKey, _, _, _, let bodies):
             words("pubs", routingKey, "\(bodies.count)", to: &buffer)
         case .consume(let consume): words("consume", consume.name, to: &buffer)
@@ -103,15 +103,8 @@ extension ClientRequest {
             option("key", binding.key, to: &buffer)
             if binding.isToExchange { option("to", "exchange", to: &buffer) }
             option("match", binding.match, to: &buffer)
-            for header in binding.headers {
-                buffer.writeStaticString(" h.")
-                Escape.write(header.name, to: &buffer, as: .headerName)
-                buffer.writeStaticString("=")
-                Escape.write(header.value, to: &buffer, as: .optionValue)
-            }
-        case .redrive(_, let target, let count):
-            option("to", target, to: &buffer)
-            option("count", count, to: &buffer)
+            headers(binding.headers, to: &buffer)
+        case .redrive(let redrive): options(redrive, to: &buffer)
         case .publishBatch(_, let exchange, let isMandatory, let properties, _):
             option("x", exchange, to: &buffer)
             if !isMandatory { option("mandatory", "no", to: &buffer) }
@@ -163,6 +156,29 @@ extension ClientRequest {
         if attempt.process > 0 { option("pid", attempt.process, to: &buffer) }
         if !attempt.detail.isEmpty { option("detail", attempt.detail, to: &buffer) }
         if !attempt.output.isEmpty { option("output", attempt.output.joined(separator: "\n"), to: &buffer) }
+    }
+
+    private func options(_ redrive: Redrive, to buffer: inout ByteBuffer) {
+        option("to", redrive.target, to: &buffer)
+        option("count", redrive.count, to: &buffer)
+        option("rate", redrive.rate, to: &buffer)
+        option("reason", redrive.reason, to: &buffer)
+        option("from", redrive.queue, to: &buffer)
+        option("end", redrive.end, to: &buffer)
+        option("key", redrive.key, to: &buffer)
+        option("text", redrive.text, to: &buffer)
+        option("older-than", redrive.oldest, to: &buffer)
+        option("younger-than", redrive.youngest, to: &buffer)
+        headers(redrive.headers, to: &buffer)
+    }
+
+    private func headers(_ headers: [Pair], to buffer: inout ByteBuffer) {
+        for header in headers {
+            buffer.writeStaticString(" h.")
+            Escape.write(header.name, to: &buffer, as: .headerName)
+            buffer.writeStaticString("=")
+            Escape.write(header.value, to: &buffer, as: .optionValue)
+        }
     }
 
     private func options(of consume: Consume, to buffer: inout ByteBuffer) {

@@ -36,7 +36,7 @@ package enum ClientRequest: Equatable, Sendable {
     case bind(Binding)
     case unbind(Binding)
     case purge(String)
-    case redrive(String, to: String? = nil, count: Int? = nil)
+    case redrive(Redrive)
     /// Several messages in one request and one transaction.
     case publishBatch(
         routingKey: String, exchange: String?, isMandatory: Bool, properties: PublishProperties = PublishProperties(),
@@ -165,6 +165,26 @@ package enum ClientRequest: Equatable, Sendable {
             self.name = name
             self.key = key
         }
+    }
+
+    package struct Redrive: Equatable, Sendable {
+        package var name: String
+        package var target: String?
+        package var count: Int?
+        /// In a second.
+        package var rate: Int?
+        package var reason: String?
+        package var queue: String?
+        package var end: String?
+        package var key: String?
+        package var text: String?
+        /// Milliseconds.
+        package var oldest: Int64?
+        /// Milliseconds.
+        package var youngest: Int64?
+        package var headers: [Pair] = []
+
+        package init(_ name: String) { self.name = name }
     }
 
     package struct Consume: Equatable, Sendable {

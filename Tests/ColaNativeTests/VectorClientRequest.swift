@@ -38,7 +38,7 @@ struct VectorClientRequest {
         case "bind": return .bind(binding())
         case "unbind": return .unbind(binding())
         case "purge": return .purge(name)
-        case "redrive": return .redrive(name, to: text("to"), count: number("count"))
+        case "redrive": return .redrive(redrive)
         case "pubs":
             return .publishBatch(
                 routingKey: text("routing_key") ?? "", exchange: text("x"),
@@ -101,6 +101,22 @@ struct VectorClientRequest {
         case "kill": return .kill(signal: text("signal"))
         default: throw Vectors.Unknown(what: "worker \(fields)")
         }
+    }
+
+    private var redrive: ClientRequest.Redrive {
+        var redrive = ClientRequest.Redrive(name)
+        redrive.target = text("to")
+        redrive.count = number("count")
+        redrive.rate = number("rate")
+        redrive.reason = text("reason")
+        redrive.queue = text("from")
+        redrive.end = text("end")
+        redrive.key = text("key")
+        redrive.text = text("text")
+        redrive.oldest = long("older_than")
+        redrive.youngest = long("younger_than")
+        redrive.headers = pairs("headers")
+        return redrive
     }
 
     /// What is described or steered: of an instance with its number behind the name of its worker.

@@ -54,7 +54,9 @@ struct VectorRequest {
         case "bind": .bind(try binding())
         case "unbind": .unbind(try binding())
         case "purge": .purge(name: name)
-        case "redrive": .redrive(name: name, target: text("to"), count: number("count"))
+        case "redrive":
+            .redrive(
+                name: name, target: text("to"), count: number("count"), filter: deathFilter, rate: number("rate"))
         case "credit": .grant(consumer, count: number("n") ?? -1)
         case "cancel": .cancel(consumer)
         case "seek": .seek(consumer, partition: number("partition"), Self.position(text("to") ?? ""))
@@ -96,6 +98,21 @@ struct VectorRequest {
                 priority: UInt8(number("priority") ?? 0))
         default: throw Vectors.Unknown(what: verb)
         }
+    }
+
+    private var deathFilter: DeathFilter {
+        var filter = DeathFilter()
+        filter.reason = text("reason").flatMap(DeathReason.init)
+        filter.queue = text("from")
+        filter.end = text("end").flatMap(Attempt.End.init)
+        filter.key = text("key").map { Array($0.utf8) }
+        filter.text = text("text").map { Array($0.utf8) }
+        filter.oldest = Vectors.number(fields["older_than"])
+        filter.youngest = Vectors.number(fields["younger_than"])
+        filter.headers = Vectors.texts(fields["headers"]).map {
+            DeathFilter.Header(name: Array($0.0.utf8), value: Array($0.1.utf8))
+        }
+        return filter
     }
 
     static func position(_ text: String) -> Consume.Position {

@@ -91,9 +91,11 @@ extension Broker {
     }
 
     /// The message of the lane whose turn it is, after those that have expired are gone.
-    func next(of lane: Lane, at now: Now) -> Next {
+    ///
+    /// - Parameter position: what came back below this is passed over.
+    func next(of lane: Lane, from position: Offset = Offset(0), at now: Now) -> Next {
         while true {
-            let next = first(of: lane)
+            let next = first(of: lane, from: position)
             guard lane.nextExpiry != nil, case .found(let found) = next, found.entry.expires <= now.wall else {
                 return next
             }
@@ -104,20 +106,20 @@ extension Broker {
     }
 
     /// The first message of the lane: those that came back first, for they are the older ones.
-    private func first(of lane: Lane) -> Next {
+    private func first(of lane: Lane, from position: Offset) -> Next {
         if lane.reading != nil { return .waiting }
-        while let release = lane.cursor.released.first {
+        while let release = lane.cursor.release(atOrAfter: position) {
             switch lane.log.place(atOrAfter: release.offset) {
             case .cached(let index):
                 let chunk = lane.log.window[index]
                 if let entry = chunk.segment.entry(at: release.offset) {
                     return .found(Found(lane: lane, chunk: chunk, entry: entry, origin: .released))
                 }
-                dropReleased(lane)
+                dropReleased(release.offset, of: lane)
             case .stored:
                 read(from: release.offset, below: release.offset.next, for: lane)
                 return .waiting
-            case .end: dropReleased(lane)
+            case .end: dropReleased(release.offset, of: lane)
             }
         }
         while true {
@@ -166,8 +168,9 @@ extension Broker {
         return nil
     }
 
-    private func dropReleased(_ lane: Lane) {
-        lane.cursor.dropReleased()
+    /// Damage took it.
+    func dropReleased(_ offset: Offset, of lane: Lane) {
+        lane.cursor.dropReleased(offset)
         lane.log.messages -= 1
         touch(lane)
     }
@@ -357,8 +360,8 @@ extension SharedCursor {
     mutating func take(_ found: Broker.Found) {
         switch found.origin {
         case .fresh: take(found.entry.offset)
-        case .released: _ = takeReleased()
-        case .suspect: _ = takeSuspect()
+        case .released: _ = takeReleased(found.entry.offset)
+        case .suspect: _ = takeSuspect(found.entry.offset)
         }
     }
 }

@@ -18,6 +18,7 @@ extension Broker {
         peeking.removeAll { $0 === channel }
         stalled.removeAll { $0 === channel }
         redrives.removeAll { $0.channel === channel }
+        timers.cancel(.redrive(id))
         abandonBackup(of: channel)
     }
 

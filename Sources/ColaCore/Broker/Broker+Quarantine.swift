@@ -105,9 +105,11 @@ extension Broker {
     }
 
     /// The first suspect of the lane, after those that have expired are gone.
-    func nextSuspect(of lane: Lane, at now: Now) -> Next {
+    ///
+    /// - Parameter position: those below are passed over.
+    func nextSuspect(of lane: Lane, from position: Offset = Offset(0), at now: Now) -> Next {
         while true {
-            let next = firstSuspect(of: lane)
+            let next = firstSuspect(of: lane, from: position)
             guard lane.nextExpiry != nil, case .found(let found) = next, found.entry.expires <= now.wall else {
                 return next
             }
@@ -117,8 +119,8 @@ extension Broker {
         }
     }
 
-    private func firstSuspect(of lane: Lane) -> Next {
-        while let suspect = lane.cursor.suspects.first {
+    private func firstSuspect(of lane: Lane, from position: Offset) -> Next {
+        while let suspect = lane.cursor.suspect(atOrAfter: position) {
             if lane.reading != nil { return .waiting }
             switch lane.log.place(atOrAfter: suspect.offset) {
             case .cached(let index):
@@ -126,19 +128,19 @@ extension Broker {
                 if let entry = chunk.segment.entry(at: suspect.offset) {
                     return .found(Found(lane: lane, chunk: chunk, entry: entry, origin: .suspect))
                 }
-                dropSuspect(lane)
+                dropSuspect(suspect.offset, of: lane)
             case .stored:
                 read(from: suspect.offset, below: suspect.offset.next, for: lane)
                 return .waiting
-            case .end: dropSuspect(lane)
+            case .end: dropSuspect(suspect.offset, of: lane)
             }
         }
         return .none
     }
 
-    /// Damage took the first of the suspects.
-    func dropSuspect(_ lane: Lane) {
-        lane.cursor.dropSuspect()
+    /// Damage took the suspect.
+    func dropSuspect(_ offset: Offset, of lane: Lane) {
+        lane.cursor.dropSuspect(offset)
         lane.log.messages -= 1
         touch(lane)
     }

@@ -31,18 +31,11 @@ extension Broker {
         if result.request.from == lane.cursor.fresh, let next = nextOffset(after: result) {
             lane.cursor.skip(to: next)
         }
-        if let release = lane.cursor.released.first, result.request.from == release.offset,
-            case .stored = lane.log.place(atOrAfter: release.offset)
-        {
-            // It came back, and now the store has it no more: damage took it.
-            lane.cursor.dropReleased()
-            lane.log.messages -= 1
-            touch(lane)
-        }
-        if let suspect = lane.cursor.suspects.first, result.request.from == suspect.offset,
-            case .stored = lane.log.place(atOrAfter: suspect.offset)
-        {
-            dropSuspect(lane)
+        let from = result.request.from
+        if case .stored = lane.log.place(atOrAfter: from) {
+            // What came back, and now the store has no more, damage took.
+            if lane.cursor.release(atOrAfter: from)?.offset == from { dropReleased(from, of: lane) }
+            if lane.cursor.suspect(atOrAfter: from)?.offset == from { dropSuspect(from, of: lane) }
         }
         if let release = lane.cursor.doomed.first, result.request.from == release.offset,
             case .stored = lane.log.place(atOrAfter: release.offset)

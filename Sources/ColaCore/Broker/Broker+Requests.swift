@@ -113,8 +113,8 @@ extension Broker {
             binding.host = host.name
             unbind(binding, id, for: channel, in: host)
         case .purge(let name): purge(name, id, for: channel, in: host)
-        case .redrive(let name, let target, let count):
-            redrive(name, to: target, count, id, for: channel, in: host, at: now)
+        case .redrive(let name, let target, let count, let filter, let rate):
+            redrive(name, to: target, count, filter, rate: rate, id, for: channel, in: host, at: now)
         case .commitOffset(let topic, let partition, let group, let next):
             commitOffset(topic, partition, group, next, id, for: channel, in: host)
         case .publish, .settle, .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list,

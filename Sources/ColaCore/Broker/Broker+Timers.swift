@@ -25,6 +25,7 @@ extension Broker {
             case .deduplication(let log):
                 forgetSeen(of: log, at: now)
                 if sweepBudget <= 0 { return }
+            case .redrive(let id): for redrive in redrives where redrive.channel.id == id { redrive.isResting = false }
             }
         }
     }

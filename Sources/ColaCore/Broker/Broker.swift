@@ -206,7 +206,9 @@ package final class Broker {
     package var nextDeadline: Instant? {
         if !refreshing.isEmpty { return Instant(0) }
         // With much to commit the next slice waits for the commit, and during an alarm for its end.
-        if canSweep, isScheduleDue || redrives.contains(where: { !$0.queue.isReading }) { return Instant(0) }
+        if canSweep, isScheduleDue || redrives.contains(where: { !$0.isResting && !$0.queue.isReading }) {
+            return Instant(0)
+        }
         if canSweep || hasDropsLeft && hasRoomToGather, !sweeping.isEmpty { return Instant(0) }
         return timers.next
     }

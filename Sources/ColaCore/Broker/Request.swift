@@ -19,8 +19,8 @@ package enum Request: Sendable {
     case unbind(BindingDefinition)
     case purge(name: String)
     /// Moves messages out of a queue that collects dead or parked ones: each to the queue it died in, or all to
-    /// `target`.
-    case redrive(name: String, target: String?, count: Int?)
+    /// `target`; those that fit the filter, at most `count` of them, `rate` in a second.
+    case redrive(name: String, target: String?, count: Int?, filter: DeathFilter = DeathFilter(), rate: Int? = nil)
     case consume(Consume)
     case grant(ConsumerTag, count: Int)
     case cancel(ConsumerTag)

@@ -10,4 +10,6 @@ enum TimerKey: Hashable, Sendable {
     case retention(LogID)
     /// The oldest ids of a deduplication window may be forgotten, by the first log of its queue or topic.
     case deduplication(LogID)
+    /// The next message of a redrive with a rate may go, by the channel that asked for it.
+    case redrive(ChannelID)
 }

@@ -4,14 +4,14 @@
 ///         ``WordList``; TIME of the first, in milliseconds since 1970; exchange and routing key as the message was
 ///         published with
 /// Source: RabbitMQ, "Dead Letter Exchanges", the header `x-death`
-struct DeathHistory: Equatable, Sendable {
-    struct Event: Equatable, Sendable {
-        var reason: String
-        var count: Int
-        var time: Timestamp
-        var queue: String
-        var exchange: String
-        var routingKey: String
+package struct DeathHistory: Equatable, Sendable {
+    package struct Event: Equatable, Sendable {
+        package var reason: String
+        package var count: Int
+        package var time: Timestamp
+        package var queue: String
+        package var exchange: String
+        package var routingKey: String
     }
 
     private(set) var events: [Event] = []
@@ -79,7 +79,8 @@ extension DeathHistory.Event {
         return WordList.join(words)
     }
 
-    init?(_ value: ArraySlice<UInt8>) {
+    /// Nil if it is not what stands in such a header.
+    package init?(_ value: ArraySlice<UInt8>) {
         let words = WordList.split(value)
         guard words.count == 6, let count = Int(words[1]), let time = Int64(words[2]) else { return nil }
         self.init(

@@ -1,5 +1,5 @@
 /// Why a message left its queue without having been consumed. Source: RabbitMQ, "Dead Letter Exchanges"
-enum DeathReason: String, Sendable {
+package enum DeathReason: String, CaseIterable, Sendable {
     case expired
     case maxLength = "maxlen"
     case rejected

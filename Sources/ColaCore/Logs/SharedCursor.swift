@@ -154,20 +154,46 @@ package struct SharedCursor {
         fresh = max(fresh, offset)
     }
 
-    /// The message that came back first in the order of the log is handed out again.
-    package mutating func takeReleased() -> Release {
-        let release = released.removeFirst()
+    /// The first of those that came back at or above `offset`.
+    package func release(atOrAfter offset: Offset) -> Release? { Self.first(atOrAfter: offset, in: released) }
+
+    /// The same of the suspects.
+    package func suspect(atOrAfter offset: Offset) -> Release? { Self.first(atOrAfter: offset, in: suspects) }
+
+    private static func first(atOrAfter offset: Offset, in releases: [Release]) -> Release? {
+        guard let first = releases.first, first.offset < offset else { return releases.first }
+        let index = index(atOrAfter: offset, in: releases)
+        return index < releases.count ? releases[index] : nil
+    }
+
+    private static func index(atOrAfter offset: Offset, in releases: [Release]) -> Int {
+        var (low, high) = (0, releases.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if releases[middle].offset < offset { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// - Parameter offset: of one that is there; nil: the first.
+    private static func remove(_ offset: Offset?, from releases: inout [Release]) -> Release {
+        guard let offset, releases[0].offset != offset else { return releases.removeFirst() }
+        let index = index(atOrAfter: offset, in: releases)
+        precondition(index < releases.count && releases[index].offset == offset, "\(offset) did not come back")
+        return releases.remove(at: index)
+    }
+
+    /// The message that came back is handed out again; if none is named, the first in the order of the log.
+    package mutating func takeReleased(_ offset: Offset? = nil) -> Release {
+        let release = Self.remove(offset, from: &released)
         deliveries[release.offset] = release.deliveries
         leasedCount += 1
         return release
     }
 
     /// The message that came back cannot be read any more.
-    package mutating func dropReleased() {
-        let release = released.removeFirst()
-        deliveries[release.offset] = release.deliveries
-        leasedCount += 1
-        settle(release.offset)
+    package mutating func dropReleased(_ offset: Offset? = nil) {
+        settle(takeReleased(offset).offset)
     }
 
     /// A chunk was read and lacks records: those of it that nobody was given yet are settled now.
@@ -195,17 +221,17 @@ package struct SharedCursor {
         return lost
     }
 
-    /// The first of the suspects is handed out.
-    package mutating func takeSuspect() -> Release {
-        let suspect = suspects.removeFirst()
+    /// The suspect is handed out; if none is named, the first.
+    package mutating func takeSuspect(_ offset: Offset? = nil) -> Release {
+        let suspect = Self.remove(offset, from: &suspects)
         deliveries[suspect.offset] = suspect.deliveries
         leasedCount += 1
         return suspect
     }
 
-    /// The first of the suspects cannot be read any more.
-    package mutating func dropSuspect() {
-        settle(takeSuspect().offset)
+    /// The suspect cannot be read any more.
+    package mutating func dropSuspect(_ offset: Offset? = nil) {
+        settle(takeSuspect(offset).offset)
     }
 
     // MARK: Ending leases
@@ -265,13 +291,8 @@ package struct SharedCursor {
     }
 
     private static func insert(_ release: Release, into releases: inout [Release]) {
-        var (low, high) = (0, releases.count)
-        if let last = releases.last, last.offset < release.offset { low = high }
-        while low < high {
-            let middle = (low + high) / 2
-            if releases[middle].offset < release.offset { low = middle + 1 } else { high = middle }
-        }
-        releases.insert(release, at: low)
+        if releases.last.map({ $0.offset < release.offset }) ?? true { return releases.append(release) }
+        releases.insert(release, at: index(atOrAfter: release.offset, in: releases))
     }
 
     private mutating func mark(_ offset: Offset) {

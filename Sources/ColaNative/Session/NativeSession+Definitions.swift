@@ -133,9 +133,28 @@ extension NativeSession {
     mutating func redrive(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
         let name = try reader.name()
         let target = try reader.optionName("to")
-        let count = try reader.optionNumber("count", in: 1...Int64.max)
+        let count = try reader.optionNumber("count", in: 1...Int64.max).map { Int($0) }
+        let rate = try reader.optionNumber("rate", in: 1...1_000_000).map { Int($0) }
+        let filter = try deathFilter(&reader)
         try reader.end()
-        request(.redrive(name: name, target: target, count: count.map { Int($0) }), reader.tag)
+        request(.redrive(name: name, target: target, count: count, filter: filter, rate: rate), reader.tag)
+    }
+
+    private func deathFilter(_ reader: inout RequestReader) throws(RequestReader.Malformed) -> DeathFilter {
+        var filter = DeathFilter()
+        filter.reason = try reader.choice("reason", of: DeathReason.self)
+        filter.queue = try reader.optionName("from")
+        filter.end = try reader.choice("end", of: Attempt.End.self)
+        filter.key = try reader.option("key").map { Array($0.utf8) }
+        filter.text = try reader.optionName("text").map { Array($0.utf8) }
+        filter.oldest = try reader.optionNumber("older-than", in: 0...Argument.millisecondsMax)
+        filter.youngest = try reader.optionNumber("younger-than", in: 0...Argument.millisecondsMax)
+        var headers: [DeathFilter.Header] = []
+        try reader.eachHeader { (name, value) throws(RequestReader.Malformed) in
+            headers.append(DeathFilter.Header(name: name, value: value))
+        }
+        filter.headers = headers
+        return filter
     }
 
     private func arguments(

@@ -8,21 +8,22 @@ struct DeadList: AsyncParsableCommand {
         abstract: "List the queues that hold dead letters.",
         discussion: """
               cola dead list
+              cola dead list --reason expired --younger-than 1h
               cola dead list --json | jq -r '.[].queue'
 
-            DEAD, FROM and REASONS are of the first \(DeadList.sample) messages of a queue; MESSAGES are all.
+            A queue is looked through, page by page, if there is a dead letter among its first \
+            \(DeadLetterQueue.sample) messages. DEAD, FROM and REASONS are of those that fit, MESSAGES are all.
             """)
 
-    static let sample = 100
-
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var letters: DeadLetterOptions
     @OptionGroup var display: DisplayOptions
 
     func run() async throws {
         try await connection.withBroker { client in
             try await display.show {
                 let rows = try await rows(client)
-                if rows.isEmpty { Output.note("there are no dead letters") }
+                if rows.isEmpty { Output.note("there are no dead letters\(try letters.filter().isNarrow)") }
                 if display.json { return .json(JSONValue.list(rows).json) }
                 let columns = [
                     Column(heading: "QUEUE"), Column(heading: "MESSAGES", alignment: .right),
@@ -36,27 +37,40 @@ struct DeadList: AsyncParsableCommand {
 
     private func rows(_ client: Client) async throws -> [JSONValue] {
         var rows: [JSONValue] = []
-        for queue in try JSONValue(answer: try await client.list(.queues)).list {
-            guard let name = queue["name"].text, let messages = queue["messages"].integer, messages > 0 else {
-                continue
-            }
-            let deaths: [DeathRecord]
+        for row in try JSONValue(answer: try await client.list(.queues)).list {
+            guard let name = row["name"].text, let messages = row["messages"].integer, messages > 0 else { continue }
             do {
-                deaths = try await client.peek(name, count: Self.sample).compactMap { DeathRecord(of: $0, in: name) }
+                let queue = DeadLetterQueue(name: name, client: client)
+                guard try await queue.hasDeadLetters() else { continue }
+                if let row = try await self.row(of: queue, messages) { rows.append(row) }
             } catch let error as ColaError where error.code == .notFound || error.code.rawValue == "locked" {
                 continue  // gone meanwhile, or another connection's alone
             }
-            guard !deaths.isEmpty else { continue }
-            rows.append(
-                .object([
-                    .init(name: "queue", value: .text(name)), .init(name: "messages", value: .number("\(messages)")),
-                    .init(name: "dead", value: .number("\(deaths.count)")),
-                    .init(name: "from", value: .list(distinct(deaths.map(\.queue)))),
-                    .init(name: "reasons", value: .list(distinct(deaths.map(\.reason)))),
-                ]))
         }
         return rows
     }
 
-    private func distinct(_ texts: [String]) -> [JSONValue] { Set(texts).sorted().map { .text($0) } }
+    /// Nil if none of its dead letters fits.
+    private func row(of queue: DeadLetterQueue, _ messages: Int64) async throws -> JSONValue? {
+        var (dead, queues, reasons) = (0, Set<String>(), Set<String>())
+        try await queue.each(try letters.filter()) { letter in
+            guard let letter else { return true }
+            dead += 1
+            queues.insert(letter.queue)
+            reasons.insert(letter.reason)
+            return true
+        }
+        guard dead > 0 else { return nil }
+        return .object([
+            .init(name: "queue", value: .text(queue.name)), .init(name: "messages", value: .number("\(messages)")),
+            .init(name: "dead", value: .number("\(dead)")),
+            .init(name: "from", value: .list(queues.sorted().map(JSONValue.text))),
+            .init(name: "reasons", value: .list(reasons.sorted().map(JSONValue.text))),
+        ])
+    }
+}
+
+extension DeadLetterFilter {
+    /// The end of a sentence that says that there are none.
+    var isNarrow: String { self == DeadLetterFilter() ? "" : " that fit" }
 }

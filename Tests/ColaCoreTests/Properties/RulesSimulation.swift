@@ -254,7 +254,12 @@ final class RulesSimulation {
         let names = ["dead"] + ["back", "loop", "tight", "retry", "again"].map { "cola.parked." + $0 }
         let name = names.randomElement(using: &random) ?? ""
         let target = draw(0...2) == 0 ? "work" : nil
-        broker.send(.redrive(name: name, target: target, count: draw(0...1) == 0 ? 2 : nil), from: administrator)
+        var filter = DeathFilter()
+        if draw(0...1) == 0 { filter.text = Array("\(draw(0...9))".utf8) }
+        if draw(0...3) == 0 { filter.end = .exited }
+        let (count, rate) = (draw(0...1) == 0 ? 2 : nil, draw(0...2) == 0 ? draw(1...500) : nil)
+        broker.send(
+            .redrive(name: name, target: target, count: count, filter: filter, rate: rate), from: administrator)
     }
 
     /// All that waits goes; what is with somebody does not.

@@ -168,8 +168,26 @@ def purge(name: str, tag: Optional[int] = None) -> bytes:
     return _line(b"purge", (name,), tag)
 
 
-def redrive(name: str, tag: Optional[int] = None, to: Optional[str] = None, count: Optional[int] = None) -> bytes:
-    return _line(b"redrive", (name,), tag, (b"to", to), (b"count", count))
+def redrive(
+    name: str,
+    tag: Optional[int] = None,
+    to: Optional[str] = None,
+    count: Optional[int] = None,
+    rate: Optional[int] = None,
+    reason: Optional[str] = None,
+    source: Optional[str] = None,
+    end: Optional[str] = None,
+    key: Optional[Text] = None,
+    text: Optional[str] = None,
+    older_than: Optional[int] = None,
+    younger_than: Optional[int] = None,
+    headers: Optional[Headers] = None,
+) -> bytes:
+    options: List[_Option] = [(b"to", to), (b"count", count), (b"rate", rate), (b"reason", reason), (b"from", source)]
+    options += [(b"end", end), (b"key", key), (b"text", text), (b"older-than", older_than)]
+    options += [(b"younger-than", younger_than)]
+    options += [(b"h." + escape_name(to_bytes(header)), value) for header, value in _pairs(headers)]
+    return _line(b"redrive", (name,), tag, *options)
 
 
 def _pairs(headers: Optional[Headers]) -> Iterable[Tuple[Text, Text]]:

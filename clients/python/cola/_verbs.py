@@ -298,9 +298,37 @@ def purge(name: str) -> Request[int]:
     return Request(f"purge {name!r}", lambda tag: requests.purge(name, tag), _number("messages"))
 
 
-def redrive(name: str, to: Optional[str] = None, count: Optional[int] = None) -> Request[int]:
-    """Moves dead or parked messages back to the queues they died in, or all to ``to``; returns how many."""
-    return Request(f"redrive {name!r}", lambda tag: requests.redrive(name, tag, to, count), _number("messages"))
+def redrive(
+    name: str,
+    to: Optional[str] = None,
+    count: Optional[int] = None,
+    rate: Optional[int] = None,
+    *,
+    reason: Optional[str] = None,
+    source: Optional[str] = None,
+    end: Optional[str] = None,
+    key: Optional[Text] = None,
+    text: Optional[str] = None,
+    older_than: Optional[Duration] = None,
+    younger_than: Optional[Duration] = None,
+    headers: Optional[Headers] = None,
+) -> Request[int]:
+    """Moves dead or parked messages back to the queues they died in, or all to ``to``; returns how many, when all are
+    moved.
+
+    - count, rate: at most so many, at most so many in a second.
+    - reason, source: those that died last for this (``"rejected"``, ``"expired"``, ``"maxlen"``,
+      ``"delivery_limit"``), in this queue.
+    - end: those at which the last attempt ended so, ``"timed-out"`` for example.
+    - key, text, headers: those with this record key, this text somewhere in the body, all of these headers.
+    - older_than, younger_than: those that are there so long or longer, or less long; milliseconds or a timedelta.
+    """
+    ages = [None if age is None else requests.milliseconds(age) for age in (older_than, younger_than)]
+
+    def line(tag: int) -> bytes:
+        return requests.redrive(name, tag, to, count, rate, reason, source, end, key, text, *ages, headers)
+
+    return Request(f"redrive {name!r}", line, _number("messages"))
 
 
 # Messages

@@ -54,7 +54,10 @@ def encode(r: Dict[str, Any]) -> bytes:
     if verb == "purge":
         return requests.purge(name, t)
     if verb == "redrive":
-        return requests.redrive(name, t, r.get("to"), r.get("count"))
+        members = ("to", "count", "rate", "reason", "end", "key", "text", "older_than", "younger_than")
+        options = {member: r[member] for member in members if member in r}
+        headers = [(raw(header), raw(value)) for header, value in r.get("headers", [])]
+        return requests.redrive(name, t, source=r.get("from"), headers=headers, **options)
     if verb == "pub":
         key = raw(r["key"]) if "key" in r else None
         headers = [(raw(header), raw(value)) for header, value in r.get("headers", [])]
