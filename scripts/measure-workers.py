@@ -202,7 +202,8 @@ def row(name, count, seconds, used, alone=None):
 def measure_exec(cola, folder, count):
     program = [shutil.which("true"), "x"]
     for at_a_time in (1, 4):
-        row("bare loop of posix_spawn and wait, %d at a time" % at_a_time, count, *bare_spawns(program, count, at_a_time))
+        bare = bare_spawns(program, count, at_a_time)
+        row("bare loop of posix_spawn and wait, %d at a time" % at_a_time, count, *bare)
         worker = {"mode": "exec", "command": program, "processes": at_a_time}
         row("cola exec, %d processes" % at_a_time, count, *served(cola, folder, worker, count, "x"))
 
@@ -241,7 +242,8 @@ def measure_idle(cola, folder, seconds):
             up = time.monotonic() - begun
             time.sleep(2)
             before = cpu([server.process.pid])
-            keeper = [pid for pid in server.family() if b"keeper" in pathlib.Path("/proc/%d/cmdline" % pid).read_bytes()]
+            lines = {pid: pathlib.Path("/proc/%d/cmdline" % pid).read_bytes() for pid in server.family()}
+            keeper = [pid for pid, line in lines.items() if b"keeper" in line]
             kept = cpu(keeper, False)
             time.sleep(seconds)
             used, kept = cpu([server.process.pid]) - before, cpu(keeper, False) - kept

@@ -227,7 +227,8 @@ def test_bodies_of_all_bytes_and_of_a_mebibyte_arrive_whole(start, script, tmp_p
     """)
     broker = start(f"a: {{ mode: stream, format: {format}, queue: work, result-queue: out, command: {command} }}")
     cola("declare", "queue", "out", url=broker.unix).succeeds()
-    bodies = [b"", bytes(range(256)), os.urandom(1 << 20), b"x" * (1 << 20), "ü\n\"".encode() * 100_000, b"\x00" * 70_000]
+    bodies = [b"", bytes(range(256)), os.urandom(1 << 20), b"x" * (1 << 20), b"\x00" * 70_000]
+    bodies.append("ü\n\"".encode() * 100_000)
     with native.Connection(broker.unix) as connection:
         for body in bodies * 2:
             connection.ok("pub work %d" % len(body), body) if body else connection.ok("pub work 0", b"")
@@ -347,7 +348,12 @@ def test_what_was_never_read_is_not_to_blame(start, script, tmp_path):
             done("crash"); note("no such module"); sys.exit(1)
     """ % str(tmp_path / "repaired"))
     broker = start(f"""
-        a: {{ mode: stream, queue: work, command: {command}, retry: {{ attempts: 1 }}, backoff: {{ first: 10ms, most: 20ms }} }}
+        a:
+          mode: stream
+          queue: work
+          command: {command}
+          retry: {{ attempts: 1 }}
+          backoff: {{ first: 10ms, most: 20ms }}
     """)
     publish(broker, "x", "y")
     until(lambda: len(done(tmp_path)) > 5, "it has crashed again and again")
@@ -653,3 +659,20 @@ def test_a_line_of_jq_is_a_worker(start):
     publish(broker, "hello")
     until(lambda: ready(broker, "out") == 1, "the result is there")
     assert peek(broker, "out")[0]["body"] == "HELLO"
+
+
+def test_the_stream_worker_of_the_readme_works(new_broker, tmp_path):
+    if not shutil.which("jq"):
+        pytest.skip("there is no jq")
+    readme = pathlib.Path(__file__).parents[2].joinpath("README.md").read_text()
+    blocks = [block.split("```")[0] for block in readme.split("```yaml\n")[1:]]
+    (block,) = [block for block in blocks if "mode: stream" in block]
+    path = tmp_path / "cola.yaml"
+    path.write_text(block)
+    path.chmod(0o600)
+    broker = new_broker("--config", str(path), "--workers-as-root", "yes")
+    broker.start()
+    cola("declare", "queue", "shouts", url=broker.unix).succeeds()
+    publish(broker, "three words here", queue="words")
+    until(lambda: ready(broker, "shouts") == 1, "the result is there")
+    assert peek(broker, "shouts")[0]["body"] == "THREE WORDS HERE"

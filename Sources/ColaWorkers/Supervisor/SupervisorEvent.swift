@@ -20,8 +20,8 @@ package enum SupervisorEvent: Sendable {
     case isReady(InstanceID)
     /// The instance was given so many messages. In exec one at a time, and only while it is fed.
     case took(InstanceID, count: Int = 1)
-    /// So many messages that it held are settled. Not said of exec, nor of the messages that a process held when it ended:
-    /// the action `ended` is about these.
+    /// So many messages that it held are settled. Not said of exec, nor of the messages that a process held when it
+    /// ended: the action `ended` is about these.
     case settled(InstanceID, count: Int = 1)
     /// What the process said or did can be nobody's meaning: it is stopped, and that counts as a failure. The sentence
     /// says what it was.
