@@ -50,7 +50,7 @@ test-long: ## before an issue is closed: more seeds and rounds, sanitizers, fuzz
 	@$(MAKE) --no-print-directory clients
 	COLA_LONG=1 $(MAKE) --no-print-directory integration
 
-demo: build ## start a broker, publish real text, count its words with three consumers, check the result
+demo: build ## start a broker, have three kinds of workers count the words of real text, kill one, check the result
 	scripts/demo.sh $(COLA)
 
 vectors: setup ## run the shared test vectors of the protocol in Swift and Python

@@ -1,17 +1,17 @@
-"""Counts the words of this machine's licence texts through a broker, and checks the result.
+"""Counts the words of this machine's licence texts with workers that the broker runs, and checks the result.
 
     scripts/demo.sh .build/release/cola
 
-A broker in a temporary folder; two producers, the CLI and the Python client, half of the files each; three consumers,
-Python over the Unix socket, Python over TCP and the CLI over TCP. Each paragraph is one message. The words that the
-consumers counted must be those of the files, and every message must arrive exactly once: nothing fails here, so nothing
-may be delivered twice. Everything is stopped and removed in the end, however it ends.
+A broker in a temporary folder; two producers, the CLI and the Python client, half of the files each, a message for each
+paragraph; three workers of one queue: a program that is started for each message, one that reads messages and answers,
+and a Python function, all of them examples/workers/words.py. In the middle a process is killed with SIGKILL, which is
+what workers die of: what it had in hand is done by another. The words that the workers counted must be those of the
+files. Everything is stopped and removed in the end, however it ends.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import os
 import re
@@ -23,13 +23,17 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import cola
 
 TEXTS = Path("/usr/share/common-licenses")
 QUEUE = "paragraphs"
+RESULTS = "counts"
+PROGRAM = Path(__file__).resolve().parent.parent / "examples" / "workers" / "words.py"
+CLIENT = Path(cola.__file__).resolve().parent.parent
 # No step of the demo takes anything near this long, seconds.
 STEP_LIMIT = 60.0
 WORD = re.compile(r"[^\W\d_]+")
@@ -123,12 +127,37 @@ class Process:
             self._popen.wait()
 
 
+def configuration(folder: Path) -> Path:
+    """JSON is YAML, too."""
+    python = sys.executable
+    workers: Dict[str, Dict[str, Any]] = {
+        "program": {"mode": "exec", "command": [python, str(PROGRAM), "exec"], "processes": 2},
+        "stream": {"mode": "stream", "command": [python, str(PROGRAM), "stream"], "prefetch": 20},
+        "function": {
+            "mode": "client",
+            "command": [python, "-m", "cola", "worker", "words"],
+            "environment": {"PYTHONPATH": os.pathsep.join([str(CLIENT), str(PROGRAM.parent)])},
+        },
+    }
+    for worker in workers.values():
+        worker["queue"] = QUEUE
+        worker.setdefault("environment", {})["PAUSE"] = "0.003"
+        if worker["mode"] != "client":
+            worker["result-queue"] = RESULTS
+    path = folder / "cola.yaml"
+    path.write_text(json.dumps({"workers": workers}))
+    path.chmod(0o600)
+    return path
+
+
 class Broker(Process):
     def __init__(self, executable: str, folder: Path) -> None:
         self.ready: Dict[str, str] = {}
         self._is_ready = threading.Event()
         arguments = [executable, "serve", "--data-dir", str(folder / "data"), "--native", "127.0.0.1:0"]
-        arguments += ["--amqp", "off", "--kafka", "off", "--http", "off"]
+        arguments += ["--config", str(configuration(folder))]
+        if os.geteuid() == 0:
+            arguments += ["--workers-as-root", "yes"]
         super().__init__("the broker", arguments, folder)
         self.reader.start()
 
@@ -145,64 +174,6 @@ class Broker(Process):
                 raise DemoFailed(f"the broker did not become ready{self.last_words()}")
         if not {"native", "socket"} <= self.ready.keys():
             raise DemoFailed(f"the broker's ready line names no native= or socket=: {self.ready}")
-
-
-class CountingConsumer(Process):
-    """A consumer as a process: a program of the Python client, below, or `cola consume --json`."""
-
-    def __init__(self, name: str, arguments: List[str], folder: Path, is_python: bool) -> None:
-        self.messages = 0
-        self.words: Counter[str] = Counter()
-        self._is_python = is_python
-        super().__init__(name, arguments, folder)
-        self.reader.start()
-
-    def take(self, line: bytes) -> None:
-        row: Dict[str, Any] = json.loads(line)
-        if self._is_python:
-            self.messages = row["messages"]
-            self.words.update(row.get("words", {}))
-        else:
-            body = row["body"].encode() if "body" in row else base64.b64decode(row["body_base64"])
-            self.words.update(words_of(body))
-            self.messages += 1
-
-    def end(self) -> None:
-        """The queue is drained."""
-        if self._is_python:
-            self.end_input()
-            self.finish(0)
-        else:
-            # It was told to wait for more. What it wrote is acknowledged, so its work is done.
-            self.terminate()
-            self.finish(0, -signal.SIGTERM, 128 + signal.SIGTERM)
-
-
-def consume(url: str) -> None:
-    """The Python consumer: counts until its standard input ends, then tells."""
-    is_over = threading.Event()
-
-    def wait_for_end() -> None:
-        sys.stdin.read()
-        is_over.set()
-
-    threading.Thread(target=wait_for_end, daemon=True).start()
-    words: Counter[str] = Counter()
-    messages = 0
-    with cola.connect(url) as client:
-        deliveries = client.consume(QUEUE, prefetch=50, timeout=0.1)
-        while not is_over.is_set():
-            told = time.monotonic()
-            for delivery in deliveries:
-                words.update(words_of(delivery.body))
-                delivery.ack()
-                messages += 1
-                if time.monotonic() - told > 0.1:
-                    told = time.monotonic()
-                    print(json.dumps({"messages": messages}), flush=True)
-            print(json.dumps({"messages": messages}), flush=True)
-        deliveries.close()
-    print(json.dumps({"messages": messages, "words": words}), flush=True)
 
 
 class PythonProducer(threading.Thread):
@@ -268,9 +239,37 @@ class Progress:
             print(flush=True)
 
 
-def is_drained(client: cola.Client) -> bool:
-    row = next(row for row in client.list_queues() if row["name"] == QUEUE)
-    return int(row["ready"]) == 0 and int(row["unacknowledged"]) == 0
+class Results:
+    """What the workers have counted, by the message that it was in: one that was killed may have had its result out."""
+
+    def __init__(self, url: str) -> None:
+        self.words: Dict[int, Dict[str, int]] = {}
+        self.repeated = 0
+        self._client = cola.connect(url)
+        self._deliveries = self._client.consume(RESULTS, prefetch=200, timeout=0.1)
+
+    def take(self) -> None:
+        """What there is, but not so many that nobody sees how it goes."""
+        for delivery in islice(self._deliveries, 20):
+            result = json.loads(delivery.body)
+            self.repeated += result["offset"] in self.words
+            self.words[result["offset"]] = result["words"]
+            delivery.ack()
+
+    def close(self) -> None:
+        self._deliveries.close()
+        self._client.close()
+
+
+def processes(client: cola.Client, worker: str) -> List[Dict[str, Any]]:
+    """Of those that run."""
+    return [row for row in client.list_processes() if row["worker"] == worker and row["pid"]]
+
+
+def show(executable: str, url: str, *arguments: str) -> None:
+    print(f"$ cola {' '.join(arguments)}")
+    environment = {**os.environ, "COLA_URL": url}
+    subprocess.run([executable, *arguments], env=environment, timeout=STEP_LIMIT, check=True)
 
 
 def demo(executable: str, folder: Path, started: List[Process]) -> None:
@@ -290,17 +289,11 @@ def demo(executable: str, folder: Path, started: List[Process]) -> None:
     unix, tcp = broker.ready["socket"], broker.ready["native"]
     print(f"broker ready at {unix} and {tcp}")
     with cola.connect(unix) as client:
-        client.declare_queue(QUEUE)
-        itself = [sys.executable, __file__, "--consume"]
-        consumers: List[CountingConsumer] = []
-        for name, arguments, is_python in (
-            ("Python over Unix", [*itself, unix], True),
-            ("Python over TCP", [*itself, tcp], True),
-            ("CLI over TCP", [executable, "consume", "--url", tcp, "--queue", QUEUE, "--follow", "--json"], False),
-        ):
-            consumers.append(CountingConsumer(name, arguments, folder, is_python))
-            started.append(consumers[-1])
-        wait_for(lambda: len(client.list_consumers()) == 3, consumers, "three consumers")
+        client.declare_queue(RESULTS)
+        results = Results(tcp)
+        wait_for(lambda: {row["queue"] for row in client.list_consumers()} >= {QUEUE}, broker, "a worker")
+        # One that lives on is ready when it can take messages; for a message there is no process before it comes.
+        wait_for(lambda: processes(client, "stream") and processes(client, "function"), broker, "the workers")
 
         print(f"{len(files)} texts of {TEXTS}: {paragraphs} paragraphs, half by the CLI and half by Python")
         begun = time.monotonic()
@@ -309,69 +302,68 @@ def demo(executable: str, folder: Path, started: List[Process]) -> None:
         python_producer = PythonProducer(tcp, files[1::2])
         python_producer.start()
         progress = Progress()
-
-        def line() -> str:
-            counts = " + ".join(str(consumer.messages) for consumer in consumers)
-            return f"consumed {counts} = {sum(consumer.messages for consumer in consumers)} of {paragraphs}"
-
-        while python_producer.is_alive() or not cli_producer.has_ended:
-            if time.monotonic() - begun > STEP_LIMIT:
-                raise DemoFailed(f"the producers did not end within {STEP_LIMIT:.0f} s; {line()}")
-            progress.show(line())
-            time.sleep(0.02)
+        victim: Optional[int] = None
+        while len(results.words) < paragraphs:
+            results.take()
+            progress.show(f"done {len(results.words)} of {paragraphs}")
+            if time.monotonic() - begun > STEP_LIMIT or broker.has_ended:
+                raise DemoFailed(f"{len(results.words)} of {paragraphs} after {STEP_LIMIT:.0f} s{broker.last_words()}")
+            busy = [row for row in processes(client, "stream") if row["messages"] > 0]
+            if victim is None and busy and len(results.words) > paragraphs // 4:
+                progress.done(f"done {len(results.words)} of {paragraphs}")
+                show(executable, unix, "ps")
+                show(executable, unix, "top", "--interval", "0.2")
+                victim = busy[0]["pid"]
+                print(f"$ kill -9 {victim}")
+                os.kill(victim, signal.SIGKILL)
+        done_in = time.monotonic() - begun
+        progress.done(f"done {len(results.words)} of {paragraphs}")
         cli_producer.finish()
+        python_producer.join(STEP_LIMIT)
         if python_producer.failure is not None:
             raise DemoFailed(f"the Python producer failed: {python_producer.failure}")
-        published_in = time.monotonic() - begun
 
-        def drained() -> bool:
-            progress.show(line())
-            return is_drained(client)
+        def is_back() -> bool:
+            return any(row["pid"] != victim for row in processes(client, "stream"))
 
-        wait_for(drained, consumers, "an empty queue")
-        consumed_in = time.monotonic() - begun
-        for consumer in consumers:
-            consumer.end()
-        progress.done(line())
+        wait_for(is_back, broker, "a successor of what was killed")
+        show(executable, unix, "workers")
+        results.take()
+        results.close()
+        row = next(row for row in client.list_queues() if row["name"] == QUEUE)
+        ends = client.describe("queue", QUEUE)["ends"]
     broker.terminate()
     broker.finish()
 
     confirmed = cli_producer.confirmed + python_producer.confirmed
-    messages = sum(consumer.messages for consumer in consumers)
     counted: Counter[str] = Counter()
-    for consumer in consumers:
-        counted.update(consumer.words)
-    print_table(consumers, counted, direct)
-    total = sum(counted.values())
+    for words in results.words.values():
+        counted.update(words)
+    print_table(counted, direct)
     print(f"{confirmed} messages confirmed: {cli_producer.confirmed} of the CLI, {python_producer.confirmed} of Python")
-    print(f"{messages} messages consumed, {total} words, {len(counted)} different ones")
-    print(f"published in {published_in:.2f} s ({confirmed / published_in:,.0f} messages/s, with the start of the CLI)")
-    print(f"consumed in {consumed_in:.2f} s ({messages / consumed_in:,.0f} messages/s)")
-    if confirmed != paragraphs or messages != paragraphs:
-        raise DemoFailed(f"{paragraphs} paragraphs, but {confirmed} were confirmed and {messages} consumed")
+    print(f"{sum(counted.values())} words, {len(counted)} different ones, counted in {done_in:.2f} s")
+    print(f"attempts that ended with a killed process: {ends['killed']}; results that came twice: {results.repeated}")
+    if confirmed != paragraphs or row["messages"] != 0:
+        raise DemoFailed(f"{paragraphs} paragraphs, but {confirmed} were confirmed and {row['messages']} are left")
     if counted != direct:
         wrong = [word for word in counted.keys() | direct.keys() if counted[word] != direct[word]]
         raise DemoFailed(f"{len(wrong)} words have another count than in the files, for example {sorted(wrong)[:5]}")
-    print("the broker's count equals the direct count")
+    print("the workers' count equals the direct count")
 
 
-def wait_for(condition: Any, consumers: List[CountingConsumer], what: str) -> None:
+def wait_for(condition: Callable[[], Any], broker: Broker, what: str) -> None:
     end = time.monotonic() + STEP_LIMIT
     while not condition():
-        for consumer in consumers:
-            if consumer.has_ended:
-                raise DemoFailed(f"the consumer {consumer.name} ended too early{consumer.last_words()}")
+        if broker.has_ended:
+            raise DemoFailed(f"the broker has ended{broker.last_words()}")
         if time.monotonic() > end:
-            raise DemoFailed(f"waited {STEP_LIMIT:.0f} s for {what}")
+            raise DemoFailed(f"waited {STEP_LIMIT:.0f} s for {what}{broker.last_words()}")
         time.sleep(0.02)
 
 
-def print_table(consumers: List[CountingConsumer], counted: Counter[str], direct: Counter[str]) -> None:
-    titles = ["word", *(consumer.name for consumer in consumers), "together", "in the files"]
-    rows = [
-        [word, *(str(consumer.words[word]) for consumer in consumers), str(counted[word]), str(count)]
-        for word, count in direct.most_common(10)
-    ]
+def print_table(counted: Counter[str], direct: Counter[str]) -> None:
+    titles = ["word", "counted by workers", "in the files"]
+    rows = [[word, str(counted[word]), str(count)] for word, count in direct.most_common(10)]
     widths = [max(len(row[at]) for row in [titles, *rows]) for at in range(len(titles))]
     for row in [titles, *rows]:
         print(row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:])), sep="  ")
@@ -380,11 +372,7 @@ def print_table(consumers: List[CountingConsumer], counted: Counter[str], direct
 def main() -> int:
     parser = argparse.ArgumentParser(description="Counts the words of the licence texts through a broker.")
     parser.add_argument("cola", nargs="?", help="the built executable, for example .build/release/cola")
-    parser.add_argument("--consume", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.consume:
-        consume(options.consume)
-        return 0
     if options.cola is None or shutil.which(options.cola) is None:
         print(f"demo: no executable at {options.cola}; build it with `make build`", file=sys.stderr)
         return 64

@@ -122,6 +122,8 @@ final class ExecSeat: WorkerSeat, Connection {
         case (Question.result, .refused(let error)):
             settle(retried(.refused, "its result was not taken: \(error.description)"))
         case (Question.result, _): settle(.acknowledge)
+        // Its consumer, or its queue, has gone meanwhile; that is told in another way.
+        case (.silent, _): break
         case (_, .refused(let error)): host.report("\(definition.name)", error.description)
         default: break
         }

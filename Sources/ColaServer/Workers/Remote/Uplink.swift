@@ -86,10 +86,11 @@ final class Uplink: ChannelInboundHandler {
             return
         }
         guard !isOver, let request = ClientRequest(request, earlier: earlier) else { return }
-        if case .closed = state { connect() }
         lastTag += 1
         asked.append((lastTag, question))
         write(request, tag: lastTag)
+        // Last: where nobody listens it fails at once, and then this request is among those that are told.
+        if case .closed = state { connect() }
     }
 
     private func write(_ request: ClientRequest, tag: Int64?) {
