@@ -68,12 +68,15 @@ def test_what_becomes_of_a_worker_is_in_the_same_list(start):
     broker = start("""
         deciding:
           queue: work
-          command: [sh, -c, 'read -r what; case $what in slow) sleep 60;; bad) kill -SEGV $$;; *) exit $what;; esac']
+          command:
+            - sh
+            - -c
+            - 'read -r a; case $a in slow) sleep 60;; bad) kill -SEGV $$;; nine) kill -KILL $$;; *) exit $a;; esac'
           time-limit: 300ms
           retry: { attempts: 1 }
     """)
-    cola("publish", "-q", "work", "0", "0", "3", "75", "bad", "slow", url=broker.unix).succeeds()
-    expected = {"acknowledged": 2, "exited": 2, "killed": 1, "timed-out": 1}
+    cola("publish", "-q", "work", "0", "0", "3", "75", "bad", "nine", "slow", url=broker.unix).succeeds()
+    expected = {"acknowledged": 2, "exited": 2, "killed": 2, "timed-out": 1}
     until(lambda: ends(broker.unix, "work") == expected, "all is decided")
 
 

@@ -60,7 +60,7 @@ package struct ProcessReader {
     }
 
     /// What is in the file; nothing if it cannot be read.
-    private static func contents(_ path: String) -> [UInt8] {
+    static func contents(_ path: String) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
