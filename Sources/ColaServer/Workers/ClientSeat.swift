@@ -188,8 +188,7 @@ final class ClientSeat: WorkerSeat {
     private func settle(_ id: ChannelID) {
         guard let index = index(of: id), let ending = connections[index].verdict else { return }
         switch ending {
-        case .exited(.code(let code)): abandon(id, .exited, "\(ExitStatus.code(code))", suspicion)
-        case .exited(let status): abandon(id, .killed, "\(status)", suspicion)
+        case .exited(let status): abandon(id, host.end(of: instance, by: status), "\(status)", suspicion)
         case .timedOut: abandon(id, .timedOut, "\(ending)", suspicion)
         case .stopped, .startFailed, .keeperLost: abandon(id, .cancelled, "\(ending)", .giveBack)
         }

@@ -25,8 +25,6 @@ final class ExecSeat: WorkerSeat, Connection {
         let began: Timestamp
         let since: Instant
         var process: Int32 = 0
-        /// When its process was started.
-        var memoryKills: OutOfMemoryKills?
         var errors = OutputTail(bytesMax: Attempt.outputBytesMax)
         /// What it wrote to standard output: kept whole if that is a result.
         var output: ByteBuffer
@@ -159,10 +157,7 @@ final class ExecSeat: WorkerSeat, Connection {
         }
     }
 
-    func started(_ process: Int32) {
-        held?.process = process
-        held?.memoryKills = .now
-    }
+    func started(_ process: Int32) { held?.process = process }
 
     private func wrote(error bytes: ByteBuffer) { held?.errors.append(bytes.readableBytesView) }
 
@@ -221,15 +216,9 @@ final class ExecSeat: WorkerSeat, Connection {
     private func settle(_ held: Held, by status: ExitStatus) {
         switch definition.exitCodes.outcome(of: status) {
         case .ack: finish(held)
-        case .retry: settle(retried(Self.end(of: status, held), "\(status)"))
-        case .reject: settle(.failed(attempt(Self.end(of: status, held), "\(status)"), .bury))
+        case .retry: settle(retried(host.end(of: instance, by: status), "\(status)"))
+        case .reject: settle(.failed(attempt(host.end(of: instance, by: status), "\(status)"), .bury))
         }
-    }
-
-    private static func end(of status: ExitStatus, _ held: Held) -> Attempt.End {
-        if case .code = status { return .exited }
-        guard case .signal(9, _) = status, let kills = OutOfMemoryKills.now else { return .killed }
-        return kills.explains(status, since: held.memoryKills) ? .outOfMemory : .killed
     }
 
     private func finish(_ held: Held) {

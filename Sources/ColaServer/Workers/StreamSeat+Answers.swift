@@ -257,10 +257,8 @@ extension StreamSeat {
         case .timedOut: .timedOut
         // It went by itself, and in order.
         case .exited(.code(0)) where process.defect == nil: nil
-        case .exited(.code): .exited
-        case .exited(.signal): .killed
-        case .stopped(.code?, _) where process.defect != nil: .exited
-        case .stopped(.signal?, _) where process.defect != nil: .killed
+        case .exited(let status): host.end(of: instance, by: status)
+        case .stopped(let status?, _) where process.defect != nil: host.end(of: instance, by: status)
         case .stopped, .startFailed, .keeperLost: nil
         }
     }

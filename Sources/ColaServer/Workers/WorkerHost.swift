@@ -27,6 +27,9 @@ final class WorkerHost {
     /// Of processes that have ended, while what they started is still being killed.
     var exits: [SpawnID: (status: ExitStatus, usage: ResourceUsage)] = [:]
     var lastProcess: UInt64 = 0
+    var memory = OutOfMemoryWatch()
+    /// Whose last process was killed for want of memory.
+    var starved: Set<InstanceID> = []
     var timer: Scheduled<Void>?
     var deadline: Instant?
     /// Actions that wait for those before them: an action may lead to an event, and that to actions.
@@ -137,6 +140,8 @@ final class WorkerHost {
         case .ready(let bytes): logger.debug("the keeper of the workers runs", metadata: ["resident": "\(bytes)"])
         case .started(let process, let number, _):
             guard let instance = processes[process] else { return }
+            memory.processStarted(at: now.monotonic)
+            starved.remove(instance)
             apply(.started(instance, processID: number))
             seats[instance]?.started(number)
         case .failed(let process, let failure):
@@ -145,6 +150,7 @@ final class WorkerHost {
         case .exited(let process, let status, let usage):
             exits[process] = (status, usage)
             guard let instance = processes[process] else { return }
+            if memory.explains(status) { starved.insert(instance) }
             if let ending = supervisor.ending(of: instance, by: status) { seats[instance]?.exited(ending) }
         case .swept(let process, let killed):
             // Only now nothing is left of it, and the next one may be started.
@@ -156,6 +162,12 @@ final class WorkerHost {
             }
             apply(.exited(instance, exit.status, exit.usage))
         }
+    }
+
+    /// What a message is told of a process that nobody here has ended.
+    func end(of instance: InstanceID, by status: ExitStatus) -> Attempt.End {
+        if case .code = status { return .exited }
+        return starved.contains(instance) ? .outOfMemory : .killed
     }
 
     func forget(_ process: SpawnID) -> InstanceID? {
@@ -204,6 +216,7 @@ final class WorkerHost {
             seats[instance]?.ended(ending)
         case .removed(let instance):
             seats.removeValue(forKey: instance)?.leave()
+            starved.remove(instance)
         case .allGone:
             isAllGone = true
             succeedIfAllGone()
