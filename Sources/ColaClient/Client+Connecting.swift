@@ -7,13 +7,15 @@
 /// }
 /// ```
 ///
-/// - Throws: ``ColaError``: ``ColaError/Code/unreachable`` if no server answers, ``ColaError/Code/accessRefused`` if
-///   the Unix socket is closed to this user, ``ColaError/Code/unauthenticated`` for a wrong name or password,
+/// - Parameter url: nil: the environment's `COLA_URL`, else ``ColaURL/default``; and a process that a server runs as
+///   a worker is known to that by its token.
+/// - Throws: ``ColaURL/Malformed``; ``ColaError``: ``ColaError/Code/unreachable`` if no server answers,
+///   ``ColaError/Code/accessRefused`` if the Unix socket is closed to this user, ``ColaError/Code/unauthenticated`` for a wrong name or password,
 ///   ``ColaError/Code/protocolViolation`` if something else listens there, ``ColaError/Code/notFound`` if there is no
 ///   such virtual host, ``ColaError/Code/unsupportedFeature`` if the server cannot do what
 ///   ``ClientOptions/need`` names; and what `body` throws.
 public func withClient<Result: Sendable>(
-    url: ColaURL = .default, options: ClientOptions = ClientOptions(),
+    url: ColaURL? = nil, options: ClientOptions = ClientOptions(),
     _ body: (Client) async throws -> Result
 ) async throws -> Result {
     let client = try await Client.connect(url: url, options: options)
@@ -30,9 +32,13 @@ public func withClient<Result: Sendable>(
 extension Client {
     /// Connects and says `hello`. Whoever calls this calls ``close()``; ``withClient(url:options:_:)`` does both, and
     /// its errors are those of this one.
-    public static func connect(url: ColaURL, options: ClientOptions = ClientOptions()) async throws -> Client {
-        let dialer = Dialer(url: url, options: options)
+    public static func connect(url: ColaURL? = nil, options: ClientOptions = ClientOptions()) async throws -> Client {
+        let address = try url ?? ColaURL.environment
+        var dialer = Dialer(url: address, options: options)
+        if url == nil, options.token == nil { dialer.options.token = WorkerToken.take() }
         let dialed = try await dialer.dial()
+        // It was good for this connection, and not for those after it.
+        dialer.options.token = nil
         return Client(Link(dialed, by: dialer))
     }
 }

@@ -4,6 +4,9 @@ public struct ClientOptions: Sendable {
     public var user: String?
     /// Goes over the connection as it is, and is kept to connect again.
     public var password: String?
+    /// The token of a process that a server runs as a worker, good for one connection: the first one. Where no URL is
+    /// given such a process finds it by itself.
+    public var token: String?
     /// What this program calls itself; shown in the server's list of connections.
     public var name: String?
     /// Seconds between signs of life, 1 to 3600; 0 is none. A peer that is silent for twice as long is given up.
@@ -26,13 +29,15 @@ public struct ClientOptions: Sendable {
 
     /// Everything as it is where nothing is said.
     public init(
-        user: String? = nil, password: String? = nil, name: String? = nil, heartbeatSeconds: Int = 0,
+        user: String? = nil, password: String? = nil, token: String? = nil, name: String? = nil,
+        heartbeatSeconds: Int = 0,
         need: [String] = [], virtualHost: String? = nil, connectTimeoutMilliseconds: Int = 10_000,
         requestTimeoutMilliseconds: Int? = nil, reconnect: ReconnectPolicy? = nil,
         notice: (@Sendable (String) -> Void)? = nil
     ) {
         self.user = user
         self.password = password
+        self.token = token
         self.name = name
         self.heartbeatSeconds = heartbeatSeconds
         self.need = need
@@ -41,5 +46,15 @@ public struct ClientOptions: Sendable {
         self.reconnect = reconnect
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.notice = notice
+    }
+}
+
+extension ClientOptions: CustomStringConvertible, CustomReflectable {
+    /// Without the password and the token, wherever they are printed.
+    public var description: String { "options of client \(name ?? "without a name")" }
+
+    /// Without the password and the token.
+    public var customMirror: Mirror {
+        Mirror(self, children: ["user": user as Any, "name": name as Any, "virtualHost": virtualHost as Any])
     }
 }

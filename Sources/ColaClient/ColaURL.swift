@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
 /// Where a server listens: `unix:///path/cola.sock` or `tcp://host:port`.
 public struct ColaURL: Hashable, Sendable, CustomStringConvertible {
     /// The two kinds of address.
@@ -20,6 +28,14 @@ public struct ColaURL: Hashable, Sendable, CustomStringConvertible {
 
     /// Where `cola serve` listens if it is told nothing else.
     public static let `default` = ColaURL(.unix(path: "./cola-data/cola.sock"))
+
+    /// What the environment says (`COLA_URL`), else ``default``.
+    static var environment: ColaURL {
+        get throws(Malformed) {
+            let text = getenv("COLA_URL").map { String(cString: $0) } ?? ""
+            return text.isEmpty ? .default : try ColaURL(text)
+        }
+    }
 
     /// A URL for the address.
     public init(_ address: Address) { self.address = address }

@@ -7,7 +7,7 @@ struct Dialer: Sendable {
     typealias Dialed = (connection: Connection, server: ServerInformation)
 
     let url: ColaURL
-    let options: ClientOptions
+    var options: ClientOptions
 
     /// Connects and says `hello`.
     /// - Parameter deliveryBase: what is added to the numbers of deliveries.
@@ -52,6 +52,7 @@ struct Dialer: Sendable {
         var hello = ClientRequest.Hello()
         hello.user = options.user
         hello.password = options.password
+        hello.token = options.token
         hello.virtualHost = options.virtualHost
         hello.client = options.name
         hello.heartbeat = options.heartbeatSeconds

@@ -31,10 +31,12 @@ struct ConnectionOptions: ParsableArguments {
     }
 
     /// Connects, runs `body`, and closes.
+    ///
+    /// - Parameter isWorker: whether a process that the broker runs as a worker may be known to it by its token.
     func withBroker<Result: Sendable>(
-        timeoutMilliseconds: Int = 10_000, _ body: (Client) async throws -> Result
+        timeoutMilliseconds: Int = 10_000, isWorker: Bool = false, _ body: (Client) async throws -> Result
     ) async throws -> Result {
-        let url = try resolvedURL()
+        let url = isWorker && self.url == nil ? nil : try resolvedURL()
         var options = try resolved()
         options.connectTimeoutMilliseconds = timeoutMilliseconds
         options.notice = { Output.note($0) }

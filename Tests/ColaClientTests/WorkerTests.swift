@@ -26,4 +26,19 @@ import Testing
             }
         }
     }
+
+    @Test func aTokenThatNobodyGaveIsRefusedAndPrintedNowhere() async throws {
+        let options = ClientOptions(user: "ana", password: "canary-1", token: "canary-2", name: "resize")
+        for text in ["\(options)", String(reflecting: options)] { #expect(!text.contains("canary"), "\(text)") }
+        var dumped = ""
+        dump(options, to: &dumped)
+        #expect(!dumped.contains("canary") && dumped.contains("resize"))
+        try await LiveServer.run { server in
+            let error = await #expect(throws: ColaError.self) {
+                try await Client.connect(url: server.url, options: ClientOptions(token: "5e5e"))
+            }
+            #expect(error?.code == .unauthenticated)
+            #expect(error?.message.contains("the token is wrong") == true)
+        }
+    }
 }

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List
 import pytest
 
 import native
-from broker import Broker
+from broker import Broker, binary
 from cli import cola
 from test_workers import attempts, is_idle, peek, ready, start, until  # noqa: F401  (a fixture)
 
@@ -140,6 +140,32 @@ time.sleep(600)
 def connections(broker: Broker) -> List[dict]:
     with native.Connection(broker.unix) as connection:
         return connection.ok("list connections").json()
+
+
+def test_cola_consume_is_a_worker_and_what_it_starts_later_connects_without_a_token(start, tmp_path):
+    broker = start(f"""
+        w:
+          queue: work
+          mode: client
+          directory: {tmp_path}
+          command: [sh, -c, '{binary()} declare queue work; {binary()} consume -q work --follow | tee -a got']
+          stop: {{grace: 1s}}
+    """)
+    until(lambda: rows(broker) and row(broker)["state"] == "ready", "it consumes")
+    assert [each["worker"] for each in connections(broker) if each["consumers"]] == [row(broker)["name"]]
+    publish(broker, "work", ["a"])
+    until(lambda: (tmp_path / "got").exists() and (tmp_path / "got").read_text() == "a\n", "it has the message")
+    until(lambda: row(broker)["messages"] == 0, "it is acknowledged")
+
+
+def test_of_programs_that_share_the_descriptor_the_first_has_the_token(client_worker, tmp_path):
+    (tmp_path / "first.py").write_text("import cola; cola.connect().close()")
+    (tmp_path / "second.py").write_text("import cola, time; client = cola.connect(); time.sleep(600)")
+    broker = client_worker(
+        "import subprocess, sys\nfor name in ('first.py', 'second.py'):"
+        " subprocess.run([sys.executable, name], pass_fds=[3])", "  stop: {grace: 1s}\n")
+    until(lambda: [each for each in connections(broker) if each["client"] == "" and not each["worker"]][1:],
+          "the second has connected, and this test")
 
 
 def test_who_has_no_token_speaks_for_no_worker(client_worker):

@@ -107,7 +107,7 @@ struct Consume: AsyncParsableCommand {
 
     func run() async throws {
         if let group { return try await consume(asMemberOf: group) }
-        try await connection.withBroker { client in
+        try await connection.withBroker(isWorker: true) { client in
             // What is not acknowledged stays within the prefetch, so without acknowledgements it bounds everything.
             let room = noAck ? 65_535 : prefetch
             let deliveries = try await client.consume(queue, prefetch: room, limit: count, from: from)
@@ -130,7 +130,7 @@ struct Consume: AsyncParsableCommand {
         // What was printed is still committed, and then the others get the partitions.
         let signals = StopSignals { _ in stop.set() }
         defer { withExtendedLifetime(signals) {} }
-        try await connection.withBroker { client in
+        try await connection.withBroker(isWorker: true) { client in
             let member = try await client.join(
                 group, of: queue, strategy: (strategy ?? .range).assignment, from: position, prefetch: prefetch)
             var consumption = GroupConsumption(

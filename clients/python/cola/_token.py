@@ -22,11 +22,12 @@ def take() -> Optional[str]:
         # A process further down may have inherited the variable, and have something else there.
         if not stat.S_ISREG(status.st_mode) or status.st_size != _LENGTH:
             return None
-        token = os.pread(descriptor, _LENGTH, 0)
+        # Where several processes share the descriptor, the first reads it, and the others find nothing.
+        token = os.read(descriptor, _LENGTH)
         os.close(descriptor)
     except OSError:
         return None
-    return token.decode("ascii", "replace")
+    return token.decode("ascii", "replace") if len(token) == _LENGTH else None
 
 
 def is_there() -> bool:

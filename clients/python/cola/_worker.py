@@ -56,17 +56,19 @@ class Worker(Generic[_Parameters, _Returned]):
         function: Callable[_Parameters, _Returned],
         queue: Optional[str],
         prefetch: int,
-        attempts: int,
-        delay: Duration,
-        delay_most: Duration,
+        attempts: Optional[int],
+        delay: Optional[Duration],
+        delay_most: Optional[Duration],
         result_queue: Optional[str],
     ) -> None:
         self.function = function
         self._queue = queue
         self.prefetch = prefetch
-        self.attempts = attempts
-        self.delay = milliseconds(delay)
-        self.delay_most = milliseconds(delay_most)
+        self.attempts = 5 if attempts is None else attempts
+        self.delay = milliseconds(1_000 if delay is None else delay)
+        self.delay_most = milliseconds(3_600_000 if delay_most is None else delay_most)
+        # Where nothing is said of this worker, the queue's own rule goes first.
+        self.is_by_default = attempts is None and delay is None and delay_most is None
         self.result_queue = result_queue
         self.name: str = getattr(function, "__name__", "worker")
         update_wrapper(self, function)
@@ -111,19 +113,25 @@ class Worker(Generic[_Parameters, _Returned]):
             log.info("%s rejects offset %d: %s", self.name, delivery.offset, refusal)
             delivery.fail(detail=_cut(str(refusal)))
         except Retry as again:
-            delay = self.pause(delivery) if again.delay is None else milliseconds(again.delay)
-            delivery.fail(attempts=self.attempts, delay=delay, detail=_cut(str(again)))
+            self._fail(delivery, again.delay, str(again), "")
         except Exception as problem:
             if not client.is_open:
                 raise
             log.warning("%s failed at offset %d", self.name, delivery.offset, exc_info=True)
             said = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__)).rstrip()
             detail = "".join(traceback.format_exception_only(type(problem), problem)).strip()
-            delivery.fail(
-                attempts=self.attempts, delay=self.pause(delivery), detail=_cut(detail), output=_cut(said, at_end=True)
-            )
+            self._fail(delivery, None, detail, said)
         else:
             delivery.ack()
+
+    def _fail(self, delivery: Delivery, delay: Optional[Duration], detail: str, output: str) -> None:
+        delivery.fail(
+            attempts=self.attempts,
+            delay=self.pause(delivery) if delay is None else delay,
+            detail=_cut(detail),
+            output=_cut(output, at_end=True) or None,
+            default=self.is_by_default and delay is None,
+        )
 
     def pause(self, delivery: Delivery, chance: Callable[[], float] = random.random) -> int:
         """How long it waits for the next attempt: twice as long each time, and a tenth more or less. Milliseconds."""
@@ -135,9 +143,9 @@ def worker(
     queue: Optional[str] = None,
     *,
     prefetch: int = 10,
-    attempts: int = 5,
-    delay: Duration = 1000,
-    delay_most: Duration = 3_600_000,
+    attempts: Optional[int] = None,
+    delay: Optional[Duration] = None,
+    delay_most: Optional[Duration] = None,
     result_queue: Optional[str] = None,
 ) -> Callable[[Callable[_Parameters, _Returned]], Worker[_Parameters, _Returned]]:
     """Makes a function a worker: ``run_workers`` calls it with each message (a ``Delivery``) of the queue.
@@ -148,7 +156,8 @@ def worker(
 
     - queue: is made if there is none; None: that of the definition by which ``cola serve`` runs it (``COLA_QUEUE``).
     - prefetch: messages that a process has at hand, the one that the function is called with among them.
-    - attempts: so many may fail. delay, delay_most: before the second one, and before any, milliseconds or a timedelta.
+    - attempts: so many may fail; 5 if not said. delay, delay_most: before the second one, and before any at most,
+      milliseconds or a timedelta; a second and an hour. Where none of the three is said a ``retry`` of the queue holds.
     - result_queue: gets what the function returns (text or bytes; None is nothing), with the ``correlation_id`` of the
       message. Published before the message is acknowledged: if the process dies in between, twice.
     """

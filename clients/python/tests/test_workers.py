@@ -75,6 +75,7 @@ def test_an_exception_is_another_attempt_with_its_story() -> None:
     verb, story = fate(cola.worker("q", attempts=3, delay=100)(work), "ä")
     assert verb == "fail" and story["attempts"] == 3 and 90 <= story["delay"] <= 110
     assert story["detail"] == "KeyError: 'ä'" and story["output"].startswith("Traceback")
+    assert not story["default"] and fate(cola.worker("q")(work))[1]["default"], "then the queue's own rule goes first"
 
 
 def test_each_pause_is_twice_the_last_up_to_a_cap() -> None:
@@ -90,7 +91,8 @@ def test_retry_says_when_and_reject_that_there_is_no_use() -> None:
     def never(message: cola.Delivery) -> None:
         raise cola.Reject("no picture")
 
-    assert fate(cola.worker("q", attempts=9)(later)) == ("fail", {"attempts": 9, "delay": 2000, "detail": "busy"})
+    told = {"attempts": 5, "delay": timedelta(seconds=2), "detail": "busy", "output": None, "default": False}
+    assert fate(cola.worker("q")(later)) == ("fail", told)
     assert fate(cola.worker("q")(never)) == ("fail", {"detail": "no picture"})
 
 
@@ -176,6 +178,7 @@ def test_a_module_that_lacks_something_says_what(tmp_path: Path) -> None:
 def given(monkeypatch: pytest.MonkeyPatch, content: bytes) -> int:
     descriptor = os.memfd_create("token")
     os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
     monkeypatch.setenv("COLA_TOKEN_FD", str(descriptor))
     return descriptor
 
@@ -187,6 +190,14 @@ def test_a_token_is_taken_once_and_its_descriptor_closed(monkeypatch: pytest.Mon
     assert "COLA_TOKEN_FD" not in os.environ and tokens.take() is None
     with pytest.raises(OSError):
         os.fstat(descriptor)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files in memory are Linux's")
+def test_of_those_who_share_a_descriptor_the_first_has_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = os.dup(given(monkeypatch, b"5e" * 32))
+    assert tokens.take() is not None
+    monkeypatch.setenv("COLA_TOKEN_FD", str(copy))
+    assert tokens.take() is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="files in memory are Linux's")
