@@ -9,11 +9,11 @@
 ///
 /// - Parameter url: nil: the environment's `COLA_URL`, else ``ColaURL/default``; and a process that a server runs as
 ///   a worker is known to that by its token.
-/// - Throws: ``ColaURL/Malformed``; ``ColaError``: ``ColaError/Code/unreachable`` if no server answers,
-///   ``ColaError/Code/accessRefused`` if the Unix socket is closed to this user, ``ColaError/Code/unauthenticated`` for a wrong name or password,
-///   ``ColaError/Code/protocolViolation`` if something else listens there, ``ColaError/Code/notFound`` if there is no
-///   such virtual host, ``ColaError/Code/unsupportedFeature`` if the server cannot do what
-///   ``ClientOptions/need`` names; and what `body` throws.
+/// - Throws: ``ColaURL/Malformed``; what `body` throws; and ``ColaError``: ``ColaError/Code/unreachable`` if no server
+///   answers, ``ColaError/Code/accessRefused`` if the Unix socket is closed to this user,
+///   ``ColaError/Code/unauthenticated`` for a wrong name, password or token, ``ColaError/Code/protocolViolation`` if
+///   something else listens there, ``ColaError/Code/notFound`` if there is no such virtual host,
+///   ``ColaError/Code/unsupportedFeature`` if the server cannot do what ``ClientOptions/need`` names.
 public func withClient<Result: Sendable>(
     url: ColaURL? = nil, options: ClientOptions = ClientOptions(),
     _ body: (Client) async throws -> Result

@@ -234,14 +234,28 @@ def test_there_is_an_example_of_each_concept():
 
 def test_the_python_of_the_page_runs(newcomer):
     shell, _, _ = newcomer
-    (snippet,) = blocks(README, "python")
+    snippet, worker = blocks(README, "python")
     (shell.folder / "snippet.py").write_text(snippet)
     assert shell.run("'%s' snippet.py" % sys.executable) == (0, "b'hello'\n")
+    (shell.folder / "tasks.py").write_text(worker)
+    count_words(shell, "-m cola worker tasks --processes 4")
+
+
+def count_words(shell: Shell, workers: str) -> None:
+    """Has the worker of the page count the words of a text."""
+    for queue in ("texts", "counts"):
+        assert shell.run("cola declare queue " + queue)[0] == 0
+    assert shell.run("cola publish --queue texts 'two words'")[0] == 0
+    words = "'%s' %s & worker=$!; cola consume -q counts --count 1; kill $worker; wait $worker"
+    code, output = shell.run(words % (sys.executable, workers))
+    assert code == 0 and "2 words" in output.splitlines(), output
 
 
 def test_the_python_of_the_clients_page_runs(newcomer):
     shell, _, _ = newcomer
-    hello, queue, fast, asynchronous, again = blocks(CLIENT_PAGE, "python")
+    hello, queue, worker, fast, asynchronous, again = blocks(CLIENT_PAGE, "python")
+    (shell.folder / "function.py").write_text(worker)
+    count_words(shell, "function.py")
     (shell.folder / "hello.py").write_text(hello)
     assert shell.run("'%s' hello.py" % sys.executable) == (0, "world {'lang': 'en'}\n")
     (shell.folder / "squares.py").write_text(queue)
@@ -262,6 +276,7 @@ def test_the_examples_run(newcomer):
     shutil.copytree(str(REPOSITORY / "examples"), str(shell.folder / "examples"))
     python = "'%s' -u examples/" % sys.executable
     assert shell.run(python + "hello.py") == (0, "world {'lang': 'en'}\n")
+    count_words(shell, "examples/workers/function.py")
     assert shell.run(python + "work_queue.py add 5") == (0, "5 jobs are confirmed\n")
     lines = shell.lines_of(python + "work_queue.py work", 5)
     assert [line.split(":")[0] for line in lines] == ["job %d" % number for number in range(5)]
