@@ -7,10 +7,14 @@ protocol WorkerConnections: WorkerAdmission {
     func ended(connection: ChannelID, isLost: Bool)
     /// With these something happened in this turn: they may have got messages, or settled some.
     func stirred(_ ids: [ChannelID])
+    /// Whether the process of this connection is paused, and can say nothing.
+    func isHalted(_ id: ChannelID) -> Bool
 }
 
 extension BrokerLoop: WorkerAdmission {
     func admit(token: String, _ channel: ChannelID, from peer: Peer) -> WorkerRequest.Target? {
         workerConnections?.admit(token: token, channel, from: peer)
     }
+
+    func isHalted(_ id: ChannelID) -> Bool { workerConnections?.isHalted(id) ?? false }
 }

@@ -177,6 +177,8 @@ final class BrokerLoop {
         }
     }
 
+    func processProceeds(_ id: ChannelID) { connections[id]?.peerProceeds() }
+
     func windowOpened(_ id: ChannelID) {
         guard !isStopping else { return }
         let now = now

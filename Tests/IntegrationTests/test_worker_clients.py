@@ -340,6 +340,31 @@ def test_who_is_paused_gets_nothing_and_goes_on_where_it_was(client_worker):
     assert row(broker)["starts"] == starts
 
 
+BEATING = """
+import cola
+with cola.connect(heartbeat=1) as client:
+    client.declare_queue("work")
+    for delivery in client.consume("work", prefetch=1):
+        client.publish("done", delivery.body)
+        delivery.ack()
+"""
+
+
+def test_silence_of_who_is_paused_says_nothing(client_worker):
+    """Twice its heartbeat is two seconds; it is paused for longer, with a message in hand or not."""
+    broker = client_worker(BEATING, "  queue: work\n  restart: never\n")
+    cola("declare", "queue", "done", url=broker.unix).succeeds()
+    until(lambda: row(broker)["state"] == "ready", "it is ready")
+    pid = row(broker)["pid"]
+    for pause in (2.5, 3.9):
+        cola("workers", "pause", "w", url=broker.unix).succeeds()
+        time.sleep(pause)
+        cola("workers", "resume", "w", url=broker.unix).succeeds()
+    publish(broker, "work", ["a"])
+    until(lambda: counts(broker, "done")["ready"] == 1, "it goes on")
+    assert row(broker)["pid"] == pid
+
+
 # Functions of Python as workers
 
 TASKS = """

@@ -22,6 +22,8 @@ protocol Connection: AnyObject {
     func dismiss(because sentence: String)
     /// Whatever the peer sends before its end is read, also if the socket fails first.
     func keepLastWords()
+    /// Its process was halted, and goes on: that nothing was received meanwhile says nothing.
+    func peerProceeds()
     /// The server is stopping: say so, and close.
     func stop()
 }

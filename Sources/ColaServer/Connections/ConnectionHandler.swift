@@ -206,8 +206,10 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
 
     /// Who is not read from cannot be heard: his silence is our doing.
     private func excuseSilence() {
-        if isHeld { session.excuseSilence(at: loop.now.monotonic) }
+        if isHeld || loop.isHalted(id) { peerProceeds() }
     }
+
+    func peerProceeds() { session.excuseSilence(at: loop.now.monotonic) }
 
     func giveUp() {
         session.close(

@@ -90,6 +90,11 @@ final class ClientSeat: WorkerSeat {
 
     func started(_ process: Int32) { self.process.id = process }
 
+    /// It was halted, and goes on.
+    func proceeds() {
+        for connection in connections { host.connectionBroker?.processProceeds(connection.id) }
+    }
+
     func exited(_ ending: Ending) {
         guard process.ending == nil else { return }
         process.ending = ending

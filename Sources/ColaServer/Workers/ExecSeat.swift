@@ -277,6 +277,7 @@ final class ExecSeat: WorkerSeat, Connection {
     func hold() {}
     func release() {}
     func giveUp() {}
+    func peerProceeds() {}
     func stop() {}
 
     func reportWhenWritable() {

@@ -357,6 +357,7 @@ final class StreamSeat: WorkerSeat, Connection {
     }
 
     func giveUp() {}
+    func peerProceeds() {}
     func stop() {}
 
     func reportWhenWritable() { reportsWritable = true }

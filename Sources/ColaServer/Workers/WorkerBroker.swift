@@ -27,6 +27,8 @@ protocol ConnectionBroker: AnyObject {
     /// Closes such a connection from this side.
     func dismiss(_ id: ChannelID, because sentence: String)
     func work(of id: ChannelID) -> ChannelWork?
+    /// The process of such a connection was halted, and goes on.
+    func processProceeds(_ id: ChannelID)
 }
 
 extension BrokerLoop: WorkerBroker, ConnectionBroker {}

@@ -21,6 +21,10 @@ extension WorkerHost: WorkerConnections {
         for id in ids { owners[id]?.stirred(id) }
     }
 
+    func isHalted(_ id: ChannelID) -> Bool {
+        owners[id].flatMap { supervisor.status(of: $0.instance) }?.isPaused ?? false
+    }
+
     func answer(
         _ request: WorkerRequest.ChildRequest, of channel: ChannelID
     ) -> Result<WorkerAnswer, BrokerError> {

@@ -201,6 +201,7 @@ final class WorkerHost {
         case .spawn(let instance, let definition, _): spawn(instance, definition)
         case .signal(let instance, let signal, let scope):
             if let process = running[instance] { keeper?.send(.signal(process, number: signal.number, scope)) }
+            if signal == .proceed { (seats[instance] as? ClientSeat)?.proceeds() }
         case .feed(let instance): feed(instance)
         case .stopFeeding(let instance): seats[instance]?.stopFeeding()
         case .endInput(let instance): seats[instance]?.endInput()

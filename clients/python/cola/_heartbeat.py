@@ -26,12 +26,17 @@ class Heartbeat:
 
     def _run(self) -> None:
         connection = self._connection
+        looked = time.monotonic()
         while not self._stopped.wait(self._seconds / 4):
             try:
                 connection.read_what_is_there()
                 if not connection.is_open:
                     return
-                silent = time.monotonic() - connection.last_received
+                # Who was halted himself (SIGSTOP, a machine that slept) may not have read yet what came meanwhile.
+                before, looked = looked, time.monotonic()
+                if looked - before > self._seconds:
+                    continue
+                silent = looked - connection.last_received
                 if silent > 2 * self._seconds:
                     connection.lose(f"nothing came from {connection.name} for {silent:.0f} s")
                     return
