@@ -424,6 +424,20 @@ def test_one_function_in_one_process_is_the_instance_itself(client_worker, tmp_p
     assert row(broker)["starts"] >= 3 and row(broker)["threads"] == 1
 
 
+def test_the_definition_names_its_queue_prefetch_and_virtual_host(client_worker, tmp_path):
+    (tmp_path / "tasks.py").write_text("import cola, time\n@cola.worker()\ndef work(message): time.sleep(600)\n")
+    broker = client_worker(
+        "", "  queue: jobs\n  vhost: shop\n  prefetch: 3\n  stop: {grace: 1s}\n  processes: 2\n",
+        "'-m', 'cola', 'worker', 'tasks'")
+    with native.Connection(broker.unix, hello="hello 1 vhost=/") as connection:
+        connection.ok("declare vhost shop")
+    with native.Connection(broker.unix, hello="hello 1 vhost=shop") as connection:
+        connection.ok("declare queue jobs")
+        for _ in range(10):
+            connection.ok("pub jobs 1", b"x")
+    until(lambda: [each["messages"] for each in rows(broker)] == [3, 3], "each has three")
+
+
 def test_children_end_in_order_with_their_worker(client_worker, tmp_path):
     (tmp_path / "tasks.py").write_text(TASKS)
     broker = client_worker("", "  queue: work\n", "'-m', 'cola', 'worker', 'tasks', '--processes', '3'")

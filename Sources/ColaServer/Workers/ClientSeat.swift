@@ -84,6 +84,8 @@ final class ClientSeat: WorkerSeat {
             host.log(stream, of: "\(definition.name)/\(instance)") { process.output.append($0.readableBytesView) }
         }
         var environment = host.clientEnvironment + ["COLA_TOKEN_FD=\(streams.passed.count)"]
+        environment.append("COLA_PREFETCH=\(definition.prefetch)")
+        environment.append("COLA_VHOST=\(definition.virtualHost)")
         if let queue = definition.queue { environment.append("COLA_QUEUE=\(queue)") }
         return Provision(descriptors: streams.passed + [descriptor], environment: environment)
     }

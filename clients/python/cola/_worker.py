@@ -55,7 +55,7 @@ class Worker(Generic[_Parameters, _Returned]):
         self,
         function: Callable[_Parameters, _Returned],
         queue: Optional[str],
-        prefetch: int,
+        prefetch: Optional[int],
         attempts: Optional[int],
         delay: Optional[Duration],
         delay_most: Optional[Duration],
@@ -63,7 +63,7 @@ class Worker(Generic[_Parameters, _Returned]):
     ) -> None:
         self.function = function
         self._queue = queue
-        self.prefetch = prefetch
+        self._prefetch = prefetch
         self.attempts = 5 if attempts is None else attempts
         self.delay = milliseconds(1_000 if delay is None else delay)
         self.delay_most = milliseconds(3_600_000 if delay_most is None else delay_most)
@@ -99,6 +99,11 @@ class Worker(Generic[_Parameters, _Returned]):
         if not name:
             raise ValueError(f'worker {self.name} has no queue; name one, as in @cola.worker("orders")')
         return name
+
+    @property
+    def prefetch(self) -> int:
+        """Messages that a process has at hand at most."""
+        return self._prefetch or int(os.environ.get("COLA_PREFETCH") or 10)
 
     def handle(self, delivery: Delivery, client: Client) -> None:
         """Calls the function, and settles the message by what it does.
@@ -142,7 +147,7 @@ class Worker(Generic[_Parameters, _Returned]):
 def worker(
     queue: Optional[str] = None,
     *,
-    prefetch: int = 10,
+    prefetch: Optional[int] = None,
     attempts: Optional[int] = None,
     delay: Optional[Duration] = None,
     delay_most: Optional[Duration] = None,
@@ -155,7 +160,8 @@ def worker(
     ``Retry`` says when, ``Reject`` that there is no use. A process that dies takes no other message with it.
 
     - queue: is made if there is none; None: that of the definition by which ``cola serve`` runs it (``COLA_QUEUE``).
-    - prefetch: messages that a process has at hand, the one that the function is called with among them.
+    - prefetch: messages that a process has at hand, the one that the function is called with among them; None: as the
+      definition by which it runs has it (``COLA_PREFETCH``), else 10.
     - attempts: so many may fail; 5 if not said. delay, delay_most: before the second one, and before any at most,
       milliseconds or a timedelta; a second and an hour. Where none of the three is said a ``retry`` of the queue holds.
     - result_queue: gets what the function returns (text or bytes; None is nothing), with the ``correlation_id`` of the

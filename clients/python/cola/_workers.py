@@ -86,10 +86,15 @@ def _all_of(named: "tuple[Union[AnyWorker, ModuleType], ...]") -> List[AnyWorker
     return chosen
 
 
+def _vhost() -> Optional[str]:
+    """The virtual host of the definition by which it runs."""
+    return os.environ.get("COLA_VHOST") or None
+
+
 def _run_here(worker: AnyWorker) -> None:
     stop = Stop()
     stop.listen()
-    client = connect(client=worker.name)
+    client = connect(client=worker.name, vhost=_vhost())
     serve(worker, client, stop)
     take_leave(client)
 
@@ -105,7 +110,7 @@ def _run_child(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if inherited is not None:
         inherited._connection.leave_to_parent()
-    client = connect(url, client=worker.name, token=given, reconnect=given is None)
+    client = connect(url, client=worker.name, vhost=_vhost(), token=given, reconnect=given is None)
     serve(worker, client, stop)
     take_leave(client)
 

@@ -124,7 +124,9 @@ def test_the_queue_may_be_that_of_the_definition(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ValueError, match="has no queue"):
         worker.queue
     monkeypatch.setenv("COLA_QUEUE", "pictures")
-    assert worker.queue == "pictures"
+    assert worker.queue == "pictures" and worker.prefetch == 10
+    monkeypatch.setenv("COLA_PREFETCH", "3")
+    assert worker.prefetch == 3 and cola.worker(prefetch=7)(print).prefetch == 7
 
 
 @pytest.mark.parametrize(
