@@ -64,6 +64,12 @@ def sandbox(shared_broker) -> Iterator[Tuple[Shell, Dict[str, str]]]:
             (folder / name).touch()
         (folder / "b.txt").write_text("text\n")
         (folder / "orders.jsonl").write_text('{"body":"x"}\n')
+        (folder / "Procfile").write_text("web: sleep 60\n")
+        (folder / "send.sh").write_text("#!/bin/sh\ncat\n")
+        (folder / "send.sh").chmod(0o700)
+        (folder / "worker.py").write_text("import sys\nfor line in sys.stdin:\n    pass\n")
+        (folder / "workers.yaml").write_text("workers:\n  words: {queue: texts, command: [wc, -w]}\n")
+        (folder / "workers.yaml").chmod(0o600)
         yield shell, {"tcp://localhost:7672": shared_broker.tcp}
 
 
@@ -102,13 +108,14 @@ def test_each_example_of_the_help_runs(sandbox, shared_broker, command):
             line = line.replace(shown, real)
         if command == "bench":  # as the page has it, but shorter
             line = line.partition(" #")[0].rstrip() + (" --count 500" if "--count" in line else " --seconds 0.2")
-        if re.search(r"tail -f|--follow|--watch", line):
+        if re.search(r"tail -f|--follow|--watch|cola run", line):
             runs, output = shell.run_for(line, 1.5)
             complaints = re.sub("cola: (there are no|member of group)", "", output)
             assert runs and "cola: " not in complaints, "%s: %s" % (example, output)
         else:
             code, output = shell.run(line)
             assert code == 0, "%s: exit code %d: %s" % (example, code, output)
+            (shell.folder / "cola.yaml").unlink(missing_ok=True)  # the next broker there would go by it
 
 
 @pytest.mark.parametrize("command", commands() + ["serve"])

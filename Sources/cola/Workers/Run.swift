@@ -15,9 +15,9 @@ struct Run: AsyncParsableCommand {
         abstract: "Run a program for each message of a queue, here, until ^C.",
         discussion: """
               cola run -q emails -- ./send.sh
-              cola run -q images --processes 0-8 --result-queue thumbs -- convert - -resize 200 png:-
+              cola run -q reports --processes 0-8 --result-queue archive -- gzip -9
               cola run -q events --mode stream -- python3 worker.py
-              cola run -q emails --set retry.attempts=3 --set 'exit-codes={3: ack}' -- ./send.sh
+              cola run -q emails --set 'exit-codes={3: ack}' -- ./send.sh
               cola run --config workers.yaml
 
             The program is started on this machine, as you, in this directory and with your environment; the broker \
