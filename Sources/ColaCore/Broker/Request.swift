@@ -1,9 +1,12 @@
 /// What a client can ask for.
+///
+/// What is asked for seldom and takes more room than a message is stored apart: every message passes through here, and
+/// each of its steps moves as much as the largest case has.
 package enum Request: Sendable {
     case publish(Publish)
-    case declareQueue(QueueDeclaration)
+    indirect case declareQueue(QueueDeclaration)
     /// `partitions`: nil where it is not said, which is one for a new topic.
-    case declareTopic(name: String, partitions: Int?, Arguments)
+    indirect case declareTopic(name: String, partitions: Int?, Arguments)
     case declareExchange(name: String, kind: ExchangeDefinition.Kind, alternate: String?)
     case declareVirtualHost(name: String)
     case deleteQueue(name: String, ifUnused: Bool, ifEmpty: Bool)
@@ -12,8 +15,8 @@ package enum Request: Sendable {
     case deleteVirtualHost(name: String)
     case deleteGroup(topic: String, group: String)
     /// Changes the arguments of a queue or topic: those of `set`, and none any more for those of `clear`.
-    case alter(name: String, set: Arguments, clear: [Argument])
-    case setPolicy(PolicyDefinition)
+    indirect case alter(name: String, set: Arguments, clear: [Argument])
+    indirect case setPolicy(PolicyDefinition)
     case clearPolicy(name: String)
     case bind(BindingDefinition)
     case unbind(BindingDefinition)

@@ -14,6 +14,8 @@ struct DeadLetterQueue {
         let queue = DeadLetterQueue(name: name, client: client)
         guard try await !queue.hasDeadLetters() else { return queue }
         let parking = DeadLetterQueue(name: "cola.parked." + name, client: client)
+        // A name longer than names may be is one that no client can ask for.
+        guard parking.name.utf8.count <= 255 else { return queue }
         do {
             return try await parking.hasDeadLetters() ? parking : queue
         } catch let error as ColaError where error.code == .notFound {
