@@ -136,7 +136,7 @@ public final class Client: Sendable {
     /// Waits for a sign of life; everything that was asked before is then done.
     public func ping() async throws { _ = try await connection.ask(.ping, "ping") }
 
-    private func json(_ request: ClientRequest, _ what: String) async throws -> String {
+    func json(_ request: ClientRequest, _ what: String) async throws -> String {
         try await connection.ask(request, what).answer.body.map { String(buffer: $0) } ?? "null"
     }
 }

@@ -64,6 +64,8 @@ extension ClientRequest {
         case .reload: buffer.writeStaticString("reload")
         case .childToken: buffer.writeStaticString("child token")
         case .childEnded(let processID, _): buffer.writeString("child ended \(processID)")
+        case .logs(let logs):
+            if let target = logs.target { words("logs", target, to: &buffer) } else { words("logs", to: &buffer) }
         }
     }
 
@@ -131,6 +133,13 @@ extension ClientRequest {
         case .reload(let isDryRun): option("dry-run", isDryRun, to: &buffer)
         case .childEnded(_, .code(let code)): option("code", code, to: &buffer)
         case .childEnded(_, .signal(let signal)): option("signal", signal, to: &buffer)
+        case .worker(.nice(let value), _): option("value", value, to: &buffer)
+        case .logs(let logs):
+            option("from", logs.from, to: &buffer)
+            option("count", logs.count, to: &buffer)
+            option("since", logs.since, to: &buffer)
+            option("stream", logs.stream, to: &buffer)
+            option("wait", logs.wait, to: &buffer)
         default: break
         }
     }

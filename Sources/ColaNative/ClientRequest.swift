@@ -69,6 +69,7 @@ package enum ClientRequest: Equatable, Sendable {
     case reload(isDryRun: Bool = false)
     case childToken
     case childEnded(processID: Int32, ChildEnd)
+    case logs(Logs)
 
     package enum WorkerOperation: Equatable, Sendable {
         case start
@@ -80,6 +81,7 @@ package enum ClientRequest: Equatable, Sendable {
         case resume
         /// `signal`: nil leaves it to the server, which ends the process by force.
         case kill(signal: String? = nil)
+        case nice(Int)
 
         package var word: String {
             switch self {
@@ -90,6 +92,7 @@ package enum ClientRequest: Equatable, Sendable {
             case .pause: "pause"
             case .resume: "resume"
             case .kill: "kill"
+            case .nice: "nice"
             }
         }
     }
@@ -207,5 +210,21 @@ package enum ClientRequest: Equatable, Sendable {
             self.name = name
             self.consumer = consumer
         }
+    }
+
+    package struct Logs: Equatable, Sendable {
+        /// `NAME` or `NAME/INSTANCE`; nil: all.
+        package var target: String?
+        /// What an answer has said as `next`.
+        package var from: String?
+        package var count: Int?
+        /// Milliseconds since 1970, UTC.
+        package var since: Int64?
+        /// `out` or `err`; nil: both.
+        package var stream: String?
+        /// Milliseconds.
+        package var wait: Int?
+
+        package init(target: String? = nil) { self.target = target }
     }
 }

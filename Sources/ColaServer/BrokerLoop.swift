@@ -15,6 +15,7 @@ final class BrokerLoop {
     private let store: any Store
     private let logger: Logger
     private let clock: @Sendable () -> Now
+    let epoch: Epoch
 
     private var connections: [ChannelID: any Connection] = [:]
     private var nextChannel = ChannelID(1)
@@ -78,6 +79,7 @@ final class BrokerLoop {
         self.clock = clock
         self.logger = logger
         self.watch = watch
+        epoch = recovery.epoch
         broker = Broker(recovery, limits: limits, access: access)
         inbox = Inbox(bytesMax: limits.inboxBytesMax, smallBytes: ConnectionLimits.smallRequestBytes)
         gatheringBytesMax = limits.gatheringBytesMax

@@ -148,8 +148,14 @@ package struct Server {
     ) async throws -> NIOLoopBound<WorkerHost> {
         let (settings, logger, environment, read) = (settings, logger, environment, read)
         return try await eventLoop.submit {
+            let broker = loop.value
+            let output = WorkerOutput(
+                epoch: broker.epoch, files: settings.workerLogs,
+                memoryBytesMax: settings.workerLogMemoryBytesMax, on: eventLoop, logger: logger,
+                clock: { broker.now })
             let host = WorkerHost(
-                broker: loop.value, settings: settings, read: read, url: url, environment: environment, logger: logger)
+                broker: broker, output: output, settings: settings, read: read, url: url, environment: environment,
+                logger: logger)
             loop.value.workerDesk = host
             loop.value.workerConnections = host
             host.connectionBroker = loop.value
@@ -204,6 +210,7 @@ package struct Server {
         let workers = started.workers
         try await eventLoop.flatSubmit { workers.value.stop(withinMilliseconds: Self.workersMilliseconds) }.get()
         try await eventLoop.submit { workers.value.takeKeeper() }.get()?.stop()
+        try await eventLoop.flatSubmit { workers.value.output.close() }.get()
         try await eventLoop.submit { started.loop.value.stop() }.get()
         // A disk that hangs would keep us for ever. What was confirmed is on it; the rest was never promised.
         let logger = logger
@@ -240,6 +247,15 @@ extension Server: Service {
 }
 
 extension Settings {
+    /// Nil: what workers write is in memory alone.
+    fileprivate var workerLogs: OutputFiles? {
+        guard workerLogBytesMax > 0 else { return nil }
+        return OutputFiles(
+            folder: AbsolutePath.of(dataDirectory) + "/logs",
+            rotation: OutputRotation(bytesMax: workerLogBytesMax, filesMax: workerLogFilesMax),
+            freeDiskMin: freeDiskMin)
+    }
+
     /// Two fifths of the memory, as the page cache and other processes need some too.
     fileprivate var watch: ResourceWatch {
         ResourceWatch(

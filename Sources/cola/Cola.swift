@@ -41,7 +41,7 @@ struct Cola: AsyncParsableCommand {
                     Declare.self, SetCommand.self, Delete.self, Purge.self, Bind.self, Unbind.self, Dead.self,
                     Offsets.self,
                 ]),
-            CommandGroup(name: "Workers", subcommands: [Run.self, Ps.self, Workers.self, Reload.self]),
+            CommandGroup(name: "Workers", subcommands: [Run.self, Ps.self, Logs.self, Workers.self, Reload.self]),
             CommandGroup(
                 name: "Looking inside",
                 subcommands: [

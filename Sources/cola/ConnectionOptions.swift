@@ -32,9 +32,12 @@ struct ConnectionOptions: ParsableArguments {
 
     /// Connects, runs `body`, and closes.
     ///
-    /// - Parameter isWorker: whether a process that the broker runs as a worker may be known to it by its token.
+    /// - Parameters:
+    ///   - isWorker: whether a process that the broker runs as a worker may be known to it by its token.
+    ///   - reconnect: for what goes on with another life of the broker; nil: a lost connection is the end.
     func withBroker<Result: Sendable>(
-        timeoutMilliseconds: Int = 10_000, isWorker: Bool = false, _ body: (Client) async throws -> Result
+        timeoutMilliseconds: Int = 10_000, isWorker: Bool = false, reconnect: ReconnectPolicy? = nil,
+        _ body: (Client) async throws -> Result
     ) async throws -> Result {
         let url = isWorker && self.url == nil ? nil : try resolvedURL()
         var options = try resolved()

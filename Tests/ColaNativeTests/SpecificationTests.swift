@@ -36,8 +36,8 @@ import Testing
         .backup(.busy(path: "")), .backup(.exists(path: "")), .backup(.unsuitable(path: "", reason: "")),
         .backup(.notPermitted(path: "", reason: "")), .backup(.noRoom(path: "", reason: "")),
         .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")), .worker(.undefined),
-        .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")),
-        .worker(.misconfigured("")), .stopped(""),
+        .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")), .worker(.misconfigured("")),
+        .worker(.notPermitted("")), .stopped(""),
     ]
 
     private static func number(_ error: BrokerError) -> Int {
@@ -74,7 +74,8 @@ import Testing
         case .worker(.unsuitable): 29
         case .worker(.busy): 30
         case .worker(.misconfigured): 31
-        case .stopped: 32
+        case .worker(.notPermitted): 32
+        case .stopped: 33
         }
     }
 

@@ -73,6 +73,14 @@ struct VectorClientRequest {
         case "backup":
             return .backup(path: text("path") ?? "", isFile: text("as") == "file", replaces: truth("replace"))
         case "reload": return .reload(isDryRun: truth("dry-run"))
+        case "logs":
+            var logs = ClientRequest.Logs(target: name.isEmpty ? nil : target)
+            logs.from = text("from")
+            logs.count = number("count")
+            logs.since = long("since")
+            logs.stream = text("stream")
+            logs.wait = number("wait")
+            return .logs(logs)
         case "worker": return .worker(try operation(), target: target)
         case "child": return try child()
         default: throw Vectors.Unknown(what: verb)
@@ -99,6 +107,7 @@ struct VectorClientRequest {
         case "pause": return .pause
         case "resume": return .resume
         case "kill": return .kill(signal: text("signal"))
+        case "nice": return .nice(try #require(text("value").flatMap { Int($0) }))
         default: throw Vectors.Unknown(what: "worker \(fields)")
         }
     }

@@ -88,6 +88,14 @@ struct VectorRequest {
         case "reload": .workers(.reload(isDryRun: truth("dry-run") ?? false))
         case "child": .workers(.child(SessionBench.channel, try child()))
         case "worker": .workers(.control(try operation(), target))
+        case "logs":
+            .workers(
+                .output(
+                    OutputQuery(
+                        target: name.isEmpty ? nil : target, from: text("from").flatMap { OutputPosition($0) },
+                        count: number("count") ?? 10, since: Vectors.number(fields["since"]).map { Timestamp($0) },
+                        stream: text("stream").flatMap { ProgramStream(rawValue: $0) },
+                        waitMilliseconds: Vectors.number(fields["wait"]) ?? 0)))
         case "backup":
             .backUp(
                 BackupOrder(
@@ -219,6 +227,7 @@ struct VectorRequest {
         case "pause": return .pause
         case "resume": return .resume
         case "kill": return .kill(signal: text("signal"))
+        case "nice": return .nice(try #require(text("value").flatMap { Int($0) }))
         default: throw Vectors.Unknown(what: "worker \(fields)")
         }
     }

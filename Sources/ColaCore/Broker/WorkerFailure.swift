@@ -6,6 +6,8 @@ package enum WorkerFailure: Error, Equatable, Sendable {
     case notFound(String)
     /// What is asked for does not fit the worker.
     case unsuitable(String)
+    /// The system does not let the server do it.
+    case notPermitted(String)
     /// Not now.
     case busy(String)
     /// The configuration is wrong.
@@ -15,6 +17,7 @@ package enum WorkerFailure: Error, Equatable, Sendable {
         switch self {
         case .undefined, .notFound: "not_found"
         case .unsuitable: "mismatch"
+        case .notPermitted: "access_refused"
         case .busy: "busy"
         case .misconfigured: "configuration"
         }
@@ -29,7 +32,7 @@ extension WorkerFailure: CustomStringConvertible {
         switch self {
         case .undefined:
             "this server runs no workers; define them under `workers:` in its cola.yaml and start it again"
-        case .notFound(let sentence), .unsuitable(let sentence), .busy(let sentence),
+        case .notFound(let sentence), .unsuitable(let sentence), .notPermitted(let sentence), .busy(let sentence),
             .misconfigured(let sentence):
             sentence
         }

@@ -15,6 +15,8 @@ package enum WorkerRequest: Equatable, Sendable {
     case reload(isDryRun: Bool)
     /// What the process of a worker that a channel is of wants for those that it has started itself.
     case child(ChannelID, ChildRequest)
+    /// What they have written.
+    case output(OutputQuery)
 
     /// A worker, or one instance of it.
     package struct Target: Equatable, Sendable {
@@ -66,5 +68,7 @@ package enum WorkerRequest: Equatable, Sendable {
         case resume
         /// The signal by its name or number; nil: the end by force.
         case kill(signal: String?)
+        /// The niceness of the processes that there are, -20 to 19.
+        case nice(Int)
     }
 }

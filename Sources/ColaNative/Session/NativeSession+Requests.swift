@@ -85,6 +85,7 @@ extension NativeSession {
         case .worker: try control(&reader)
         case .reload: try reload(&reader)
         case .child: try askForChild(&reader)
+        case .logs: try readOutput(&reader)
         }
         return body
     }

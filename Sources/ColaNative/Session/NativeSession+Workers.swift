@@ -1,9 +1,9 @@
 internal import ColaCore
 
-// `worker`, `reload`, `list workers`, `list processes` and `describe worker`: for administrators.
+// `worker`, `logs`, `reload`, `list workers`, `list processes` and `describe worker`: for administrators.
 extension NativeSession {
     mutating func control(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
-        let word = try reader.text("start, stop, restart, scale, pause, resume or kill")
+        let word = try reader.text("start, stop, restart, scale, pause, resume, kill or nice")
         let target = try workerTarget(&reader)
         let operation = try operation(word, &reader)
         try reader.end()
@@ -61,9 +61,10 @@ extension NativeSession {
         case "pause": return .pause
         case "resume": return .resume
         case "kill": return .kill(signal: try reader.option("signal"))
+        case "nice": return .nice(try niceness(&reader))
         default:
             throw RequestReader.Malformed(
-                "there is no worker \(word), but start, stop, restart, scale, pause, resume and kill")
+                "there is no worker \(word), but start, stop, restart, scale, pause, resume, kill and nice")
         }
     }
 
@@ -77,10 +78,39 @@ extension NativeSession {
         return Int(least)...Int(most)
     }
 
+    /// The one number of the protocol that may be negative.
+    private func niceness(_ reader: inout RequestReader) throws(RequestReader.Malformed) -> Int {
+        guard let text = try reader.option("value"), let value = Int(text), text.first != "+",
+            (-20...19).contains(value)
+        else { throw RequestReader.Malformed("worker nice needs a niceness from -20 to 19: worker nice NAME value=N") }
+        return value
+    }
+
+    mutating func readOutput(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
+        var query = OutputQuery()
+        if let text = try reader.nameIfThere("WORKER or WORKER/INSTANCE") { query.target = try workerTarget(text) }
+        if let text = try reader.option("from") {
+            guard let position = OutputPosition(text) else {
+                throw RequestReader.Malformed("from= must be what an answer has said as next, such as 3-1200")
+            }
+            query.from = position
+        }
+        let counts = 0...Int64(OutputQuery.countMost)
+        query.count = try reader.optionNumber("count", in: counts).map(Int.init) ?? query.count
+        query.since = try reader.optionNumber("since", in: 0...Int64.max).map { Timestamp($0) }
+        query.stream = try reader.choice("stream", of: ProgramStream.self)
+        query.waitMilliseconds = try reader.optionNumber("wait", in: 0...OutputQuery.waitMillisecondsMost) ?? 0
+        try reader.end()
+        ask(.output(query), reader.tag, to: "read what workers write")
+    }
+
     private func workerTarget(
         _ reader: inout RequestReader
     ) throws(RequestReader.Malformed) -> WorkerRequest.Target {
-        let text = try reader.name("WORKER or WORKER/INSTANCE")
+        try workerTarget(try reader.name("WORKER or WORKER/INSTANCE"))
+    }
+
+    private func workerTarget(_ text: String) throws(RequestReader.Malformed) -> WorkerRequest.Target {
         guard let target = WorkerRequest.Target(text) else {
             throw RequestReader.Malformed(
                 "'\(text)' is neither the name of a worker nor WORKER/INSTANCE with the number of an instance")

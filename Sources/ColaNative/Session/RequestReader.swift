@@ -79,6 +79,12 @@ struct RequestReader {
         return try number(what, in: range)
     }
 
+    /// A name that may be left out, and is then followed by options alone.
+    mutating func nameIfThere(_ what: String) throws(Malformed) -> String? {
+        guard next < scanner.count, !used.contains(next), !scanner.isOption(next, in: bytes) else { return nil }
+        return try name(what)
+    }
+
     mutating func range(_ what: String) throws(Malformed) -> ClosedRange<Int64> {
         guard let range = scanner.numbers(try word(what), in: bytes) else {
             throw Malformed("\(what) must be a number N, or a range N-M with N not above M")

@@ -6,14 +6,14 @@ enum Verb: String {
     case declare, delete, alter, policy, unpolicy, bind, unbind, purge, redrive
     case pubs
     case consume, credit, cancel, seek, ack, nack, reject, fail, get, peek, commit
-    case list, describe, why, stat, backup, worker, reload, child
+    case list, describe, why, stat, backup, worker, logs, reload, child
 
     /// How many words follow it at least; only what comes behind them is an option, whatever a word looks like.
     ///
     /// - Parameter isOfGroup: whether the first of them is `group`, which is named by two words.
     func wordCount(isOfGroup: Bool) -> Int {
         switch self {
-        case .ping, .beat, .quit, .stat, .reload: 0
+        case .ping, .beat, .quit, .stat, .logs, .reload: 0
         case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .fail, .get,
             .peek, .list, .why, .backup, .child:
             1

@@ -80,6 +80,16 @@ extension Setting {
             help: "If the server runs as root: start workers that name no user, as root. Workers are defined under "
                 + "workers: in the configuration file alone."),
         Setting(
+            name: "worker-log-size", kind: .bytes(0...1_099_511_627_776), defaultValue: "16M", placeholder: "BYTES",
+            help: "What a worker writes is kept in logs/WORKER.log of the data directory: so much of each worker, in "
+                + "all its files together. 0: in memory alone."),
+        Setting(
+            name: "worker-log-files", kind: .number(1...100), defaultValue: "4", placeholder: "N",
+            help: "In so many files: WORKER.log, and before it WORKER.log.1 and so on, which is the oldest."),
+        Setting(
+            name: "worker-log-memory", kind: .bytes(0...1_073_741_824), defaultValue: "256K", placeholder: "BYTES",
+            help: "The last lines of each worker that are kept in memory as well, for those who follow them."),
+        Setting(
             name: "accept-damage", kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
             help: "Start on damaged data with what can be read, after a copy of it was made. The flag alone is yes."),
         Setting(

@@ -24,6 +24,11 @@ package struct Settings: Sendable {
     package var workers: [WorkerDefinition] = []
     /// Whether workers that name no user may run as root.
     package var runsWorkersAsRoot = false
+    /// Of each worker, on the disk; 0: nothing. Bytes.
+    package var workerLogBytesMax = 16 * 1024 * 1024
+    package var workerLogFilesMax = 4
+    /// Of each worker, in memory. Bytes.
+    package var workerLogMemoryBytesMax = 256 * 1024
     /// The file that settings were read from; nil: there is none.
     package var configurationPath: String?
     package var logFormat = "text"
@@ -83,6 +88,9 @@ package struct Settings: Sendable {
         isDurabilityRelaxed = try reader.text("durability") == "relaxed"
         limits.isDeliveryEarly = try reader.text("early-delivery") == "yes"
         runsWorkersAsRoot = try reader.text(Self.workersAsRoot) == "yes"
+        workerLogBytesMax = Int(try reader.number("worker-log-size"))
+        workerLogFilesMax = Int(try reader.number("worker-log-files"))
+        workerLogMemoryBytesMax = Int(try reader.number("worker-log-memory"))
         acceptsDamage = try reader.text("accept-damage") == "yes"
         bodyBytesMax = Int(try reader.number("body-max"))
         connectionsMax = Int(try reader.number("connections-max"))

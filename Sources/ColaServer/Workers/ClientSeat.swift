@@ -80,8 +80,8 @@ final class ClientSeat: WorkerSeat {
         process = ClientProcess()
         feeding = .on
         let process = process
-        for stream in [streams.output, streams.errors] {
-            host.log(stream, of: "\(definition.name)/\(instance)") { process.output.append($0.readableBytesView) }
+        host.keepOutput(of: instance, definition.name, [(.out, streams.output), (.err, streams.errors)]) { bytes in
+            process.output.append(bytes.readableBytesView)
         }
         var environment = host.clientEnvironment + ["COLA_TOKEN_FD=\(streams.passed.count)"]
         environment.append("COLA_PREFETCH=\(definition.prefetch)")

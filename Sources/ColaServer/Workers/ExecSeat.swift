@@ -139,20 +139,29 @@ final class ExecSeat: WorkerSeat, Connection {
         }
         let value = delivery.entry.value
         let streams = try ProcessStreams(input: value.isNull ? [] : delivery.data[value.range])
-        read(streams.output) { seat, bytes in seat.wrote(output: bytes) }
-        read(streams.errors) { seat, bytes in seat.wrote(error: bytes) }
+        let attempt = OutputLine.Message(
+            queue: queue, offset: delivery.entry.offset, attempt: (delivery.redelivered ?? 0) + 1)
+        let process = host.output.begin(.init(worker: definition.name, instance: instance, message: attempt))
+        // A result is no line for people.
+        read(streams.output, .out, definition.resultQueue == nil ? process : nil) { $0.wrote(output: $1) }
+        read(streams.errors, .err, process) { $0.wrote(error: $1) }
         return Provision(
             descriptors: streams.passed,
             environment: MessageEnvironment(queue: queue, delivery: delivery).variables)
     }
 
-    private func read(_ descriptor: Int32, _ take: @escaping (ExecSeat, ByteBuffer) -> Void) {
+    private func read(
+        _ descriptor: Int32, _ stream: ProgramStream, _ process: ProcessOutput?,
+        _ take: @escaping (ExecSeat, ByteBuffer) -> Void
+    ) {
         let message = held?.delivery.tag
         held?.openPipes += 1
-        OutputPipe.open(descriptor, on: host.broker.eventLoop) { [weak self] bytes in
+        OutputPipe.open(descriptor, on: host.broker.eventLoop, pace: host.outputPace) { [weak self] bytes in
+            process?.append(bytes, stream)
             // What is left of the process before is not this message's affair.
             if let self, held?.delivery.tag == message { take(self, bytes) }
         } ended: { [weak self] in
+            process?.end(stream)
             if let self, held?.delivery.tag == message { pipeEnded() }
         }
     }

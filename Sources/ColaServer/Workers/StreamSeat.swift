@@ -211,15 +211,12 @@ final class StreamSeat: WorkerSeat, Connection {
             self?.outputEnded(of: process)
         }
         if isHeld { process.output?.setReading(false) }
-        let (logger, name) = (host.logger, name)
-        let lines = OutputLines { line in
-            logger.info("a worker says", metadata: ["instance": "\(name)", "line": "\(line)"])
-        }
-        OutputPipe.open(streams.errors, on: eventLoop) { bytes in
+        let written = host.output.begin(OutputLine.Source(worker: definition.name, instance: instance))
+        OutputPipe.open(streams.errors, on: eventLoop, pace: host.outputPace) { bytes in
             process.errors.append(bytes.readableBytesView)
-            lines.append(bytes.readableBytesView)
+            written.append(bytes, .err)
         } ended: { [weak self] in
-            lines.end()
+            written.end(.err)
             process.openPipes -= 1
             self?.finishIfOver(process)
         }

@@ -6,8 +6,8 @@ package import ColaCore
 package protocol WorkerDesk {
     /// - Parameters:
     ///   - now: the monotonic clock.
-    ///   - then: takes what the client is told, once and on the loop: at once, but for a reload, which reads a file.
-    ///     After a failure nothing has changed.
+    ///   - then: takes what the client is told, once and on the loop, at once or later. After a failure nothing has
+    ///     changed, unless it says otherwise.
     func answer(
         _ request: WorkerRequest, at now: Instant, then: @escaping (Result<WorkerAnswer, BrokerError>) -> Void)
 }

@@ -1,5 +1,5 @@
+internal import ColaCore
 internal import ColaWorkers
-internal import Logging
 internal import NIOCore
 
 #if canImport(Glibc)
@@ -33,17 +33,23 @@ extension WorkerHost {
         keeper?.send(.spawn(process, spec), descriptors: provision.descriptors)
     }
 
-    /// What a process that lives on writes is the log's, and `receive` hears of it.
-    func log(_ descriptor: Int32, of instance: String, _ receive: @escaping (ByteBuffer) -> Void) {
-        let logger = logger
-        let lines = OutputLines { line in
-            logger.info("a worker says", metadata: ["instance": "\(instance)", "line": "\(line)"])
-        }
-        OutputPipe.open(
-            descriptor, on: broker.eventLoop,
-            receive: { bytes in
-                lines.append(bytes.readableBytesView)
+    /// Reads what the process that is about to be started for the instance writes, for those who look.
+    ///
+    /// - Parameters:
+    ///   - streams: where they are read from; they are closed in the end.
+    ///   - receive: hears of it as well.
+    func keepOutput(
+        of instance: InstanceID, _ worker: WorkerName, _ streams: [(ProgramStream, Int32)],
+        receive: @escaping (ByteBuffer) -> Void
+    ) {
+        let process = output.begin(OutputLine.Source(worker: worker, instance: instance))
+        for (stream, descriptor) in streams {
+            OutputPipe.open(descriptor, on: broker.eventLoop, pace: outputPace) { bytes in
+                process.append(bytes, stream)
                 receive(bytes)
-            }, ended: { lines.end() })
+            } ended: {
+                process.end(stream)
+            }
+        }
     }
 }

@@ -3,6 +3,14 @@ internal import ColaWorkers
 internal import Logging
 internal import NIOCore
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
 /// The workers of a running broker: does what the supervisor decides, and tells it what happens.
 ///
 /// It lives on the broker's loop, and its instances are channels of the broker, so that a message and the process that
@@ -18,6 +26,9 @@ final class WorkerHost {
     var isReloading = false
     /// What a process that connects by itself is told.
     let clientEnvironment: [String]
+    /// What they write.
+    let output: WorkerOutput
+    let outputPace: OutputPace
     var supervisor: Supervisor
     var keeper: KeeperProcess?
     var seats: [InstanceID: any WorkerSeat] = [:]
@@ -26,6 +37,8 @@ final class WorkerHost {
     var running: [InstanceID: SpawnID] = [:]
     /// Of processes that have ended, while what they started is still being killed.
     var exits: [SpawnID: (status: ExitStatus, usage: ResourceUsage)] = [:]
+    /// Who waits for the keeper's answer about a niceness, in the order of the requests.
+    var renicing: [SpawnID: [(_ error: Int32) -> Void]] = [:]
     var lastProcess: UInt64 = 0
     var memory = OutOfMemoryWatch()
     /// Whose last process was killed for want of memory.
@@ -52,10 +65,13 @@ final class WorkerHost {
     ///   - url: where the server can be reached from this machine.
     ///   - environment: of the server, for what workers may have of it.
     init(
-        broker: any WorkerBroker, settings: Settings, read: @escaping @Sendable () throws -> Settings, url: String,
+        broker: any WorkerBroker, output: WorkerOutput, settings: Settings,
+        read: @escaping @Sendable () throws -> Settings, url: String,
         environment: [String: String], logger: Logger
     ) {
         self.broker = broker
+        self.output = output
+        outputPace = OutputPace(on: broker.eventLoop)
         clientEnvironment = ["COLA_URL=\(url)"]
         self.settings = settings
         self.read = read
@@ -128,6 +144,10 @@ final class WorkerHost {
             processes = [:]
             running = [:]
             exits = [:]
+            output.noneStarted()
+            let waiting = renicing.values.joined()
+            renicing = [:]
+            for reply in waiting { reply(ESRCH) }
             apply(.keeperLost)
             // What the next one is asked for waits until nothing is left of this one. Not at once: if it cannot live,
             // it is not to be tried all the time.
@@ -142,10 +162,12 @@ final class WorkerHost {
             guard let instance = processes[process] else { return }
             memory.processStarted(at: now.monotonic)
             starved.remove(instance)
+            output.started(instance, number)
             apply(.started(instance, processID: number))
             seats[instance]?.started(number)
         case .failed(let process, let failure):
             guard let instance = forget(process) else { return }
+            output.started(instance, nil)
             apply(.startFailed(instance, failure.description))
         case .exited(let process, let status, let usage):
             exits[process] = (status, usage)
@@ -161,6 +183,11 @@ final class WorkerHost {
                     metadata: ["instance": "\(instance)", "processes": "\(killed)"])
             }
             apply(.exited(instance, exit.status, exit.usage))
+        case .reniced(let process, let error):
+            guard var waiting = renicing[process], !waiting.isEmpty else { return }
+            let reply = waiting.removeFirst()
+            renicing[process] = waiting.isEmpty ? nil : waiting
+            reply(error)
         }
     }
 

@@ -7,6 +7,8 @@ package enum WorkerOrder: Equatable, Sendable {
     case command(OperatorCommand, OperatorCommand.Target)
     /// To the processes of these instances, and nothing else: what follows from it, the rule for restarts says.
     case signal(Signal, [InstanceID])
+    /// The niceness of the processes that these instances have now.
+    case nice(Int, [InstanceID])
 
     /// - Throws: ``BrokerError`` if there is no such worker or instance, or no such signal.
     package init(
@@ -30,6 +32,7 @@ package enum WorkerOrder: Equatable, Sendable {
                     "there is no signal '\(text)'; write its name, such as TERM or SIGUSR1, or its number, 1 to 64")
             }
             self = signal == .kill ? .command(.kill, place) : .signal(signal, supervisor.instances(of: place))
+        case .nice(let value): self = .nice(value, supervisor.instances(of: place))
         }
     }
 }

@@ -15,6 +15,8 @@ package struct ProcessReader {
     private static let fileBytesMax = 64 * 1024
     private static let pieceBytes = 4096
     private static let openFilesMax = 65_536
+    /// Above it the kernel would go through its tables for too long to say what is shared. Bytes.
+    private static let mapsBytesMax: Int64 = 256 << 20
 
     private let ticksPerSecond: Int64
     private let pageBytes: Int64
@@ -33,10 +35,14 @@ package struct ProcessReader {
         guard let stat = ProcessStat(Self.contents("\(folder)/stat")) else { return nil }
         var detail: ProcessSnapshot.Detail?
         if isDetailed {
+            let isLarge = stat.residentPages > Self.mapsBytesMax / pageBytes
             detail = ProcessSnapshot.Detail(
                 status: ProcessFields(Self.contents("\(folder)/status")),
                 io: ProcessFields(Self.contents("\(folder)/io")), waitChannel: Self.contents("\(folder)/wchan"),
-                limits: ProcessLimits(Self.contents("\(folder)/limits")))
+                limits: ProcessLimits(Self.contents("\(folder)/limits")),
+                maps: ProcessFields(isLarge ? [] : Self.contents("\(folder)/smaps_rollup")),
+                outOfMemoryScore: Self.contents("\(folder)/oom_score"),
+                outOfMemoryAdjustment: Self.contents("\(folder)/oom_score_adj"))
         }
         return ProcessSnapshot(
             processID, stat, uptimeTicks: uptimeTicks, ticksPerSecond: ticksPerSecond, pageBytes: pageBytes,

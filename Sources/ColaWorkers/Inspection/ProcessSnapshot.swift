@@ -28,21 +28,47 @@ package struct ProcessSnapshot: Equatable, Sendable {
         package let waitChannel: String?
         package let residentBytesMost: Int64?
         package let swapBytes: Int64?
+        /// What is in memory: its own, pages of files, and memory that it shares with others.
+        package let anonymousBytes: Int64?
+        package let fileBytes: Int64?
+        package let sharedBytes: Int64?
+        /// The same with its share alone of what several processes have.
+        package let proportionalBytes: Int64?
+        /// How soon the kernel kills it when memory is short, 0 to 1000, and what was added to that by hand.
+        package let outOfMemoryScore: Int?
+        package let outOfMemoryAdjustment: Int?
         /// From and to the disk.
         package let readBytes: Int64?
         package let writtenBytes: Int64?
         package let limits: ProcessLimits
 
-        package init(status: ProcessFields, io: ProcessFields, waitChannel: [UInt8], limits: ProcessLimits) {
+        /// - Parameters:
+        ///   - maps: of `smaps_rollup`.
+        ///   - outOfMemoryScore: a number on a line of its own, as `outOfMemoryAdjustment` is.
+        package init(
+            status: ProcessFields, io: ProcessFields, waitChannel: [UInt8], limits: ProcessLimits,
+            maps: ProcessFields = ProcessFields([]), outOfMemoryScore: [UInt8] = [],
+            outOfMemoryAdjustment: [UInt8] = []
+        ) {
             voluntarySwitches = status.number("voluntary_ctxt_switches")
             involuntarySwitches = status.number("nonvoluntary_ctxt_switches")
             residentBytesMost = status.number("VmHWM").flatMap(Self.bytes)
             swapBytes = status.number("VmSwap").flatMap(Self.bytes)
+            anonymousBytes = status.number("RssAnon").flatMap(Self.bytes)
+            fileBytes = status.number("RssFile").flatMap(Self.bytes)
+            sharedBytes = status.number("RssShmem").flatMap(Self.bytes)
+            proportionalBytes = maps.number("Pss").flatMap(Self.bytes)
+            self.outOfMemoryScore = Self.number(outOfMemoryScore)
+            self.outOfMemoryAdjustment = Self.number(outOfMemoryAdjustment)
             readBytes = io.number("read_bytes")
             writtenBytes = io.number("write_bytes")
             let name = String(decoding: waitChannel, as: UTF8.self)
             self.waitChannel = name.isEmpty || name == "0" ? nil : name
             self.limits = limits
+        }
+
+        private static func number(_ line: [UInt8]) -> Int? {
+            Int(String(decoding: line.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
         }
 
         private static func bytes(kibibytes: Int64) -> Int64? {

@@ -120,6 +120,7 @@ package final class Keeper {
                 switch try KeeperRequest(packet: received.bytes) {
                 case .spawn(let instance, let spec): spawn(instance, spec, received)
                 case .signal(let instance, let number, let scope): signal(instance, number, scope)
+                case .renice(let instance, let value): renice(instance, value)
                 }
             }
         }
@@ -160,6 +161,14 @@ package final class Keeper {
             _ = kill(found.process, number)
             for entry in others { entry.signal(number) }
         }
+    }
+
+    private func renice(_ instance: SpawnID, _ value: Int32) {
+        guard let found = instances[instance], !found.hasExited else { return tell(.reniced(instance, error: ESRCH)) }
+        // A child that is not collected: the number of its group is its own.
+        let group = UInt32(bitPattern: found.process)
+        let code = setpriority(Int32(PRIO_PGRP.rawValue), group, value)
+        tell(.reniced(instance, error: code == 0 ? 0 : errno))
     }
 
     /// Takes note of the children that have ended.

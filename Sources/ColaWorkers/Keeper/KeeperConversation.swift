@@ -85,7 +85,7 @@ struct KeeperConversation {
 
     private mutating func heard(_ event: KeeperEvent) {
         switch event {
-        case .ready: break
+        case .ready, .reniced: break
         case .started(let instance, _, _): stages[instance] = .started
         case .exited(let instance, _, _): stages[instance] = .exited
         case .failed(let instance, let failure):
@@ -101,6 +101,8 @@ struct KeeperConversation {
         switch letter.request {
         case .signal(let instance, _, _):
             guard stages[instance] != nil else { return letter.closeDescriptors() }
+        case .renice(let instance, _):
+            guard stages[instance] != nil else { return onNotice(.event(.reniced(instance, error: ESRCH))) }
         case .spawn(let instance, let spec):
             if let failure = prepare(instance, spec, packet, letter.descriptors.count) {
                 letter.closeDescriptors()

@@ -34,6 +34,10 @@ extension KeeperEvent {
             writer = PacketWriter(Packet.Kind.swept)
             writer.write(instance)
             writer.write(UInt32(clamping: survivorsKilled))
+        case .reniced(let instance, let error):
+            writer = PacketWriter(Packet.Kind.reniced)
+            writer.write(instance)
+            writer.write(error)
         }
         return writer.bytes
     }
@@ -67,6 +71,8 @@ extension KeeperEvent {
         case Packet.Kind.swept:
             let instance = try reader.instance()
             self = .swept(instance, survivorsKilled: Int(try reader.integer("survivors", as: UInt32.self)))
+        case Packet.Kind.reniced:
+            self = .reniced(try reader.instance(), error: try reader.integer("error"))
         case let kind: throw Packet.Malformed(description: "there is no event \(kind)")
         }
         try reader.end()

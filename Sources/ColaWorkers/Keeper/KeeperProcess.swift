@@ -32,8 +32,8 @@ package final class KeeperProcess: Sendable {
             })
     }
 
-    /// Sends a request, at some time. Of a `spawn` comes `started` or `failed`; of all others nothing. As many wait as
-    /// are given; whoever asks for no more instances than it may have bounds them.
+    /// Sends a request, at some time. Of a `spawn` comes `started` or `failed`, of a `renice` comes `reniced`; of a
+    /// signal nothing. As many wait as are given; whoever asks for no more instances than it may have bounds them.
     ///
     /// - Parameter descriptors: at most 16, which belong to this object from now on, and are closed when they were
     ///   sent.

@@ -13,6 +13,11 @@ extension KeeperRequest {
             writer.write(number)
             writer.write(scope.rawValue)
             return writer.bytes
+        case .renice(let instance, let value):
+            var writer = PacketWriter(Packet.Kind.renice)
+            writer.write(instance)
+            writer.write(value)
+            return writer.bytes
         }
     }
 
@@ -34,6 +39,13 @@ extension KeeperRequest {
                 throw Packet.Malformed(description: "there is no scope \(code)")
             }
             self = .signal(instance, number: number, scope)
+        case Packet.Kind.renice:
+            let instance = try reader.instance()
+            let value: Int32 = try reader.integer("niceness")
+            guard (-20...19).contains(value) else {
+                throw Packet.Malformed(description: "niceness \(value) is not between -20 and 19")
+            }
+            self = .renice(instance, value: value)
         case let kind: throw Packet.Malformed(description: "there is no request \(kind)")
         }
         try reader.end()

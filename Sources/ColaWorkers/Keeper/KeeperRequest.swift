@@ -5,4 +5,6 @@ package enum KeeperRequest: Equatable, Sendable {
     case spawn(SpawnID, ProcessSpec)
     /// Sends a signal. Nothing happens if the instance has ended: its `exited` is on the way then.
     case signal(SpawnID, number: Int32, SignalScope)
+    /// Sets the niceness, -20 to 19, of the process group. Answered by `reniced`, in the order of the requests.
+    case renice(SpawnID, value: Int32)
 }

@@ -21,10 +21,12 @@ package enum Packet {
     enum Kind {
         static let spawn: UInt8 = 1
         static let signal: UInt8 = 2
+        static let renice: UInt8 = 3
         static let ready: UInt8 = 129
         static let started: UInt8 = 130
         static let failed: UInt8 = 131
         static let exited: UInt8 = 132
         static let swept: UInt8 = 133
+        static let reniced: UInt8 = 134
     }
 }

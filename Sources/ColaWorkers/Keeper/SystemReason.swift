@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// What the system calls an error: "No such file or directory".
-func systemReason(_ number: Int32) -> String {
+package func systemReason(_ number: Int32) -> String {
     var buffer = [CChar](repeating: 0, count: 256)
     // `strerror` itself shares one buffer between threads.
     guard strerror_r(number, &buffer, buffer.count) == 0 else { return "error \(number)" }

@@ -4,7 +4,7 @@ import ColaClient
 /// `cola top`
 struct Top: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Watch the broker live: rates, depths, unacknowledged messages, ages, consumers.",
+        abstract: "Watch the broker live: rates, depths, unacknowledged messages, ages, consumers, workers.",
         discussion: """
             Keys: q quits, s sorts by the next column. Where standard output is no terminal it prints one picture of \
             one interval and ends.
@@ -14,7 +14,10 @@ struct Top: AsyncParsableCommand {
               cola top --interval 0.2 | head -n 3
 
             OLDEST is the age of the first message of a queue. The \(TopSample.rowsMax) queues and topics that hold \
-            the most are shown; the numbers in the first two lines are of the whole broker.
+            the most are shown; the numbers in the first two lines are of the whole broker. Below are its workers, if \
+            there are any and whoever looks may see them: the states of their instances, what their processes take \
+            together, the messages in hand with the AGE of the oldest, and when the NEXT process is started that waits \
+            after a failure.
             """)
 
     @OptionGroup var connection: ConnectionOptions

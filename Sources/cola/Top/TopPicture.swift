@@ -41,6 +41,10 @@ struct TopPicture {
         lines += table.lines(within: columns)
         if now.rows.isEmpty { lines.append("no queues or topics") }
         if now.more > 0 { lines.append("and \(now.more) more that hold less") }
+        if !now.workers.isEmpty {
+            lines.append("")
+            lines += WorkerTable(before: before, now: now).table.lines(within: columns)
+        }
         return lines.map(Output.printable)
     }
 

@@ -27,6 +27,9 @@ struct TopSample: Sendable {
     let rows: [Row]
     /// Queues and topics beside those.
     let more: Int
+    /// Rows of both, where whoever looks may see them.
+    let workers: [JSONValue]
+    let processes: [JSONValue]
 
     init(_ client: Client) async throws {
         server = try JSONValue(answer: try await client.stat())
@@ -47,8 +50,19 @@ struct TopSample: Sendable {
             }
         }
         self.rows = rows
+        (workers, processes) = try await Self.workers(client)
         monotonicNanoseconds = cola.monotonicNanoseconds()
         utcMilliseconds = UTCTime.now
+    }
+
+    private static func workers(_ client: Client) async throws -> ([JSONValue], [JSONValue]) {
+        do {
+            let workers = try JSONValue(answer: try await client.list(.workers)).list
+            guard !workers.isEmpty else { return ([], []) }
+            return (workers, try JSONValue(answer: try await client.list(.processes)).list)
+        } catch let error as ColaError where error.code == .accessRefused {
+            return ([], [])
+        }
     }
 
     private static func queue(_ name: String, _ row: JSONValue, _ client: Client) async throws -> Row {

@@ -13,7 +13,8 @@ struct WorkerShow: AsyncParsableCommand {
 
             Of a worker: its definition, its instances, and how often they went from one state to another. Of an \
             instance: what it does and why, and what the kernel says of its process: parent, group and session, time \
-            on processors, memory, files, switches, what it waits for, limits. Names ending in -ms are milliseconds.
+            on processors, memory, files, switches, what it waits for, limits; and the last lines that it wrote. Names \
+            ending in -ms are milliseconds.
             """)
 
     @OptionGroup var connection: ConnectionOptions

@@ -6,6 +6,9 @@ struct WorkerTarget: Sendable {
     /// Nil: the worker as a whole.
     let instance: Int64?
 
+    /// As it is typed.
+    var name: String { instance.map { "\(worker)/\($0)" } ?? worker }
+
     init(_ text: String) throws {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         let digits = parts.count > 1 ? parts[1] : "1"

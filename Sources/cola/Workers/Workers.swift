@@ -14,7 +14,8 @@ struct Workers: AsyncParsableCommand {
         subcommands: [
             ListingCommand<WorkerListing>.self, WorkerShow.self, WorkerControl<WorkerStart>.self,
             WorkerControl<WorkerStop>.self, WorkerControl<WorkerRestart>.self, WorkerScale.self,
-            WorkerControl<WorkerPause>.self, WorkerControl<WorkerResume>.self, WorkerKill.self, WorkerImport.self,
+            WorkerControl<WorkerPause>.self, WorkerControl<WorkerResume>.self, WorkerKill.self, WorkerNice.self,
+            WorkerImport.self,
         ],
         defaultSubcommand: ListingCommand<WorkerListing>.self)
 }

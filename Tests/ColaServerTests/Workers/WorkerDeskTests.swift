@@ -13,11 +13,16 @@ import Testing
         var asked: [WorkerRequest] = []
         var result: Result<WorkerAnswer, BrokerError> = .success(.done)
 
+        /// Answers wait in `late`.
+        var isLate = false
+        var late: [() -> Void] = []
+
         func answer(
             _ request: WorkerRequest, at now: Instant, then: @escaping (Result<WorkerAnswer, BrokerError>) -> Void
         ) {
             asked.append(request)
-            then(result)
+            let result = result
+            if isLate { late.append { then(result) } } else { then(result) }
         }
     }
 
@@ -88,6 +93,20 @@ import Testing
         try bench.end()
     }
 
+    @Test func anAnswerMayComeLaterAndWhatWasAskedMeanwhileIsAnsweredAfterIt() throws {
+        let desk = Desk()
+        let bench = try Bench(desk)
+        desk.isLate = true
+        #expect(try bench.ask("logs resize wait=1000 t=1\nping t=2\n") == "")
+        #expect(desk.asked == [.output(OutputQuery(target: .init(worker: "resize"), waitMilliseconds: 1_000))])
+        desk.late.removeFirst()()
+        #expect(try bench.ask("") == "ok t=1-2\n")
+        // One whose connection has gone is for nobody.
+        #expect(try bench.ask("logs\n") == "")
+        try bench.end()
+        desk.late.removeFirst()()
+    }
+
     @Test func whatTheDeskRefusesIsAnErrorAndTheConnectionGoesOn() throws {
         let desk = Desk()
         let bench = try Bench(desk)
@@ -102,7 +121,7 @@ import Testing
         let bench = try Bench(nil)
         #expect(try bench.ask("list workers\n") == "ok size=2\n[]\n")
         #expect(try bench.ask("list processes\n").contains("[{\"name\":\"cola\","))
-        for line in ["describe worker x\n", "worker start x\n"] {
+        for line in ["describe worker x\n", "worker start x\n", "logs\n"] {
             let said = try bench.ask(line)
             #expect(said.hasPrefix("err not_found final this server runs no workers; define them under `workers:`"))
         }
@@ -112,7 +131,7 @@ import Testing
     @Test func nobodyButAnAdministratorReachesTheDesk() throws {
         let desk = Desk()
         let bench = try Bench(desk, user: 4711)
-        for line in ["list workers", "list processes", "describe worker x", "worker stop x"] {
+        for line in ["list workers", "list processes", "describe worker x", "worker stop x", "logs"] {
             let said = try bench.ask(line + "\n")
             #expect(said.hasPrefix("err access_refused final only an administrator may "), "\(said)")
         }

@@ -16,6 +16,9 @@ import Testing
         State:\tS (sleeping)
         VmPeak:\t    3840 kB
         VmHWM:\t    2252 kB
+        RssAnon:\t     100 kB
+        RssFile:\t    2000 kB
+        RssShmem:\t       4 kB
         VmSwap:\t      12 kB
         Threads:\t1
         voluntary_ctxt_switches:\t41
@@ -34,13 +37,18 @@ import Testing
     private static func detail(status: String = status) -> ProcessSnapshot.Detail {
         ProcessSnapshot.Detail(
             status: ProcessFields(Array(status.utf8)), io: ProcessFields(Array(io.utf8)),
-            waitChannel: Array("hrtimer_nanosleep".utf8), limits: ProcessLimits(Array(limits.utf8)))
+            waitChannel: Array("hrtimer_nanosleep".utf8), limits: ProcessLimits(Array(limits.utf8)),
+            maps: ProcessFields(Array("aaaa-bbbb ---p 00000000 00:00 0 [rollup]\nRss:  2104 kB\nPss:  500 kB\n".utf8)),
+            outOfMemoryScore: Array("967\n".utf8), outOfMemoryAdjustment: Array("-300\n".utf8))
     }
 
     @Test func theFilesOfAProcessAreReadByName() {
         let detail = Self.detail()
         #expect(detail.voluntarySwitches == 41 && detail.involuntarySwitches == 7)
         #expect(detail.residentBytesMost == 2252 * 1024 && detail.swapBytes == 12 * 1024)
+        #expect(detail.anonymousBytes == 100 * 1024 && detail.fileBytes == 2000 * 1024)
+        #expect(detail.sharedBytes == 4096 && detail.proportionalBytes == 500 * 1024)
+        #expect(detail.outOfMemoryScore == 967 && detail.outOfMemoryAdjustment == -300)
         #expect(detail.readBytes == 4096 && detail.writtenBytes == 8192)
         #expect(detail.waitChannel == "hrtimer_nanosleep")
         #expect(detail.limits.openFiles == 1024 && detail.limits.cpuSeconds == 60 && detail.limits.memoryBytes == nil)
@@ -56,6 +64,7 @@ import Testing
         #expect(cut.voluntarySwitches == 41 && cut.involuntarySwitches == nil)
         let nothing = ProcessSnapshot.Detail(
             status: ProcessFields([]), io: ProcessFields([]), waitChannel: Array("0".utf8), limits: ProcessLimits([]))
+        #expect(nothing.proportionalBytes == nil && nothing.outOfMemoryScore == nil)
         #expect(nothing.voluntarySwitches == nil && nothing.waitChannel == nil && nothing.limits.openFiles == nil)
         let wrong = ProcessFields(Array("VmHWM:\t9223372036854775807 kB\nVmSwap: much\n".utf8))
         #expect(wrong.number("VmHWM") == .max && wrong.number("VmSwap") == nil)
@@ -86,6 +95,8 @@ import Testing
             let detail = try #require(snapshot.detail)
             #expect(detail.voluntarySwitches != nil && detail.limits.openFiles != nil)
             #expect(try #require(detail.residentBytesMost) > 1 << 20)
+            #expect(try #require(detail.anonymousBytes) > 0)
+            #expect((0...2_000).contains(try #require(detail.outOfMemoryScore)))
         }
     #endif
 

@@ -26,6 +26,7 @@ struct PacketTests {
             """
         ),
         (.signal(SpawnID(3), number: 15, .tree), "02 0300000000000000 0f000000 02"),
+        (.renice(SpawnID(3), value: -5), "03 0300000000000000 fbffffff"),
     ]
 
     private static let events: [(KeeperEvent, String)] = [
@@ -48,6 +49,7 @@ struct PacketTests {
             "84 0300000000000000 02 0b000000 0000000000000000 ffffffffffffffff 0000000000000000"
         ),
         (.swept(SpawnID(4), survivorsKilled: 5), "85 0400000000000000 05000000"),
+        (.reniced(SpawnID(4), error: 13), "86 0400000000000000 0d000000"),
     ]
 
     @Test func requestsAreTheseBytes() throws {
@@ -94,7 +96,8 @@ struct PacketTests {
     }
 
     @Test(arguments: [
-        ("03", "there is no request 3"), ("81", "there is no request 129"),
+        ("04", "there is no request 4"), ("03 0300000000000000 14000000", "niceness 20 is not between -20 and 19"),
+        ("81", "there is no request 129"),
         ("02 0300000000000000 00000000 00", "signal 0 is not between 1 and 64"),
         ("02 0300000000000000 41000000 00", "signal 65 is not between 1 and 64"),
         ("02 0300000000000000 01000000 03", "there is no scope 3"),

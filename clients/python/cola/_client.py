@@ -226,6 +226,8 @@ class Client:
     kill_worker = _waits(verbs.kill_worker)
     scale_worker = _waits(verbs.scale_worker)
     reload = _waits(verbs.reload)
+    nice_worker = _waits(verbs.nice_worker)
+    worker_output = _waits(verbs.worker_output)
     ping = _waits(verbs.ping)
 
     @property

@@ -447,9 +447,10 @@ def worker(
     least: Optional[int] = None,
     most: Optional[int] = None,
     signal: Optional[str] = None,
+    value: Union[int, str, None] = None,
 ) -> bytes:
     """``target``: the name of a worker, or that with ``/`` and the number of an instance."""
-    options = ((b"min", least), (b"max", most), (b"signal", signal))
+    options = ((b"min", least), (b"max", most), (b"signal", signal), (b"value", value))
     return _line(b"worker", (operation, target), tag, *options)
 
 
@@ -461,6 +462,20 @@ def child_ended(
     process: int, tag: Optional[int] = None, code: Optional[int] = None, signal: Optional[str] = None
 ) -> bytes:
     return _line(b"child", ("ended", str(process)), tag, (b"code", code), (b"signal", signal))
+
+
+def logs(
+    target: Optional[str],
+    tag: Optional[int] = None,
+    start: Optional[str] = None,
+    count: Optional[int] = None,
+    since: Optional[int] = None,
+    stream: Optional[str] = None,
+    wait: Optional[int] = None,
+) -> bytes:
+    """``target`` as with ``worker``, None for all; ``since`` and ``wait`` in milliseconds."""
+    options = ((b"from", start), (b"count", count), (b"since", since), (b"stream", stream), (b"wait", wait))
+    return _line(b"logs", () if target is None else (target,), tag, *options)
 
 
 def backup(path: str, tag: Optional[int] = None, as_file: bool = False, replace: bool = False) -> bytes:

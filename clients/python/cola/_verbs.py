@@ -682,6 +682,44 @@ def child_ended(process: int, code: int) -> Request[None]:
     )
 
 
+def nice_worker(name: str, value: int, instance: Optional[int] = None) -> Request[None]:
+    """Sets the niceness of its processes that run, -20 to 19, until they are started again.
+
+    - Raises AccessRefused: the system does not let the server. Mismatch: no process runs.
+    """
+    return _worker("nice", name, instance, value=value)
+
+
+def worker_output(
+    name: Optional[str] = None,
+    instance: Optional[int] = None,
+    *,
+    start: Optional[str] = None,
+    count: Optional[int] = None,
+    since: Optional[int] = None,
+    stream: Optional[str] = None,
+    wait: Optional[Duration] = None,
+) -> Request[Row]:
+    """What workers have written: ``lines``, the oldest first; ``next``, the ``start`` to read on from; ``lost``, how
+    many lines went before they could be read. Each line is a dictionary with its ``time``, ``worker``, ``instance``,
+    ``pid``, ``stream``, ``line`` and more.
+
+    - name: of a worker; None: of all. start: None: the last lines. count: lines at most, 10 if not said.
+    - since: milliseconds since 1970. stream: ``"out"`` or ``"err"``; None: both.
+    - wait: how long the server waits for a line if there is none, up to a minute; what else is asked over this
+      connection is answered after it.
+    """
+    target = name if name is None or instance is None else f"{name}/{instance}"
+    patience = None if wait is None else requests.milliseconds(wait)
+    return Request(
+        "worker_output" if target is None else f"worker_output of {target!r}",
+        lambda tag: requests.logs(target, tag, start, count, since, stream, patience),
+        _json(dict, "a JSON object"),
+        is_repeatable=True,
+        is_long=wait is not None,
+    )
+
+
 def _worker(
     operation: str,
     name: str,
@@ -690,11 +728,12 @@ def _worker(
     least: Optional[int] = None,
     most: Optional[int] = None,
     signal: Optional[str] = None,
+    value: Optional[int] = None,
 ) -> Request[None]:
     target = name if instance is None else f"{name}/{instance}"
     return Request(
         f"{operation} of worker {target!r}",
-        lambda tag: requests.worker(operation, target, tag, least, most, signal),
+        lambda tag: requests.worker(operation, target, tag, least, most, signal, value),
         _nothing,
     )
 

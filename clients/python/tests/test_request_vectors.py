@@ -98,7 +98,10 @@ def encode(r: Dict[str, Any]) -> bytes:
     if verb == "describe":
         return requests.describe([r["kind"], target, *([r["group"]] if "group" in r else [])], t)
     if verb == "worker":
-        return requests.worker(r["operation"], target, t, r.get("min"), r.get("max"), r.get("signal"))
+        return requests.worker(r["operation"], target, t, r.get("min"), r.get("max"), r.get("signal"), r.get("value"))
+    if verb == "logs":
+        options = {member: r[member] for member in ("count", "since", "stream", "wait") if member in r}
+        return requests.logs(target if name else None, t, r.get("from"), **options)
     if verb == "reload":
         return requests.reload(r.get("dry-run", False), t)
     if verb == "why":
@@ -118,7 +121,8 @@ def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
         "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
-        "cancel seek ack nack reject fail get peek commit list describe why stat backup worker reload child".split()
+        "cancel seek ack nack reject fail get peek commit list describe why stat backup worker logs reload "
+        "child".split()
     )
 
 

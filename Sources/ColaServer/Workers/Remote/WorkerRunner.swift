@@ -81,9 +81,13 @@ package final class WorkerRunner: Sendable {
         self.eventLoop = eventLoop
         parts = try await eventLoop.submit {
             let broker = RemoteBroker(server, on: eventLoop)
+            let logger = StderrLog.logger(format: "text", level: logLevel)
+            let output = WorkerOutput(
+                epoch: Epoch(1), files: nil, memoryBytesMax: settings.workerLogMemoryBytesMax, on: eventLoop,
+                logger: logger, clock: { broker.now })
             let host = WorkerHost(
-                broker: broker, settings: settings, read: { settings }, url: server.url, environment: environment,
-                logger: StderrLog.logger(format: "text", level: logLevel))
+                broker: broker, output: output, settings: settings, read: { settings }, url: server.url,
+                environment: environment, logger: logger)
             broker.lost = { [weak host] seat in host?.kill(seat) }
             return NIOLoopBound(Parts(host: host, broker: broker), eventLoop: eventLoop)
         }.get()

@@ -272,6 +272,8 @@ class Client:
     kill_worker = _awaits(verbs.kill_worker)
     scale_worker = _awaits(verbs.scale_worker)
     reload = _awaits(verbs.reload)
+    nice_worker = _awaits(verbs.nice_worker)
+    worker_output = _awaits(verbs.worker_output)
     ping = _awaits(verbs.ping)
 
     @property

@@ -1,8 +1,8 @@
 import ColaWorkers
 import Testing
 
-/// What processes write, as lines.
-struct OutputTests {
+/// The last lines of what a process writes.
+struct OutputTailTests {
     private func tail(_ parts: [String], bytesMax: Int = 20) -> [String] {
         var tail = OutputTail(bytesMax: bytesMax)
         for part in parts { tail.append(Array(part.utf8)) }
@@ -25,19 +25,5 @@ struct OutputTests {
         var tail = OutputTail(bytesMax: 20)
         tail.append([0x61, 0xff, 0x62, 0x0a])
         #expect(tail.text == ["a\u{fffd}b"])
-    }
-
-    @Test func linesComeOneByOne() {
-        var heard: [String] = []
-        let lines = OutputLines { heard.append($0) }
-        lines.append(Array("one\ntw".utf8))
-        #expect(heard == ["one"])
-        lines.append(Array("o\r\n".utf8))
-        lines.append(Array(repeating: UInt8(ascii: "y"), count: 10_000))
-        #expect(heard == ["one", "two"])
-        lines.end()
-        #expect(heard.count == 3 && heard[2].utf8.count == OutputLines.lineBytesMax)
-        lines.end()
-        #expect(heard.count == 3)
     }
 }

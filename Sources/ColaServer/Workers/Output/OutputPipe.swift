@@ -6,13 +6,21 @@ internal import NIOPosix
 final class OutputPipe: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
+    private let pace: OutputPace?
     private let receive: (ByteBuffer) -> Void
     private let paused: () -> Void
     private var ended: (() -> Void)?
     private var channel: (any Channel)?
+    /// Whether its owner wants it to be read, and whether that has to wait for the others.
+    private var isWanted = true
+    private var isWaiting = false
     private var isReading = true
 
-    init(receive: @escaping (ByteBuffer) -> Void, paused: @escaping () -> Void, ended: @escaping () -> Void) {
+    private init(
+        pace: OutputPace?, receive: @escaping (ByteBuffer) -> Void, paused: @escaping () -> Void,
+        ended: @escaping () -> Void
+    ) {
+        self.pace = pace
         self.receive = receive
         self.paused = paused
         self.ended = ended
@@ -24,13 +32,27 @@ final class OutputPipe: ChannelInboundHandler {
 
     /// Whether it is read, or fills up until whoever writes to it has to wait.
     func setReading(_ isReading: Bool) {
-        guard isReading != self.isReading else { return }
-        self.isReading = isReading
-        _ = channel?.setOption(.autoRead, value: isReading)
+        isWanted = isReading
+        update()
+    }
+
+    private func setWaiting(_ isWaiting: Bool) {
+        self.isWaiting = isWaiting
+        update()
+    }
+
+    private func update() {
+        guard isReading != (isWanted && !isWaiting) else { return }
+        isReading.toggle()
+        try? channel?.syncOptions?.setOption(.autoRead, value: isReading)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        receive(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        if let pace, !pace.read(bytes.readableBytes, resume: { [weak self] in self?.setWaiting(false) }) {
+            setWaiting(true)
+        }
+        receive(bytes)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) { paused() }
@@ -48,14 +70,15 @@ final class OutputPipe: ChannelInboundHandler {
     ///
     /// - Parameters:
     ///   - descriptor: is closed in any case.
+    ///   - pace: how much is read; nil: all there is.
     ///   - paused: is called when all that there was has been received.
     ///   - ended: is called once, also if it cannot be read.
     @discardableResult
     static func open(
-        _ descriptor: Int32, on eventLoop: any EventLoop, receive: @escaping (ByteBuffer) -> Void,
-        paused: @escaping () -> Void = {}, ended: @escaping () -> Void
+        _ descriptor: Int32, on eventLoop: any EventLoop, pace: OutputPace? = nil,
+        receive: @escaping (ByteBuffer) -> Void, paused: @escaping () -> Void = {}, ended: @escaping () -> Void
     ) -> OutputPipe {
-        let pipe = OutputPipe(receive: receive, paused: paused, ended: ended)
+        let pipe = OutputPipe(pace: pace, receive: receive, paused: paused, ended: ended)
         let bound = NIOLoopBound(pipe, eventLoop: eventLoop)
         NIOPipeBootstrap(group: eventLoop)
             .channelInitializer { channel in
