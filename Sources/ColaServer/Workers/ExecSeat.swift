@@ -143,25 +143,26 @@ final class ExecSeat: WorkerSeat, Connection {
             queue: queue, offset: delivery.entry.offset, attempt: (delivery.redelivered ?? 0) + 1)
         let process = host.output.begin(.init(worker: definition.name, instance: instance, message: attempt))
         // A result is no line for people.
-        read(streams.output, .out, definition.resultQueue == nil ? process : nil) { $0.wrote(output: $1) }
-        read(streams.errors, .err, process) { $0.wrote(error: $1) }
+        read(streams.output, of: process, as: definition.resultQueue == nil ? .out : nil) { $0.wrote(output: $1) }
+        read(streams.errors, of: process, as: .err) { $0.wrote(error: $1) }
         return Provision(
             descriptors: streams.passed,
             environment: MessageEnvironment(queue: queue, delivery: delivery).variables)
     }
 
+    /// - Parameter stream: nil: its lines are not kept.
     private func read(
-        _ descriptor: Int32, _ stream: ProgramStream, _ process: ProcessOutput?,
+        _ descriptor: Int32, of process: ProcessOutput, as stream: ProgramStream?,
         _ take: @escaping (ExecSeat, ByteBuffer) -> Void
     ) {
         let message = held?.delivery.tag
         held?.openPipes += 1
-        OutputPipe.open(descriptor, on: host.broker.eventLoop, pace: host.outputPace) { [weak self] bytes in
-            process?.append(bytes, stream)
+        host.read(descriptor, of: process) { [weak self] bytes in
+            if let stream { process.append(bytes, stream) }
             // What is left of the process before is not this message's affair.
             if let self, held?.delivery.tag == message { take(self, bytes) }
         } ended: { [weak self] in
-            process?.end(stream)
+            if let stream { process.end(stream) }
             if let self, held?.delivery.tag == message { pipeEnded() }
         }
     }

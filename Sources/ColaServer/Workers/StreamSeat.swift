@@ -212,7 +212,7 @@ final class StreamSeat: WorkerSeat, Connection {
         }
         if isHeld { process.output?.setReading(false) }
         let written = host.output.begin(OutputLine.Source(worker: definition.name, instance: instance))
-        OutputPipe.open(streams.errors, on: eventLoop, pace: host.outputPace) { bytes in
+        host.read(streams.errors, of: written) { bytes in
             process.errors.append(bytes.readableBytesView)
             written.append(bytes, .err)
         } ended: { [weak self] in

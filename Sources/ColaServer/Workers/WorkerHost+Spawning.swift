@@ -24,6 +24,7 @@ extension WorkerHost {
             spec = try resolution.spec(of: definition, instance, message: provision.environment)
         } catch {
             for descriptor in provision.descriptors { close(descriptor) }
+            output.started(instance, nil)
             return apply(.startFailed(instance, error.sentence))
         }
         lastProcess += 1
@@ -44,12 +45,24 @@ extension WorkerHost {
     ) {
         let process = output.begin(OutputLine.Source(worker: worker, instance: instance))
         for (stream, descriptor) in streams {
-            OutputPipe.open(descriptor, on: broker.eventLoop, pace: outputPace) { bytes in
+            read(descriptor, of: process) { bytes in
                 process.append(bytes, stream)
                 receive(bytes)
             } ended: {
                 process.end(stream)
             }
+        }
+    }
+
+    /// Reads a stream of the process, as soon as that is known.
+    ///
+    /// - Parameter descriptor: is closed in the end.
+    func read(
+        _ descriptor: Int32, of process: ProcessOutput, _ receive: @escaping (ByteBuffer) -> Void,
+        ended: @escaping () -> Void
+    ) {
+        process.whenKnown { [broker, outputPace] in
+            OutputPipe.open(descriptor, on: broker.eventLoop, pace: outputPace, receive: receive, ended: ended)
         }
     }
 }

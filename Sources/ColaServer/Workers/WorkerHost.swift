@@ -243,6 +243,7 @@ final class WorkerHost {
             if case .startFailed(let sentence) = ending { report("\(instance)", sentence) }
             seats[instance]?.ended(ending)
         case .removed(let instance):
+            output.started(instance, nil)
             seats.removeValue(forKey: instance)?.leave()
             starved.remove(instance)
         case .allGone:

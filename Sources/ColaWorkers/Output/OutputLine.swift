@@ -68,6 +68,12 @@ package struct OutputLine: Equatable, Sendable {
 
     package static let overheadBytes = 160
 
+    /// How many lines of the process it stands for.
+    package var weight: Int {
+        guard case .dropped(let count) = content else { return 1 }
+        return count
+    }
+
     /// Whether it is one of those that were asked for.
     package func isOf(_ query: OutputQuery) -> Bool {
         if let stream = query.stream, stream != self.stream { return false }

@@ -53,7 +53,7 @@ package struct OutputFiles: Sendable {
                     written += piece.lines
                 }
             } catch {
-                lost[worker] = lines.count - written
+                lost[worker] = lines.reduce(0) { $0 + $1.weight } - written
                 failure = error
             }
         }
@@ -68,9 +68,9 @@ package struct OutputFiles: Sendable {
             line.append(to: &bytes)
             if let last = pieces.last, last.bytes.count + bytes.count <= min(rotation.fileBytesMax, Self.pieceBytes) {
                 pieces[pieces.count - 1].bytes += bytes
-                pieces[pieces.count - 1].lines += 1
+                pieces[pieces.count - 1].lines += line.weight
             } else {
-                pieces.append((bytes, 1))
+                pieces.append((bytes, line.weight))
             }
         }
         return pieces

@@ -4,22 +4,19 @@ internal import NIOCore
 
 /// What one process, and whatever it starts, writes to its two streams.
 ///
-/// Its number is known a moment after it runs, and it may have written by then: so long its lines wait.
+/// Its number is known a moment after it runs, and it may have written by then: so long its pipes are not read.
 final class ProcessOutput {
     private let worker: WorkerOutput.Worker
     private var source: OutputLine.Source
     private var streams = [ProgramStream.out: Stream(), .err: Stream()]
-    private var isKnown = false
-    private var waiting: [(ProgramStream, OutputLines.Line)] = []
-    private var waitingBytes = 0
+    /// What is to be done when the process is known; nil: it is.
+    private var waiting: [() -> Void]? = []
 
     private struct Stream {
         var lines = OutputLines()
         /// Lines that were not kept since the last one that was.
         var dropped = 0
     }
-
-    private static let waitingBytesMax = 64 << 10
 
     init(of source: OutputLine.Source, in worker: WorkerOutput.Worker) {
         self.source = source
@@ -32,7 +29,7 @@ final class ProcessOutput {
         worker.refill()
         bytes.withUnsafeReadableBytes { memory in
             var rest = memory[...]
-            while worker.isOpen, waitingBytes < Self.waitingBytesMax, let line = state.lines.next(in: &rest) {
+            while worker.isOpen, let line = state.lines.next(in: &rest) {
                 add(line, stream, &state)
             }
             if !rest.isEmpty { state.dropped += state.lines.skip(rest) }
@@ -43,25 +40,23 @@ final class ProcessOutput {
     func end(_ stream: ProgramStream) {
         guard var state = streams.removeValue(forKey: stream) else { return }
         if let line = state.lines.end() { add(line, stream, &state) }
-        if state.dropped > 0, isKnown { worker.add(.dropped(state.dropped), source, stream) }
+        if state.dropped > 0 { worker.add(.dropped(state.dropped), source, stream) }
+    }
+
+    /// Does it when the process is known, or will never be.
+    func whenKnown(_ body: @escaping () -> Void) {
+        if waiting == nil { body() } else { waiting?.append(body) }
     }
 
     /// - Parameter process: nil: it will never be known.
     func identify(_ process: Int32?) {
-        guard !isKnown else { return }
-        isKnown = true
+        guard let waiting else { return }
+        self.waiting = nil
         source.process = process
-        for (stream, line) in waiting { worker.add(.text(line.text, isCut: line.isCut), source, stream) }
-        waiting = []
-        waitingBytes = 0
+        for body in waiting { body() }
     }
 
     private func add(_ line: OutputLines.Line, _ stream: ProgramStream, _ state: inout Stream) {
-        guard isKnown else {
-            waiting.append((stream, line))
-            waitingBytes += OutputLine.overheadBytes + line.text.utf8.count
-            return
-        }
         if state.dropped > 0 {
             worker.add(.dropped(state.dropped), source, stream)
             state.dropped = 0
