@@ -33,8 +33,8 @@ bind news orders key=#
 policy short pattern=^none expires=1000
 """.strip().splitlines()
 
-# These need a broker that runs workers: test_cli_workers.py has one, and runs them.
-OF_WORKERS = r"cola workers (show|start|stop|restart|pause|resume|kill|scale) "
+# These need a broker that runs workers: test_cli_workers.py and test_worker_logs.py have one, and run them.
+OF_WORKERS = r"cola (logs\b|workers (show|start|stop|restart|pause|resume|kill|scale|nice) )"
 
 hosts = itertools.count(1)
 

@@ -441,7 +441,8 @@ def test_top_has_workers_below_the_queues(start):  # noqa: F811
     rows = table()
     assert (rows["naps"][2], rows["naps"][5], rows["naps"][10]) == ("2", "2", "beds 0")
     assert rows["naps"][4] != "-" and re.fullmatch(r"\d+\.\d", rows["naps"][3])
-    assert rows["crash"][4] == "-" and rows["crash"][8] == "1" and re.fullmatch(r"\d+m.*|\d+s|10min.*", rows["crash"][9])
+    assert (rows["crash"][4], rows["crash"][8]) == ("-", "1")
+    assert re.fullmatch(r"\d+m.*|\d+s", rows["crash"][9]), rows["crash"]
     assert rows["say"][1] == "1 ready" and rows["say"][5] == "0"
 
 

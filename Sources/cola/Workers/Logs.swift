@@ -12,10 +12,10 @@ struct Logs: AsyncParsableCommand {
               cola logs resize --since 10min --stream err
               cola logs resize --json | jq -r .line
 
-            Each line with its time, process, message (queue, offset, attempt) and stream. The last lines come from \
-            the broker's memory, more of them from the files in the folder logs of its data directory. What is \
-            published as a result is no line. A worker that writes too much at a time is not slowed down: lines are left out, and \
-            counted in their place. Only administrators may look.
+            Each line with its time, process, message (queue, offset, attempt) and stream. The last lines come \
+            from the broker's memory, more of them from the files in the folder logs of its data directory. What is \
+            published as a result is no line. Of what a worker writes too fast lines are left out, and counted in \
+            their place. Only administrators may look.
             """)
 
     @OptionGroup var connection: ConnectionOptions

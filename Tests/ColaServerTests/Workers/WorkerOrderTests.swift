@@ -33,6 +33,16 @@ import Testing
         #expect(all.count == 2)
     }
 
+    @Test func nicenessIsOfTheInstancesThatThereAre() throws {
+        let id = try WorkerScene().firstNap()
+        #expect(try Self.order(.nice(-5), "naps/\(id)") == .nice(-5, [id]))
+        guard case .nice(19, let all) = try Self.order(.nice(19)) else {
+            Issue.record("not of all")
+            return
+        }
+        #expect(all.count == 2)
+    }
+
     @Test func whatCannotBeIsSaidWithItsCode() throws {
         #expect(throws: BrokerError.self) { try Self.order(.stop, "nip") }
         do {

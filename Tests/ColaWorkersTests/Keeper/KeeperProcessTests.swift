@@ -74,6 +74,22 @@ struct KeeperProcessTests {
         }
     }
 
+    @Test func aNicenessIsSetAndAnswered() throws {
+        try withKeeper { keeper, log in
+            // Nobody of that number.
+            keeper.send(.renice(SpawnID(7), value: 19))
+            _ = try log.wait { _ in log.events(of: SpawnID(7)).first == .reniced(SpawnID(7), error: ESRCH) ? true : nil
+            }
+            keeper.send(.spawn(SpawnID(1), shell("exec sleep 1000")))
+            let process = try log.waitUntilStarted(SpawnID(1))
+            keeper.send(.renice(SpawnID(1), value: 19))
+            _ = try log.wait { _ in log.events(of: SpawnID(1)).contains(.reniced(SpawnID(1), error: 0)) ? true : nil }
+            #expect(getpriority(Int32(PRIO_PROCESS.rawValue), UInt32(process)) == 19)
+            keeper.send(.signal(SpawnID(1), number: SIGKILL, .process))
+            _ = try log.waitUntilSwept(SpawnID(1))
+        }
+    }
+
     @Test func whatCannotBeSentIsToldAtOnce() throws {
         try withKeeper { keeper, log in
             keeper.send(.spawn(SpawnID(1), shell(String(repeating: "x", count: 200_000))))

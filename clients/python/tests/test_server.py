@@ -303,6 +303,10 @@ def test_a_server_without_workers_says_so(client: cola.Client) -> None:
     with pytest.raises(cola.NotFound, match="workers:"):
         client.stop_worker("resize", 7)
     with pytest.raises(cola.NotFound, match="workers:"):
+        client.nice_worker("resize", -5, 7)
+    with pytest.raises(cola.NotFound, match="workers:"):
+        client.worker_output("resize", 7, start="3-1200", count=5, stream="err", wait=timedelta(seconds=1))
+    with pytest.raises(cola.NotFound, match="workers:"):
         client.describe("worker", "resize")
     stat = client.stat()
     assert {"version", "epoch", "uptime", "connections", "queues", "messages", "blocked"} <= stat.keys()
