@@ -12,7 +12,7 @@ import Testing
 
     @Test(arguments: [
         Client.WorkerOperation.start, .stop, .restart, .scale(2...2), .scale(0...4), .pause, .resume, .kill(),
-        .kill(signal: "TERM"),
+        .kill(signal: "TERM"), .nice(-5),
     ])
     func whatIsNotThereIsNotFound(operation: Client.WorkerOperation) async throws {
         try await LiveServer.withClient { client in
@@ -39,6 +39,23 @@ import Testing
             }
             #expect(error?.code == .unauthenticated)
             #expect(error?.message.contains("the token is wrong") == true)
+        }
+    }
+
+    @Test func whatWorkersWriteIsNotThereWithoutThem() async throws {
+        var query = Client.OutputQuery()
+        query.worker = "resize"
+        query.instance = 7
+        query.from = "3-1200"
+        query.count = 5
+        query.sinceMilliseconds = 1
+        query.stream = .err
+        query.waitMilliseconds = 1_000
+        for query in [query, Client.OutputQuery()] {
+            try await LiveServer.withClient { client in
+                let error = await #expect(throws: ColaError.self) { try await client.workerOutput(query) }
+                #expect(error?.code == .notFound && error?.message.contains("`workers:`") == true)
+            }
         }
     }
 }
