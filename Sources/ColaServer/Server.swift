@@ -156,6 +156,7 @@ package struct Server {
             let host = WorkerHost(
                 broker: broker, output: output, settings: settings, read: read, url: url, environment: environment,
                 logger: logger)
+            host.archive = output
             loop.value.workerDesk = host
             loop.value.workerConnections = host
             host.connectionBroker = loop.value
@@ -210,7 +211,9 @@ package struct Server {
         let workers = started.workers
         try await eventLoop.flatSubmit { workers.value.stop(withinMilliseconds: Self.workersMilliseconds) }.get()
         try await eventLoop.submit { workers.value.takeKeeper() }.get()?.stop()
-        try await eventLoop.flatSubmit { workers.value.output.close() }.get()
+        try await eventLoop.flatSubmit {
+            workers.value.archive?.close() ?? eventLoop.makeSucceededVoidFuture()
+        }.get()
         try await eventLoop.submit { started.loop.value.stop() }.get()
         // A disk that hangs would keep us for ever. What was confirmed is on it; the rest was never promised.
         let logger = logger

@@ -42,6 +42,7 @@ struct ConnectionOptions: ParsableArguments {
         let url = isWorker && self.url == nil ? nil : try resolvedURL()
         var options = try resolved()
         options.connectTimeoutMilliseconds = timeoutMilliseconds
+        options.reconnect = reconnect
         options.notice = { Output.note($0) }
         return try await withClient(url: url, options: options, body)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -49,6 +50,10 @@ def url(request, broker) -> str:
     return broker.unix if request.param == "unix" else broker.tcp
 
 
+def lines(text: str) -> List[str]:
+    return text.rstrip("\n").split("\n")
+
+
 def publish(broker: Broker, queue: str, *bodies: bytes) -> None:
     with native.Connection(broker.unix) as connection:
         connection.ok("declare queue " + queue)
@@ -88,6 +93,59 @@ def test_what_fails_remembers_how(broker, url):
     (message,) = peek(broker, "cola.parked.work")
     story = attempts(message)
     assert len(story) == 2 and all("exited sh" in one and "cannot%20do%20that" in one for one in story)
+
+
+def test_what_programs_write_is_printed(broker, url):
+    publish(broker, "work", b"x", b"y")
+    publish(broker, "results")
+    program = "cat; echo; printf 'a\\tb \\033[31mred\\377' >&2"
+    alone = cola("run", "-q", "work", "--until-empty", "--", "sh", "-c", program, url=url, timeout=60).succeeds()
+    assert sorted(lines(alone.err)) == ["a\tb \ufffd[31mred\ufffd"] * 2 + ["x", "y"], "both streams, and no escapes"
+    assert alone.out == b""
+
+    publish(broker, "work", b"x", b"y")
+    several = cola(
+        "run", "-q", "work", "--until-empty", "-p", "2", "--result-queue", "results", "--", "sh", "-c",
+        "cat; echo said >&2", url=url, timeout=60).succeeds()
+    said = lines(several.err)
+    assert len(said) == 2, "a result is no line: %s" % said
+    assert all(re.fullmatch(r"sh/\d+ \| said", line) for line in said), said
+    assert sorted(message["body"] for message in peek(broker, "results")) == ["x", "y"]
+
+
+def test_what_a_stream_worker_writes_is_printed_but_its_answers(broker, url):
+    publish(broker, "events", *[b"%d" % number for number in range(20)])
+    program = """if 1:
+        import sys, json
+        for line in sys.stdin:
+            message = json.loads(line)
+            print("got", message["body"], file=sys.stderr)
+            print(json.dumps({"done": message["delivery"]}), flush=True)
+        sys.stderr.write("x" * 5000)
+    """
+    result = cola(
+        "run", "-q", "events", "--mode", "stream", "--until-empty", "--", "python3", "-c", program,
+        url=url, timeout=60).succeeds()
+    said = lines(result.err)
+    assert said[:20] == ["got %d" % number for number in range(20)]
+    assert said[20:] == ["x" * 4096 + "…"], "what is too long is cut"
+
+
+def test_a_terminal_that_stands_still_halts_the_programs_and_loses_nothing(broker, tmp_path):
+    publish(broker, "work", b"x")
+    with Running(broker.unix, ["-q", "work", "--", "sh", "-c",
+                               "seq 1 400000 >&2; touch %s/written" % tmp_path]) as running:
+        until(lambda: ready(broker, "work") == 0, "it runs")
+        time.sleep(2)
+        assert not (tmp_path / "written").exists(), "nobody has read it"
+        assert running.process.poll() is None
+        assert running.process.stderr is not None
+        for number in range(1, 400001):
+            line = running.process.stderr.readline()
+            assert line == b"%d\n" % number, line
+        until((tmp_path / "written").exists, "it goes on")
+        until(lambda: is_idle(broker, "work"), "it is done")
+        assert running.stop() == ""
 
 
 def test_it_follows_the_backlog_from_zero(broker):

@@ -116,6 +116,29 @@ def test_a_result_is_no_line(start):  # noqa: F811
     assert texts(logs(broker, "upper")) == ["working"]
 
 
+def test_of_a_stream_worker_standard_error_is_lines_and_standard_output_is_answers(start, tmp_path):  # noqa: F811
+    program = tmp_path / "worker.py"
+    program.write_text(textwrap.dedent("""
+        import json, sys
+        for line in sys.stdin:
+            message = json.loads(line)
+            print("got", message["body"], file=sys.stderr, flush=True)
+            print(json.dumps({"done": message["delivery"]}), flush=True)
+        sys.stderr.write("bye")
+    """))
+    broker = start("""
+        flow: { queue: in, mode: stream, command: [%s, %s], prefetch: 10 }
+    """ % (sys.executable, program))
+    publish(broker, "in", *"abcde")
+    until(lambda: is_idle(broker, "in") and has(broker, "got e", "flow"), "all of it is done")
+    lines = logs(broker, "flow")
+    assert texts(lines) == ["got " + body for body in "abcde"]
+    assert {(line["stream"], line["pid"]) for line in lines} == {("err", pid_of(broker, "flow"))}
+    assert "offset" not in lines[0], "it was not started for one message"
+    cola("workers", "stop", "flow", url=broker.unix).succeeds()
+    until(lambda: has(broker, "bye", "flow"), "the last line of all, which has no end")
+
+
 def test_lines_of_all_kinds_are_shown_without_harm(start, tmp_path):  # noqa: F811
     text = tmp_path / "text"
     text.write_bytes(

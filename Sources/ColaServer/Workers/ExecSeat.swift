@@ -141,7 +141,7 @@ final class ExecSeat: WorkerSeat, Connection {
         let streams = try ProcessStreams(input: value.isNull ? [] : delivery.data[value.range])
         let attempt = OutputLine.Message(
             queue: queue, offset: delivery.entry.offset, attempt: (delivery.redelivered ?? 0) + 1)
-        let process = host.output.begin(.init(worker: definition.name, instance: instance, message: attempt))
+        let process = host.beginOutput(of: instance, definition.name, for: attempt)
         // A result is no line for people.
         read(streams.output, of: process, as: definition.resultQueue == nil ? .out : nil) { $0.wrote(output: $1) }
         read(streams.errors, of: process, as: .err) { $0.wrote(error: $1) }

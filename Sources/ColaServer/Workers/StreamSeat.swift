@@ -211,7 +211,7 @@ final class StreamSeat: WorkerSeat, Connection {
             self?.outputEnded(of: process)
         }
         if isHeld { process.output?.setReading(false) }
-        let written = host.output.begin(OutputLine.Source(worker: definition.name, instance: instance))
+        let written = host.beginOutput(of: instance, definition.name)
         host.read(streams.errors, of: written) { bytes in
             process.errors.append(bytes.readableBytesView)
             written.append(bytes, .err)

@@ -17,7 +17,8 @@ extension WorkerHost: WorkerDesk {
                 throw .worker(.undefined)
             case .show(let target): then(.success(.description(try show(target, in: rows))))
             case .output(let query):
-                output.read(query, of: try workers(of: query)) { then(.success(.description($0.description))) }
+                guard let archive else { throw .worker(.undefined) }
+                archive.read(query, of: try workers(of: query)) { then(.success(.description($0.description))) }
             case .control(let operation, let target):
                 try carryOut(WorkerOrder(operation, target, for: supervisor), on: target.name, then)
             }
@@ -29,8 +30,8 @@ extension WorkerHost: WorkerDesk {
     /// What is known of an instance, and the last lines that it has written.
     private func show(_ target: WorkerRequest.Target, in rows: WorkerRows) throws(BrokerError) -> Description {
         var description = try rows.description(of: target).get()
-        if let name = WorkerName(target.worker), let instance = target.instance.map({ InstanceID($0) }) {
-            let lines = output.last(Self.linesShown, of: name, instance)
+        if let archive, let name = WorkerName(target.worker), let instance = target.instance.map({ InstanceID($0) }) {
+            let lines = archive.last(Self.linesShown, of: name, instance)
             description.add("output", .list(lines.map { .fields($0.row) }))
         }
         return description

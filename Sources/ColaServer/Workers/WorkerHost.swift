@@ -26,9 +26,13 @@ final class WorkerHost {
     var isReloading = false
     /// What a process that connects by itself is told.
     let clientEnvironment: [String]
-    /// What they write.
-    let output: WorkerOutput
+    /// Where what they write goes.
+    let output: any OutputLog
+    /// The same, for those who look at it later; nil: nobody can, as with a broker elsewhere.
+    var archive: WorkerOutput?
     let outputPace: OutputPace
+    /// What processes write whose number is not known yet.
+    var unidentified: [InstanceID: ProcessOutput] = [:]
     var supervisor: Supervisor
     var keeper: KeeperProcess?
     var seats: [InstanceID: any WorkerSeat] = [:]
@@ -65,13 +69,13 @@ final class WorkerHost {
     ///   - url: where the server can be reached from this machine.
     ///   - environment: of the server, for what workers may have of it.
     init(
-        broker: any WorkerBroker, output: WorkerOutput, settings: Settings,
+        broker: any WorkerBroker, output: any OutputLog, settings: Settings,
         read: @escaping @Sendable () throws -> Settings, url: String,
         environment: [String: String], logger: Logger
     ) {
         self.broker = broker
         self.output = output
-        outputPace = OutputPace(on: broker.eventLoop)
+        outputPace = OutputPace(on: broker.eventLoop) { output.isFull }
         clientEnvironment = ["COLA_URL=\(url)"]
         self.settings = settings
         self.read = read
@@ -144,7 +148,7 @@ final class WorkerHost {
             processes = [:]
             running = [:]
             exits = [:]
-            output.noneStarted()
+            endUnidentifiedOutput()
             let waiting = renicing.values.joined()
             renicing = [:]
             for reply in waiting { reply(ESRCH) }
@@ -162,12 +166,12 @@ final class WorkerHost {
             guard let instance = processes[process] else { return }
             memory.processStarted(at: now.monotonic)
             starved.remove(instance)
-            output.started(instance, number)
+            identifyOutput(of: instance, as: number)
             apply(.started(instance, processID: number))
             seats[instance]?.started(number)
         case .failed(let process, let failure):
             guard let instance = forget(process) else { return }
-            output.started(instance, nil)
+            identifyOutput(of: instance, as: nil)
             apply(.startFailed(instance, failure.description))
         case .exited(let process, let status, let usage):
             exits[process] = (status, usage)
@@ -243,7 +247,7 @@ final class WorkerHost {
             if case .startFailed(let sentence) = ending { report("\(instance)", sentence) }
             seats[instance]?.ended(ending)
         case .removed(let instance):
-            output.started(instance, nil)
+            identifyOutput(of: instance, as: nil)
             seats.removeValue(forKey: instance)?.leave()
             starved.remove(instance)
         case .allGone:

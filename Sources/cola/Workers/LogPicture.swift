@@ -45,9 +45,13 @@ struct LogPicture {
 
     private static func content(_ line: JSONValue) -> String {
         if let dropped = line["dropped"].integer { return "(\(dropped) lines dropped: too many at a time)" }
+        return printable(line["line"].text ?? "", isCut: line["cut"] == .truth(true))
+    }
+
+    /// A line of a program, for a terminal.
+    static func printable(_ line: String, isCut: Bool) -> String {
         // A tabulator does no harm.
-        let parts = (line["line"].text ?? "").split(separator: "\t", omittingEmptySubsequences: false)
-        return parts.map { Output.printable(String($0)) }.joined(separator: "\t")
-            + (line["cut"] == .truth(true) ? "…" : "")
+        let parts = line.split(separator: "\t", omittingEmptySubsequences: false)
+        return parts.map { Output.printable(String($0)) }.joined(separator: "\t") + (isCut ? "…" : "")
     }
 }

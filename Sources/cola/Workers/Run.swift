@@ -25,6 +25,10 @@ struct Run: AsyncParsableCommand {
             acknowledges, 75 asks for another attempt later, others reject. --set takes every setting that a worker \
             has in cola.yaml, by its name; --config runs all workers of such a file.
 
+            What the programs write to standard error is printed to that of cola run, line by line, and so is \
+            their standard output where that is neither a result nor answers; with WORKER/NUMBER before it if there \
+            may be several processes.
+
             ^C or SIGTERM: no more messages, time for those in hand, then the programs are stopped, with everything \
             that they started. If the connection is lost, they are stopped at once, as the broker gives their messages \
             to others, and it is tried again.
@@ -86,7 +90,8 @@ struct Run: AsyncParsableCommand {
             do {
                 runner = try await WorkerRunner.start(
                     workers, for: server(try connection.resolvedURL(), options), folder: folder,
-                    environment: ProcessInfo.processInfo.environment, logLevel: "warning")
+                    environment: ProcessInfo.processInfo.environment, logLevel: "warning", receive: printer(of: workers)
+                )
             } catch let flaw as WorkerRunner.Flaw {
                 throw Failure(.noInput, flaw.sentence)
             }
@@ -120,6 +125,20 @@ struct Run: AsyncParsableCommand {
             }
         return WorkerRunner.Server(
             address: address, url: url.description, user: options.user, password: options.password)
+    }
+
+    /// Prints what the programs write.
+    private func printer(of workers: [WorkerDefinition]) -> @Sendable ([WorkerRunner.Line]) -> Void {
+        let isAlone = workers.count == 1 && workers.allSatisfy { $0.processes.upperBound == 1 }
+        return { lines in
+            var output = Output(descriptor: 2)
+            for line in lines {
+                let text = LogPicture.printable(line.text, isCut: line.isCut)
+                output.line(isAlone ? text : "\(line.worker)/\(line.instance) | \(text)")
+            }
+            // Nobody can be told if that fails.
+            try? output.flush()
+        }
     }
 
     // MARK: What waits

@@ -5,6 +5,7 @@ internal import NIOCore
 /// A process that writes without end then waits as well, and the broker's loop has its time for messages.
 final class OutputPace {
     private let eventLoop: any EventLoop
+    private let isBlocked: () -> Bool
     private var left = OutputPace.bytesMax
     private var waiting: [() -> Void] = []
     private var isMomentOver = true
@@ -12,8 +13,10 @@ final class OutputPace {
     private static let bytesMax = 512 << 10
     private static let momentMilliseconds: Int64 = 20
 
-    init(on eventLoop: any EventLoop) {
+    /// - Parameter isBlocked: whether whoever takes what is read can take no more for now.
+    init(on eventLoop: any EventLoop, isBlocked: @escaping () -> Bool) {
         self.eventLoop = eventLoop
+        self.isBlocked = isBlocked
     }
 
     /// So much was read.
@@ -23,7 +26,7 @@ final class OutputPace {
     func read(_ bytes: Int, resume: @escaping () -> Void) -> Bool {
         if isMomentOver {
             isMomentOver = false
-            _ = eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.momentMilliseconds)) { [self] in end() }
+            endLater()
         }
         left -= bytes
         guard left <= 0 else { return true }
@@ -31,7 +34,12 @@ final class OutputPace {
         return false
     }
 
+    private func endLater() {
+        _ = eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.momentMilliseconds)) { [self] in end() }
+    }
+
     private func end() {
+        guard !isBlocked() else { return endLater() }
         isMomentOver = true
         left = Self.bytesMax
         let resumed = waiting

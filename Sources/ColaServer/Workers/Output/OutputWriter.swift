@@ -12,7 +12,8 @@ final class OutputWriter {
     private let files: OutputFiles
     private let eventLoop: any EventLoop
     private let logger: Logger
-    private let pool = NIOThreadPool(numberOfThreads: 1)
+    /// Nil: nothing had to be written or read yet, which a server without workers needs no thread for.
+    private var pool: NIOThreadPool?
     private var gathering: [OutputLine] = []
     private var gatheringBytes = 0
     private var isWriting = false
@@ -29,7 +30,14 @@ final class OutputWriter {
         self.files = files
         self.eventLoop = eventLoop
         self.logger = logger
+    }
+
+    private func startedPool() -> NIOThreadPool {
+        if let pool { return pool }
+        let pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
+        self.pool = pool
+        return pool
     }
 
     func write(_ line: OutputLine) {
@@ -64,7 +72,7 @@ final class OutputWriter {
         gathering = []
         gatheringBytes = 0
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        pool.runIfActive(eventLoop: eventLoop) { files.write(batch) }.whenSuccess { lost, failure in
+        startedPool().runIfActive(eventLoop: eventLoop) { files.write(batch) }.whenSuccess { lost, failure in
             bound.value.wrote(batch, lost, failure)
         }
     }
@@ -96,7 +104,7 @@ final class OutputWriter {
     ) {
         let (files, behind) = (files, isWriting ? gathering : [])
         let bound = NIOLoopBound(take, eventLoop: eventLoop)
-        pool.runIfActive(eventLoop: eventLoop) {
+        startedPool().runIfActive(eventLoop: eventLoop) {
             files.last(count, of: workers, query) { first[$0] }
         }.whenComplete { result in
             // What still gathers is in no file, and may be in no memory any more.
@@ -112,12 +120,12 @@ final class OutputWriter {
 
     /// Writes what gathers, for a bounded time.
     func close() -> EventLoopFuture<Void> {
+        guard let pool else { return eventLoop.makeSucceededVoidFuture() }
         let done = eventLoop.makePromise(of: Void.self)
         let patience = eventLoop.scheduleTask(in: .milliseconds(Self.farewellMilliseconds)) { done.succeed() }
         for worker in Array(lost.keys) { gatherGap(of: worker) }
         let (batch, files, eventLoop) = (gathering, files, eventLoop)
         gathering = []
-        let pool = pool
         pool.runIfActive(eventLoop: eventLoop) { _ = files.write(batch) }.whenComplete { _ in
             pool.shutdownGracefully { _ in
                 eventLoop.execute {

@@ -6,7 +6,7 @@ internal import NIOCore
 ///
 /// Its number is known a moment after it runs, and it may have written by then: so long its pipes are not read.
 final class ProcessOutput {
-    private let worker: WorkerOutput.Worker
+    private let worker: any OutputTaker
     private var source: OutputLine.Source
     private var streams = [ProgramStream.out: Stream(), .err: Stream()]
     /// What is to be done when the process is known; nil: it is.
@@ -18,7 +18,7 @@ final class ProcessOutput {
         var dropped = 0
     }
 
-    init(of source: OutputLine.Source, in worker: WorkerOutput.Worker) {
+    init(of source: OutputLine.Source, to worker: any OutputTaker) {
         self.source = source
         self.worker = worker
     }

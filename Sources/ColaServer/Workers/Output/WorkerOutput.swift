@@ -8,9 +8,9 @@ internal import NIOCore
 /// It lives on the broker's loop, which is why it is bounded everywhere: of each worker so many bytes are kept in
 /// memory and so many lines taken in a second, and so much waits for the disk. What is more is dropped, and counted in
 /// its place.
-final class WorkerOutput {
+final class WorkerOutput: OutputLog {
     /// What is kept of one worker.
-    final class Worker {
+    final class Worker: OutputTaker {
         private unowned let output: WorkerOutput
         fileprivate(set) var ring: OutputRing
         private var budget: OutputBudget
@@ -23,7 +23,6 @@ final class WorkerOutput {
                 at: output.clock().monotonic)
         }
 
-        /// Whether a line is taken now.
         var isOpen: Bool { budget.isOpen }
 
         func refill() { budget.refill(at: output.clock().monotonic) }
@@ -44,8 +43,6 @@ final class WorkerOutput {
     let eventLoop: any EventLoop
     let memoryBytesMax: Int
     private let clock: () -> Now
-    /// Of processes whose number is not known yet.
-    private var unknown: [InstanceID: ProcessOutput] = [:]
     var readers: [OutputReader] = []
     var lastReader: UInt64 = 0
     private var isWakePending = false
@@ -81,24 +78,10 @@ final class WorkerOutput {
 
     // MARK: From the processes
 
-    /// A process is about to be started. Its streams are handed in line by line as they are read.
-    func begin(_ source: OutputLine.Source) -> ProcessOutput {
-        unknown[source.instance]?.identify(nil)
-        let process = ProcessOutput(of: source, in: worker(source.worker))
-        unknown[source.instance] = process
-        return process
-    }
+    /// What is too much it drops.
+    var isFull: Bool { false }
 
-    /// - Parameter process: nil: there is none.
-    func started(_ instance: InstanceID, _ process: Int32?) {
-        unknown.removeValue(forKey: instance)?.identify(process)
-    }
-
-    /// Who was about to be started never was.
-    func noneStarted() {
-        for process in unknown.values { process.identify(nil) }
-        unknown = [:]
-    }
+    func taker(of worker: WorkerName) -> any OutputTaker { self.worker(worker) }
 
     private func worker(_ name: WorkerName) -> Worker {
         if let worker = workers[name] { return worker }

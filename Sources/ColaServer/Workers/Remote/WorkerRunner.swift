@@ -34,9 +34,20 @@ package final class WorkerRunner: Sendable {
         package var messages = 0
     }
 
+    /// A line that a program has written.
+    package struct Line: Sendable {
+        package let worker: String
+        package let instance: UInt64
+        /// As it was written, except for what was no UTF-8.
+        package let text: String
+        /// Whether it was longer.
+        package let isCut: Bool
+    }
+
     private struct Parts {
         let host: WorkerHost
         let broker: RemoteBroker
+        let relay: LineRelay
     }
 
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -53,10 +64,12 @@ package final class WorkerRunner: Sendable {
     /// - Parameters:
     ///   - folder: what relative directories count from.
     ///   - environment: what the programs may have of it, their definitions say.
+    ///   - receive: takes what they write to standard error, and to standard output where that is neither a result nor
+    ///     answers: the oldest line first, on another thread. As long as it does not return, they wait in the end.
     /// - Throws: ``Flaw`` if there is no such program or user.
     package static func start(
         _ workers: [WorkerDefinition], for server: Server, folder: String, environment: [String: String],
-        logLevel: String
+        logLevel: String, receive: @escaping @Sendable ([Line]) -> Void
     ) async throws -> WorkerRunner {
         var settings = try Settings(arguments: [], environment: [:]) { _ in nil }
         settings.takeWorkers(workers, folder: folder)
@@ -68,28 +81,26 @@ package final class WorkerRunner: Sendable {
                 throw Flaw(sentence: "worker \(worker.name): \(error.sentence)")
             }
         }
-        let runner = try await WorkerRunner(server, settings, environment, logLevel)
+        let runner = try await WorkerRunner(server, settings, environment, logLevel, receive)
         let parts = runner.parts
         try await runner.eventLoop.submit { parts.value.host.start(workers) }.get()
         return runner
     }
 
     private init(
-        _ server: Server, _ settings: Settings, _ environment: [String: String], _ logLevel: String
+        _ server: Server, _ settings: Settings, _ environment: [String: String], _ logLevel: String,
+        _ receive: @escaping @Sendable ([Line]) -> Void
     ) async throws {
         let eventLoop = group.next()
         self.eventLoop = eventLoop
         parts = try await eventLoop.submit {
             let broker = RemoteBroker(server, on: eventLoop)
-            let logger = StderrLog.logger(format: "text", level: logLevel)
-            let output = WorkerOutput(
-                epoch: Epoch(1), files: nil, memoryBytesMax: settings.workerLogMemoryBytesMax, on: eventLoop,
-                logger: logger, clock: { broker.now })
+            let relay = LineRelay(on: eventLoop, receive: receive)
             let host = WorkerHost(
-                broker: broker, output: output, settings: settings, read: { settings }, url: server.url,
-                environment: environment, logger: logger)
+                broker: broker, output: relay, settings: settings, read: { settings }, url: server.url,
+                environment: environment, logger: StderrLog.logger(format: "text", level: logLevel))
             broker.lost = { [weak host] seat in host?.kill(seat) }
-            return NIOLoopBound(Parts(host: host, broker: broker), eventLoop: eventLoop)
+            return NIOLoopBound(Parts(host: host, broker: broker, relay: relay), eventLoop: eventLoop)
         }.get()
     }
 
@@ -118,6 +129,7 @@ package final class WorkerRunner: Sendable {
         let parts = parts
         try await eventLoop.flatSubmit { parts.value.host.stop(withinMilliseconds: limit) }.get()
         try await eventLoop.submit { parts.value.host.takeKeeper() }.get()?.stop()
+        try await eventLoop.flatSubmit { parts.value.relay.close() }.get()
         try await group.shutdownGracefully()
     }
 }
