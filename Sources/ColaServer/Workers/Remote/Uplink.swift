@@ -113,7 +113,8 @@ final class Uplink: ChannelInboundHandler {
     private func connect() {
         state = .connecting
         let promise = eventLoop.makePromise(of: (any Channel).self)
-        dial(self, promise)
+        // Not at once: it may fail at once, and whoever asks is not told before his question is noted.
+        eventLoop.assumeIsolated().execute { [self] in dial(self, promise) }
         promise.futureResult.assumeIsolated().whenComplete { [self] result in
             switch result {
             case .success(let channel): greet(channel)
