@@ -15,14 +15,27 @@ package struct OutputTail: Sendable {
         self.bytesMax = bytesMax
     }
 
-    package mutating func append(_ bytes: some Sequence<UInt8>) {
-        for byte in bytes {
+    package mutating func append(_ bytes: some BidirectionalCollection<UInt8>) {
+        for byte in skipWhatGoes(bytes) {
             if byte == 0x0A {
                 endLine()
             } else if rest.count < bytesMax {
                 rest.append(byte)
             }
         }
+    }
+
+    /// Much at a time is not looked at line by line where later lines leave no room for it.
+    private mutating func skipWhatGoes<Bytes: BidirectionalCollection<UInt8>>(_ bytes: Bytes) -> Bytes.SubSequence {
+        // A line may count half of its bytes, as its carriage return does not.
+        guard bytes.count > 2 * bytesMax + 2, let last = bytes.lastIndex(of: 0x0A),
+            let start = bytes.index(last, offsetBy: -2 * bytesMax - 2, limitedBy: bytes.startIndex),
+            let end = bytes[start...].firstIndex(of: 0x0A)
+        else { return bytes[...] }
+        lines = []
+        self.bytes = 0
+        rest = []
+        return bytes[bytes.index(after: end)...]
     }
 
     private mutating func endLine() {

@@ -21,6 +21,15 @@ struct OutputTailTests {
         #expect(tail([String(repeating: "x", count: 1_000), "\nshort\n"]) == ["short"])
     }
 
+    @Test func howMuchComesAtATimeMakesNoDifference() {
+        for text in ["y\n", "\n", "\r\n", "a line\r\n", "some more than twenty bytes\n", "abc\n\n\r\nd\n"] {
+            for end in ["", "rest", "\r", String(repeating: "z", count: 90)] {
+                let all = "first\n" + String(repeating: text, count: 100) + end
+                #expect(tail(["before", all]) == tail(["before"] + all.utf8.map { "\(UnicodeScalar($0))" }))
+            }
+        }
+    }
+
     @Test func whatIsNoTextIsRepaired() {
         var tail = OutputTail(bytesMax: 20)
         tail.append([0x61, 0xff, 0x62, 0x0a])
