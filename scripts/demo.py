@@ -311,7 +311,7 @@ def demo(executable: str, folder: Path, started: List[Process]) -> None:
             busy = [row for row in processes(client, "stream") if row["messages"] > 0]
             if victim is None and busy and len(results.words) > paragraphs // 4:
                 progress.done(f"done {len(results.words)} of {paragraphs}")
-                show(executable, unix, "ps")
+                show(executable, unix, "ps", "-o", "instance,pid,state,since,cpu,memory,starts,message,reason")
                 show(executable, unix, "top", "--interval", "0.2")
                 victim = busy[0]["pid"]
                 print(f"$ kill -9 {victim}")
