@@ -157,7 +157,7 @@ final class ExecSeat: WorkerSeat, Connection {
     ) {
         let message = held?.delivery.tag
         held?.openPipes += 1
-        host.read(descriptor, of: process) { [weak self] bytes in
+        host.read(descriptor, of: process, isResult: stream == nil) { [weak self] bytes in
             if let stream { process.append(bytes, stream) }
             // What is left of the process before is not this message's affair.
             if let self, held?.delivery.tag == message { take(self, bytes) }

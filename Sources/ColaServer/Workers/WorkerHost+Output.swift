@@ -51,13 +51,16 @@ extension WorkerHost {
 
     /// Reads a stream of the process, as soon as that is known.
     ///
-    /// - Parameter descriptor: is closed in the end.
+    /// - Parameters:
+    ///   - descriptor: is closed in the end.
+    ///   - isResult: it is a message, and no lines for people.
     func read(
-        _ descriptor: Int32, of process: ProcessOutput, _ receive: @escaping (ByteBuffer) -> Void,
-        ended: @escaping () -> Void
+        _ descriptor: Int32, of process: ProcessOutput, isResult: Bool = false,
+        _ receive: @escaping (ByteBuffer) -> Void, ended: @escaping () -> Void
     ) {
-        process.whenKnown { [broker, outputPace] in
-            OutputPipe.open(descriptor, on: broker.eventLoop, pace: outputPace, receive: receive, ended: ended)
+        let pace = isResult ? resultPace : outputPace
+        process.whenKnown { [broker] in
+            OutputPipe.open(descriptor, on: broker.eventLoop, pace: pace, receive: receive, ended: ended)
         }
     }
 }

@@ -31,6 +31,7 @@ final class WorkerHost {
     /// The same, for those who look at it later; nil: nobody can, as with a broker elsewhere.
     var archive: WorkerOutput?
     let outputPace: OutputPace
+    let resultPace: OutputPace
     /// What processes write whose number is not known yet.
     var unidentified: [InstanceID: ProcessOutput] = [:]
     var supervisor: Supervisor
@@ -75,7 +76,8 @@ final class WorkerHost {
     ) {
         self.broker = broker
         self.output = output
-        outputPace = OutputPace(on: broker.eventLoop) { output.isFull }
+        outputPace = OutputPace(OutputPace.linesMax, on: broker.eventLoop) { output.isFull }
+        resultPace = OutputPace(OutputPace.resultsMax, on: broker.eventLoop) { false }
         clientEnvironment = ["COLA_URL=\(url)"]
         self.settings = settings
         self.read = read

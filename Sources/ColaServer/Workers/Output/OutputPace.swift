@@ -6,16 +6,24 @@ internal import NIOCore
 final class OutputPace {
     private let eventLoop: any EventLoop
     private let isBlocked: () -> Bool
-    private var left = OutputPace.bytesMax
+    private let bytesMax: Int
+    private var left: Int
     private var waiting: [() -> Void] = []
     private var isMomentOver = true
 
-    private static let bytesMax = 512 << 10
     private static let momentMilliseconds: Int64 = 20
+    /// Of lines for people: 6 MiB in a second. Whoever writes more is not read by anybody.
+    static let linesMax = 128 << 10
+    /// Of results, which are messages: 200 MiB in a second.
+    static let resultsMax = 4 << 20
 
-    /// - Parameter isBlocked: whether whoever takes what is read can take no more for now.
-    init(on eventLoop: any EventLoop, isBlocked: @escaping () -> Bool) {
+    /// - Parameters:
+    ///   - bytesMax: in a moment of 20 ms.
+    ///   - isBlocked: whether whoever takes what is read can take no more for now.
+    init(_ bytesMax: Int, on eventLoop: any EventLoop, isBlocked: @escaping () -> Bool) {
         self.eventLoop = eventLoop
+        self.bytesMax = bytesMax
+        left = bytesMax
         self.isBlocked = isBlocked
     }
 
@@ -41,7 +49,7 @@ final class OutputPace {
     private func end() {
         guard !isBlocked() else { return endLater() }
         isMomentOver = true
-        left = Self.bytesMax
+        left = bytesMax
         let resumed = waiting
         waiting = []
         for resume in resumed { resume() }
