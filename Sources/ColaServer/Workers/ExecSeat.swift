@@ -16,6 +16,7 @@ final class ExecSeat: WorkerSeat, Connection {
     private var isAttached = false
     private var isFed = false
     private var isConsuming = false
+    private var isLeaving = false
     /// Whether the queue may still be made, because it was not there when the worker came.
     private var mayDeclare = true
 
@@ -30,6 +31,8 @@ final class ExecSeat: WorkerSeat, Connection {
         var output: ByteBuffer
         var openPipes = 0
         var ending: Ending?
+        /// Its result is on its way to its queue.
+        var isPublishing = false
     }
 
     private enum Question {
@@ -196,10 +199,21 @@ final class ExecSeat: WorkerSeat, Connection {
         }
     }
 
-    /// What its last process has decided is said now, with the output that has been read.
+    /// What its last process has decided is said now, with the output that has been read; if that is a result, it is
+    /// waited for.
     func leave() {
         settleNow()
+        stopFeeding()
+        isLeaving = true
+        host.leaving[id] = self
+        departIfDone()
+    }
+
+    private func departIfDone() {
+        guard isLeaving, held?.isPublishing != true else { return }
+        isLeaving = false
         if isAttached { host.broker.remove(self) }
+        host.hasLeft(id)
     }
 
     private func settleNow() {
@@ -211,7 +225,7 @@ final class ExecSeat: WorkerSeat, Connection {
     private static let outputPatience: Int64 = 500
 
     private func settleIfDone() {
-        guard let held, let ending = held.ending, held.openPipes <= 0 else { return }
+        guard let held, let ending = held.ending, held.openPipes <= 0, !held.isPublishing else { return }
         switch ending {
         case .exited(let status): settle(held, by: status)
         // It was told to end, and said all the same what became of its message.
@@ -243,6 +257,7 @@ final class ExecSeat: WorkerSeat, Connection {
         if let correlation {
             message.headers.append(name: BrokerHeader.correlationID.rawValue.utf8, value: correlation)
         }
+        self.held?.isPublishing = true
         let publish = Publish(routingKey: target, message: message)
         submit([.request(id, Question.result, .publish(publish))])
     }
@@ -269,6 +284,7 @@ final class ExecSeat: WorkerSeat, Connection {
         host.didSettle(definition.name)
         settle(delivery, settlement)
         consume()
+        departIfDone()
     }
 
     private func giveBack(_ delivery: Delivery) {

@@ -27,7 +27,7 @@ extension WorkerHost {
     private func take(
         _ result: Result<Settings, any Error>, isDryRun: Bool
     ) -> Result<SettingsDifference, BrokerError> {
-        guard allGone == nil else { return .failure(BrokerError(SupervisorError.shuttingDown)) }
+        guard allGone == nil, !isAllGone else { return .failure(BrokerError(SupervisorError.shuttingDown)) }
         do {
             let new = try result.get()
             try new.checkWorkers()

@@ -55,6 +55,8 @@ final class WorkerHost {
     var isActing = false
     var allGone: EventLoopPromise<Void>?
     var isAllGone = false
+    /// What is still on its way then may never come: the disk is full, or the broker elsewhere is silent.
+    var isOutOfPatience = false
     /// Seats of instances that are no more, of which something is still on its way.
     var leaving: [ChannelID: any WorkerSeat] = [:]
     var fed: [WorkerDefinition] = []
@@ -135,7 +137,7 @@ final class WorkerHost {
     }
 
     func succeedIfAllGone() {
-        guard isAllGone, leaving.isEmpty else { return }
+        guard isAllGone, leaving.isEmpty || isOutOfPatience else { return }
         allGone?.succeed()
         allGone = nil
     }
@@ -255,6 +257,11 @@ final class WorkerHost {
         case .allGone:
             isAllGone = true
             succeedIfAllGone()
+            guard allGone != nil else { return }
+            later(milliseconds: Self.farewell) { [weak self] in
+                self?.isOutOfPatience = true
+                self?.succeedIfAllGone()
+            }
         }
     }
 
@@ -330,6 +337,9 @@ final class WorkerHost {
     private func feedAgain(_ instance: InstanceID) {
         if supervisor.status(of: instance)?.isFed == true { seats[instance]?.feed() }
     }
+
+    /// For what seats that are no more still wait for when the last process has ended. Milliseconds.
+    static let farewell: Int64 = 5_000
 
     /// Before a keeper is started anew. Milliseconds.
     static let keeperPause: Int64 = 1_000
