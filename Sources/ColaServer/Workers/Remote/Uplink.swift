@@ -39,7 +39,7 @@ final class Uplink: ChannelInboundHandler {
     private var output = ByteBuffer()
     private var isWritePending = false
     /// Who waits for an answer, in the order of the requests.
-    private var asked: Deque<(tag: Int64, question: RequestID)> = []
+    private var asked: Deque<(tag: Int64, question: RequestID, isConsume: Bool)> = []
     private var lastTag: Int64 = 0
     /// The deliveries of connections before this one.
     private var earlier: UInt64 = 0
@@ -87,7 +87,8 @@ final class Uplink: ChannelInboundHandler {
         }
         guard !isOver, let request = ClientRequest(request, earlier: earlier) else { return }
         lastTag += 1
-        asked.append((lastTag, question))
+        let isConsume = if case .consume = request { true } else { false }
+        asked.append((lastTag, question, isConsume))
         write(request, tag: lastTag)
         // Last: where nobody listens it fails at once, and then this request is among those that are told.
         if case .closed = state { connect() }
@@ -124,6 +125,9 @@ final class Uplink: ChannelInboundHandler {
     }
 
     private func greet(_ channel: any Channel) {
+        // The seat has gone meanwhile.
+        guard !isOver else { return channel.close(promise: nil) }
+        guard channel.isActive else { return ended("the connection to the broker was lost") }
         // What it said while nobody listened yet is still to be read: the answer to the greeting comes after it.
         state = .greeting(channel)
         var hello = greeting
@@ -135,16 +139,20 @@ final class Uplink: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard state.channel === context.channel else { return }
         decoder.feed(unwrapInboundIn(data))
         do throws(ClientDecoder.Malformed) {
             while let line = try decoder.next() { take(line) }
         } catch {
             ended("the broker does not speak the native protocol: \(error.reason)")
-            context.close(promise: nil)
         }
     }
 
-    func channelInactive(context: ChannelHandlerContext) { ended("the connection to the broker was lost") }
+    func channelInactive(context: ChannelHandlerContext) {
+        // One that was given up before may end when there is another already.
+        guard state.channel === context.channel else { return }
+        ended("the connection to the broker was lost")
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
@@ -153,7 +161,9 @@ final class Uplink: ChannelInboundHandler {
         if case .closed = state { return }
         let wasOpen: Bool
         if case .open = state { wasOpen = true } else { wasOpen = false }
+        let channel = state.channel
         state = .closed
+        channel?.close(promise: nil)
         decoder = ClientDecoder()
         output = ByteBuffer()
         earlier = max(earlier, lastDelivery)
@@ -163,21 +173,26 @@ final class Uplink: ChannelInboundHandler {
         guard !isOver else { return }
         if wasOpen { lost() }
         let error = BrokerError.badArgument(reason)
-        for (_, question) in unanswered { seat.handle(.reply(seat.id, question, .refused(error))) }
-        if unanswered.isEmpty { seat.handle(.consumerFailed(seat.id, ConsumerTag(0), error)) }
-        seat.flush()
+        // Its consumer is gone as well, whatever else it waits for.
+        if !isOver, !unanswered.contains(where: \.isConsume) {
+            seat.handle(.consumerFailed(seat.id, ConsumerTag(0), error))
+        }
+        for one in unanswered where !isOver { seat.handle(.reply(seat.id, one.question, .refused(error))) }
+        if !isOver { seat.flush() }
     }
 
     // MARK: From the broker
 
     private func take(_ line: ServerLine) {
+        // What it was told before may have been the last that the seat waited for.
+        guard !isOver else { return }
         switch line {
         case .ok(let answer) where answer.tags == 0...0:
             guard case .greeting(let channel) = state else { return }
             state = .open(channel)
             flush()
         case .ok(let answer):
-            for tag in answer.tags ?? 0...0 { reply(tag, .done) }
+            for tag in answer.tags ?? 0...0 where !isOver { reply(tag, .done) }
         case .error(let refusal):
             if refusal.tag == 0 { return ended(refusal.sentence) }
             let error = BrokerError(refusal)
@@ -193,7 +208,7 @@ final class Uplink: ChannelInboundHandler {
         case .bye(_, let sentence): ended(sentence)
         case .assigned, .blocked, .unblocked, .beat: break
         }
-        seat.flush()
+        if !isOver { seat.flush() }
     }
 
     private func reply(_ tag: Int64, _ reply: Reply) {
