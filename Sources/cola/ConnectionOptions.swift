@@ -35,15 +35,17 @@ struct ConnectionOptions: ParsableArguments {
     /// - Parameters:
     ///   - isWorker: whether a process that the broker runs as a worker may be known to it by its token.
     ///   - reconnect: for what goes on with another life of the broker; nil: a lost connection is the end.
+    ///   - virtualHost: another than the one that was asked for.
     func withBroker<Result: Sendable>(
         timeoutMilliseconds: Int = 10_000, isWorker: Bool = false, reconnect: ReconnectPolicy? = nil,
-        _ body: (Client) async throws -> Result
+        virtualHost: String? = nil, _ body: (Client) async throws -> Result
     ) async throws -> Result {
         let url = isWorker && self.url == nil ? nil : try resolvedURL()
         var options = try resolved()
         options.connectTimeoutMilliseconds = timeoutMilliseconds
         options.reconnect = reconnect
         options.notice = { Output.note($0) }
+        options.virtualHost = virtualHost ?? options.virtualHost
         return try await withClient(url: url, options: options, body)
     }
 

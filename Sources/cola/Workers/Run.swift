@@ -85,7 +85,7 @@ struct Run: AsyncParsableCommand {
                 "worker \(worker.name) is of mode client, which connects by itself; only a broker runs it")
         }
         let options = try connection.resolved()
-        try await connection.withBroker { client in
+        try await withClients(of: Set(workers.map(\.virtualHost)).sorted()) { clients in
             let runner: WorkerRunner
             do {
                 runner = try await WorkerRunner.start(
@@ -98,13 +98,24 @@ struct Run: AsyncParsableCommand {
             let stopped = AsyncStream.makeStream(of: Int32.self)
             let signals = StopSignals { stopped.continuation.yield($0) }
             let watching = Task {
-                try? await watch(workers, client, runner)
+                try? await watch(workers, clients, runner)
                 stopped.continuation.finish()
             }
             for await _ in stopped.stream { break }
             watching.cancel()
             try await runner.stop(withinMilliseconds: Self.stopMilliseconds)
             withExtendedLifetime(signals) {}
+        }
+    }
+
+    /// A connection to look how much waits, in each virtual host; also if the broker was away meanwhile.
+    private func withClients(
+        of hosts: [String], _ opened: [String: Client] = [:], _ body: ([String: Client]) async throws -> Void
+    ) async throws {
+        guard let host = hosts.first else { return try await body(opened) }
+        let reconnect = ReconnectPolicy(delayMillisecondsMax: 2_000)
+        try await connection.withBroker(reconnect: reconnect, virtualHost: host) { client in
+            try await withClients(of: Array(hosts.dropFirst()), opened.merging([host: client]) { $1 }, body)
         }
     }
 
@@ -144,16 +155,20 @@ struct Run: AsyncParsableCommand {
     // MARK: What waits
 
     /// Tells the runner what waits, as long as it goes on; ends when there is nothing left, if that is asked for.
-    private func watch(_ workers: [WorkerDefinition], _ client: Client, _ runner: WorkerRunner) async throws {
+    private func watch(_ workers: [WorkerDefinition], _ clients: [String: Client], _ runner: WorkerRunner) async throws
+    {
         let scaled = workers.filter { $0.isScaled || untilEmpty }
         guard !scaled.isEmpty else { return try await Task.sleep(for: .seconds(Int64(Int32.max))) }
         var emptyLooks = 0
         while true {
             var waiting = 0
+            var isKnown = true
             for worker in scaled {
-                guard let queue = worker.queue else { continue }
-                let answer = try? await client.describe(.queue(queue))
-                let row = try answer.map { try JSONValue(answer: $0) } ?? .null
+                guard let queue = worker.queue, let client = clients[worker.virtualHost] else { continue }
+                guard let row = try await row(of: queue, client) else {
+                    isKnown = false
+                    continue
+                }
                 let ready = row["ready"].integer ?? 0
                 waiting += Int(ready)
                 runner.note(
@@ -161,9 +176,18 @@ struct Run: AsyncParsableCommand {
                     in: worker.virtualHost)
             }
             let activity = try await runner.activity()
-            emptyLooks = waiting == 0 && activity.messages == 0 ? emptyLooks + 1 : 0
+            emptyLooks = isKnown && waiting == 0 && activity.messages == 0 ? emptyLooks + 1 : 0
             if untilEmpty, emptyLooks >= 3 { return }
             try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// What is known of a queue; nothing is in one that is not there. Nil: the broker is away.
+    private func row(of queue: String, _ client: Client) async throws -> JSONValue? {
+        do {
+            return try JSONValue(answer: try await client.describe(.queue(queue)))
+        } catch let error as ColaError {
+            return error.code == .notFound ? .null : nil
         }
     }
 
