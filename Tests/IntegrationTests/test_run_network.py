@@ -73,7 +73,7 @@ def test_until_empty_looks_into_the_virtual_host_of_the_worker(broker, tmp_path)
         for _ in range(3):
             connection.ok("pub work 1", b"x")
         path = tmp_path / "workers.yaml"
-        path.write_text("workers:\n  one: {queue: work, vhost: other, command: [sleep, '0.7']}\n")
+        path.write_text("workers:\n  one: {queue: work, vhost: other, processes: 0-1, command: ['true']}\n")
         path.chmod(0o600)
         cola("run", "--config", str(path), "--until-empty", url=broker.unix, timeout=60).succeeds()
         row = connection.ok("describe queue work").json()
