@@ -65,6 +65,35 @@ def test_until_empty_does_not_take_a_broker_that_is_away_for_an_empty_queue(new_
         assert is_idle(broker, "work")
 
 
+@pytest.mark.parametrize("mode, program", [
+    ("exec", "cat"),
+    ("stream", """while read -r line; do n=${line#*:}; echo "{\\"done\\":${n%%,*},\\"result\\":\\"x\\"}"; done"""),
+])
+def test_a_result_carries_the_correlation_id_of_its_message(broker, mode, program):
+    publish(broker, "work")
+    publish(broker, "results")
+    with native.Connection(broker.unix) as connection:
+        connection.ok("pub work 1 corr=c7", b"x")
+        cola(
+            "run", "-q", "work", "--mode", mode, "--result-queue", "results", "--until-empty", "--", "sh", "-c",
+            program, url=broker.tcp, timeout=60).succeeds()
+        connection.ok("consume results c=1 prefetch=1")
+        message = connection.delivery(10)
+    assert message is not None and message.body == b"x"
+    assert message.header("cola-correlation-id") == "c7"
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_dropped(broker):
+    publish(broker, "work")
+    with native.Connection(broker.unix) as connection:
+        connection.ok("pub work 1 reply=gone", b"x")
+    program = """while read -r line; do n=${line#*:}; echo "{\\"done\\":${n%%,*},\\"result\\":\\"x\\"}"; done"""
+    cola(
+        "run", "-q", "work", "--mode", "stream", "--set", "retry={attempts: 1}", "--until-empty", "--", "sh", "-c",
+        program, url=broker.tcp, timeout=60).succeeds()
+    assert is_idle(broker, "work") and is_idle(broker, "cola.parked.work")
+
+
 def test_until_empty_looks_into_the_virtual_host_of_the_worker(broker, tmp_path):
     with native.Connection(broker.unix) as connection:
         connection.ok("declare vhost other")

@@ -3,7 +3,7 @@ internal import ColaNative
 internal import NIOCore
 
 extension ClientRequest {
-    /// What a seat asks of its broker, as a request of the native protocol.
+    /// What a seat asks of its broker, as a request of the native protocol; but what it publishes.
     ///
     /// - Parameter earlier: how many of the seat's deliveries another connection has brought.
     /// - Returns: nil for what no seat asks.
@@ -20,7 +20,6 @@ extension ClientRequest {
             self = .credit(consumer: Int64(clamping: consumer.rawValue), count: count)
         case .cancel(let consumer): self = .cancel(consumer: Int64(clamping: consumer.rawValue))
         case .declareQueue(let declaration): self = .declareQueue(declaration.name, ClientRequest.QueueOptions())
-        case .publish(let publish): self.init(publish)
         case .settle(let first, let last, let settlement):
             let first = Int64(clamping: first.rawValue - earlier)
             let last = Int64(clamping: last.rawValue - earlier)
@@ -39,16 +38,18 @@ extension ClientRequest {
         case .reject: self = .acknowledge(.reject, deliveries)
         }
     }
+}
 
-    private init(_ publish: Publish) {
+extension PublishTemplate {
+    /// What a seat publishes, but for its body.
+    init(_ publish: Publish) {
         var properties = PublishProperties()
         let headers = publish.message.headers.encoded.withUnsafeBytes { RecordHeaders.decode($0) } ?? []
         let correlation = headers.first { $0.name.elementsEqual(BrokerHeader.correlationID.rawValue.utf8) }
         properties.correlationID = correlation?.value.map { String(decoding: $0, as: UTF8.self) }
-        let body = ByteBuffer(bytes: publish.message.value ?? [])
-        self = .publishBatch(
+        self.init(
             routingKey: publish.routingKey, exchange: publish.exchange.isEmpty ? nil : publish.exchange,
-            isMandatory: publish.isMandatory, properties: properties, bodies: [body])
+            isMandatory: publish.isMandatory, properties: properties)
     }
 }
 

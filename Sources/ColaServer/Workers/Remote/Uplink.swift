@@ -26,6 +26,14 @@ final class Uplink: ChannelInboundHandler {
         }
     }
 
+    private struct Asked {
+        let tag: Int64
+        let question: RequestID
+        var isConsume = false
+        /// Where a message is to go.
+        var routingKey = ""
+    }
+
     private unowned let seat: any Connection
     private let eventLoop: any EventLoop
     private let dial: (Uplink, EventLoopPromise<any Channel>) -> Void
@@ -39,7 +47,7 @@ final class Uplink: ChannelInboundHandler {
     private var output = ByteBuffer()
     private var isWritePending = false
     /// Who waits for an answer, in the order of the requests.
-    private var asked: Deque<(tag: Int64, question: RequestID, isConsume: Bool)> = []
+    private var asked: Deque<Asked> = []
     private var lastTag: Int64 = 0
     /// The deliveries of connections before this one.
     private var earlier: UInt64 = 0
@@ -76,7 +84,7 @@ final class Uplink: ChannelInboundHandler {
     func close() {
         isOver = true
         guard let channel = state.channel else { return }
-        write(.quit, tag: nil)
+        ClientRequest.quit.write(to: &output)
         flush()
         channel.close(promise: nil)
     }
@@ -85,19 +93,29 @@ final class Uplink: ChannelInboundHandler {
         if case .settle(let first, let last, _) = request, first.rawValue <= earlier || last.rawValue <= earlier {
             return
         }
-        guard !isOver, let request = ClientRequest(request, earlier: earlier) else { return }
+        guard !isOver else { return }
         lastTag += 1
-        let isConsume = if case .consume = request { true } else { false }
-        asked.append((lastTag, question, isConsume))
-        write(request, tag: lastTag)
+        var one = Asked(tag: lastTag, question: question)
+        if case .publish(let publish) = request {
+            one.routingKey = publish.routingKey
+            // Not as a batch of one: those have no correlation id.
+            PublishTemplate(publish).write(
+                body: ByteBuffer(bytes: publish.message.value ?? []), tag: lastTag, to: &output)
+        } else if let request = ClientRequest(request, earlier: earlier) {
+            request.write(to: &output, tag: lastTag)
+        } else {
+            return
+        }
+        if case .consume = request { one.isConsume = true }
+        asked.append(one)
+        flushLater()
         // Last: where nobody listens it fails at once, and then this request is among those that are told.
         if case .closed = state { connect() }
     }
 
-    private func write(_ request: ClientRequest, tag: Int64?) {
-        request.write(to: &output, tag: tag)
+    /// Once for all that this round of the event loop brings.
+    private func flushLater() {
         guard case .open = state, !isWritePending else { return }
-        // Once for all that this round of the event loop brings.
         isWritePending = true
         eventLoop.assumeIsolated().execute { [self] in flush() }
     }
@@ -195,7 +213,8 @@ final class Uplink: ChannelInboundHandler {
             for tag in answer.tags ?? 0...0 where !isOver { reply(tag, .done) }
         case .error(let refusal):
             if refusal.tag == 0 { return ended(refusal.sentence) }
-            let error = BrokerError(refusal)
+            let routingKey = asked.first { $0.tag == refusal.tag }?.routingKey ?? ""
+            let error = BrokerError(refusal, routingKey)
             if let consumer = refusal.consumer {
                 seat.handle(.consumerFailed(seat.id, ConsumerTag(UInt64(clamping: consumer)), error))
             } else if let tag = refusal.tag {
@@ -223,7 +242,12 @@ final class Uplink: ChannelInboundHandler {
 
 extension BrokerError {
     /// What a broker elsewhere has refused; only what a seat tells apart is told apart.
-    fileprivate init(_ refusal: ServerLine.Refusal) {
-        self = refusal.code == "not_found" ? .notFound(.queue, name: "") : .badArgument(refusal.sentence)
+    fileprivate init(_ refusal: ServerLine.Refusal, _ routingKey: String) {
+        self =
+            switch refusal.code {
+            case "not_found": .notFound(.queue, name: "")
+            case "unroutable": .unroutable(exchange: "", routingKey: routingKey)
+            default: .badArgument(refusal.sentence)
+            }
     }
 }
