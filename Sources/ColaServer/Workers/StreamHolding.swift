@@ -3,7 +3,7 @@ internal import DequeModule
 
 /// What one process of mode `stream` was given and has not answered.
 ///
-/// The numbers of deliveries grow by one with each, so what is held is found by its distance from the first.
+/// The numbers of deliveries grow, by one with each as a rule, so what is held is found by its distance from the first.
 struct StreamHolding {
     struct Held {
         let offset: Offset
@@ -37,8 +37,14 @@ struct StreamHolding {
         }
     }
 
-    private var first = DeliveryTag(1)
-    private var held: Deque<Held?> = []
+    private struct Place {
+        let tag: DeliveryTag
+        /// Nil: it is settled.
+        var held: Held?
+    }
+
+    /// In the order of their numbers. Of those that are settled some are left.
+    private var places: Deque<Place> = []
     /// How many of them the process has not answered.
     private(set) var unanswered = 0
     /// How many it has answered that are not settled yet.
@@ -47,52 +53,51 @@ struct StreamHolding {
     /// How many are the process's affair.
     var count: Int { unanswered + answered }
 
+    /// How many places there are, those of settled ones among them.
+    var placeCount: Int { places.count }
+
     /// The one that it has had for longest.
-    var oldest: Held? { held.lazy.compactMap { $0 }.first { !$0.isAnswered } }
+    var oldest: Held? { places.lazy.compactMap(\.held).first { !$0.isAnswered } }
 
     mutating func add(_ held: Held, as tag: DeliveryTag) {
-        if self.held.isEmpty { first = tag }
-        // What went back on its way here has numbers as well.
-        while first.rawValue + UInt64(self.held.count) < tag.rawValue { self.held.append(nil) }
-        self.held.append(held)
+        places.append(Place(tag: tag, held: held))
         unanswered += 1
     }
 
-    subscript(_ tag: DeliveryTag) -> Held? {
-        guard let index = index(of: tag) else { return nil }
-        return held[index]
-    }
+    subscript(_ tag: DeliveryTag) -> Held? { index(of: tag).flatMap { places[$0].held } }
 
     /// The process has said what is to become of it; it is removed when that has happened.
     mutating func answer(_ tag: DeliveryTag) {
-        guard let index = index(of: tag), held[index]?.isAnswered == false else { return }
-        held[index]?.isAnswered = true
+        guard let index = index(of: tag), places[index].held?.isAnswered == false else { return }
+        places[index].held?.isAnswered = true
         unanswered -= 1
         answered += 1
     }
 
     mutating func remove(_ tag: DeliveryTag) {
-        guard let index = index(of: tag), let gone = held[index] else { return }
+        guard let index = index(of: tag), let gone = places[index].held else { return }
         if gone.isAnswered { answered -= 1 } else { unanswered -= 1 }
-        held[index] = nil
-        while let next = held.first, next == nil {
-            held.removeFirst()
-            first = first.next
-        }
+        places[index].held = nil
+        while let next = places.first, next.held == nil { places.removeFirst() }
+        // Behind one that takes long, any number of others may have been answered.
+        if places.count > 2 * count + 256 { places.removeAll { $0.held == nil } }
+    }
+
+    /// Those of the range that the process has not answered.
+    func unanswered(in range: ClosedRange<DeliveryTag>) -> [DeliveryTag] {
+        places[index(atOrAfter: range.lowerBound)...].prefix { $0.tag <= range.upperBound }
+            .filter { $0.held?.isAnswered == false }.map(\.tag)
     }
 
     /// Those of the range that the process has not answered, as runs without a gap.
     func runs(of range: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
+        // Nearly all name one.
         if range.lowerBound == range.upperBound {
-            guard let one = self[DeliveryTag(range.lowerBound)], !one.isAnswered else { return [] }
-            return [range]
+            return self[DeliveryTag(range.lowerBound)]?.isAnswered == false ? [range] : []
         }
-        let from = max(range.lowerBound, first.rawValue)
-        let end = min(range.upperBound, first.rawValue + UInt64(held.count) - (held.isEmpty ? 0 : 1))
-        guard !held.isEmpty, from <= end else { return [] }
         var runs: [ClosedRange<UInt64>] = []
-        for number in from...end {
-            guard let one = held[Int(number - first.rawValue)], !one.isAnswered else { continue }
+        for tag in unanswered(in: DeliveryTag(range.lowerBound)...DeliveryTag(range.upperBound)) {
+            let number = tag.rawValue
             if let last = runs.last, last.upperBound + 1 == number {
                 runs[runs.count - 1] = last.lowerBound...number
             } else {
@@ -108,20 +113,32 @@ struct StreamHolding {
     /// - Parameter read: how many bytes of what it was given it has read, at most.
     func leftovers(read: Int) -> (seen: ClosedRange<DeliveryTag>?, unseen: ClosedRange<DeliveryTag>?) {
         var (seen, unseen): (ClosedRange<DeliveryTag>?, ClosedRange<DeliveryTag>?)
-        for (index, one) in held.enumerated() {
-            guard let one, !one.isAnswered else { continue }
-            let tag = DeliveryTag(first.rawValue + UInt64(index))
+        for place in places {
+            guard let one = place.held, !one.isAnswered else { continue }
             if one.begin < read {
-                seen = (seen?.lowerBound ?? tag)...tag
+                seen = (seen?.lowerBound ?? place.tag)...place.tag
             } else {
-                unseen = (unseen?.lowerBound ?? tag)...tag
+                unseen = (unseen?.lowerBound ?? place.tag)...place.tag
             }
         }
         return (seen, unseen)
     }
 
     private func index(of tag: DeliveryTag) -> Int? {
-        guard tag >= first, tag.rawValue - first.rawValue < UInt64(held.count) else { return nil }
-        return Int(tag.rawValue - first.rawValue)
+        let index = index(atOrAfter: tag)
+        return index < places.count && places[index].tag == tag ? index : nil
+    }
+
+    private func index(atOrAfter tag: DeliveryTag) -> Int {
+        guard let first = places.first, first.tag < tag else { return 0 }
+        // Nothing is missing as a rule, so the first guess is nearly always right.
+        let guess = Int(clamping: tag.rawValue - first.tag.rawValue)
+        if guess < places.count, places[guess].tag == tag { return guess }
+        var (low, high) = (0, places.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if places[middle].tag < tag { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

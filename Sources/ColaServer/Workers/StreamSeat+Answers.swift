@@ -217,9 +217,8 @@ extension StreamSeat {
     }
 
     private func settleAll(_ range: ClosedRange<DeliveryTag>, _ settlement: Settlement, _ process: StreamProcess) {
-        for number in range.lowerBound.rawValue...range.upperBound.rawValue {
-            guard let held = process.holding[DeliveryTag(number)], !held.isAnswered else { continue }
-            process.holding.remove(DeliveryTag(number))
+        for tag in process.holding.unanswered(in: range) {
+            process.holding.remove(tag)
             settled += 1
         }
         settlements.append(
