@@ -1,4 +1,4 @@
-internal import DequeModule
+package import DequeModule
 internal import OrderedCollections
 
 /// The position of a queue in its log: a floor, plus the exceptions above it.
@@ -29,10 +29,10 @@ package struct SharedCursor {
     /// Handed out and not settled.
     package private(set) var leasedCount = 0
     /// Came back and waits to be handed out again, in the order of the offsets.
-    package private(set) var released: [Release] = []
+    package private(set) var released: Deque<Release> = []
     /// Came back from a holder that died, and waits to be handed out alone: it may have been the reason. In the order
     /// of the offsets.
-    package private(set) var suspects: [Release] = []
+    package private(set) var suspects: Deque<Release> = []
     /// Neither waits nor is handed out: it has still to be read and moved to where its fate leads. In the order in
     /// which that was decided.
     private(set) var doomed: Deque<Release> = []
@@ -160,13 +160,13 @@ package struct SharedCursor {
     /// The same of the suspects.
     package func suspect(atOrAfter offset: Offset) -> Release? { Self.first(atOrAfter: offset, in: suspects) }
 
-    private static func first(atOrAfter offset: Offset, in releases: [Release]) -> Release? {
+    private static func first(atOrAfter offset: Offset, in releases: Deque<Release>) -> Release? {
         guard let first = releases.first, first.offset < offset else { return releases.first }
         let index = index(atOrAfter: offset, in: releases)
         return index < releases.count ? releases[index] : nil
     }
 
-    private static func index(atOrAfter offset: Offset, in releases: [Release]) -> Int {
+    private static func index(atOrAfter offset: Offset, in releases: Deque<Release>) -> Int {
         var (low, high) = (0, releases.count)
         while low < high {
             let middle = (low + high) / 2
@@ -176,7 +176,7 @@ package struct SharedCursor {
     }
 
     /// - Parameter offset: of one that is there; nil: the first.
-    private static func remove(_ offset: Offset?, from releases: inout [Release]) -> Release {
+    private static func remove(_ offset: Offset?, from releases: inout Deque<Release>) -> Release {
         guard let offset, releases[0].offset != offset else { return releases.removeFirst() }
         let index = index(atOrAfter: offset, in: releases)
         precondition(index < releases.count && releases[index].offset == offset, "\(offset) did not come back")
@@ -290,7 +290,7 @@ package struct SharedCursor {
         Self.insert(suspect, into: &suspects)
     }
 
-    private static func insert(_ release: Release, into releases: inout [Release]) {
+    private static func insert(_ release: Release, into releases: inout Deque<Release>) {
         if releases.last.map({ $0.offset < release.offset }) ?? true { return releases.append(release) }
         releases.insert(release, at: index(atOrAfter: release.offset, in: releases))
     }
