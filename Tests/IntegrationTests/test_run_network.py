@@ -42,7 +42,7 @@ def test_a_result_that_is_taken_after_the_stop_is_waited_for(broker, tmp_path):
     program = (
         "while read -r line; do n=${line#*:}; n=${n%%%%,*}; touch %s; sleep 1;"
         """ echo "{\\"done\\":$n,\\"result\\":\\"r\\"}"; done""" % begun)
-    with Proxy(broker.tcp, delay=0.7) as proxy, Running(
+    with Proxy(broker.tcp, delay=1.6) as proxy, Running(
             proxy.url, ["-q", "texts", "--mode", "stream", "--result-queue", "results", "--", "sh", "-c", program],
     ) as running:
         until(begun.exists, "it has begun", 30)
