@@ -24,6 +24,9 @@ struct LastWords {
         descriptor = copy
     }
 
+    /// More than a socket keeps of what nobody reads: who goes on to write is not read for ever. Bytes.
+    private static let bytesMax = 8 << 20
+
     /// Reads what is there, and lets go of the socket.
     consuming func take() -> ByteBuffer {
         var words = ByteBuffer()
@@ -32,7 +35,7 @@ struct LastWords {
             count = words.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) { room in
                 max(0, recv(descriptor, room.baseAddress, room.count, Int32(MSG_DONTWAIT)))
             }
-        } while count > 0
+        } while count > 0 && words.readableBytes < Self.bytesMax
         close(descriptor)
         return words
     }

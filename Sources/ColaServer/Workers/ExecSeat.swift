@@ -16,6 +16,8 @@ final class ExecSeat: WorkerSeat, Connection {
     private var isAttached = false
     private var isFed = false
     private var isConsuming = false
+    /// Requests for a consumer that are not answered: what is said of any but the last concerns nobody any more.
+    private var consumesAsked = 0
     private var isLeaving = false
     /// Whether the queue may still be made, because it was not there when the worker came.
     private var mayDeclare = true
@@ -80,6 +82,7 @@ final class ExecSeat: WorkerSeat, Connection {
         isConsuming = true
         consumer = ConsumerTag(consumer.rawValue + 1)
         let consume = Consume(name: queue, consumer: consumer, flow: .prefetch(1))
+        consumesAsked += 1
         submit([.request(id, Question.consume, .consume(consume))])
     }
 
@@ -107,6 +110,10 @@ final class ExecSeat: WorkerSeat, Connection {
     }
 
     private func answered(_ question: RequestID, _ reply: Reply) {
+        if question == Question.consume {
+            consumesAsked -= 1
+            guard consumesAsked == 0 else { return }
+        }
         switch (question, reply) {
         case (Question.consume, .refused(let error)):
             isConsuming = false

@@ -27,6 +27,8 @@ final class StreamSeat: WorkerSeat, Connection {
     private var isAttached = false
     private var isFed = false
     private var isConsuming = false
+    /// Requests for a consumer that are not answered: what is said of any but the last concerns nobody any more.
+    private var consumesAsked = 0
     private var isLeaving = false
     private var isHeld = false
     private var reportsWritable = false
@@ -88,6 +90,7 @@ final class StreamSeat: WorkerSeat, Connection {
         consumer = ConsumerTag(consumer.rawValue + 1)
         credit = max(0, definition.prefetch - process.holding.count)
         let consume = Consume(name: queue, consumer: consumer, flow: .credit(credit))
+        consumesAsked += 1
         submit([.request(id, Question.consume, .consume(consume))])
     }
 
@@ -152,6 +155,10 @@ final class StreamSeat: WorkerSeat, Connection {
     }
 
     private func answered(_ question: RequestID, _ reply: Reply) {
+        if question == Question.consume {
+            consumesAsked -= 1
+            guard consumesAsked == 0 else { return }
+        }
         switch (question, reply) {
         case (.silent, .refused(let error)):
             // Its consumer, or its queue, has gone meanwhile; that is told in another way.

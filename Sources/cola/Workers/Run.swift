@@ -98,12 +98,13 @@ struct Run: AsyncParsableCommand {
             let stopped = AsyncStream.makeStream(of: Int32.self)
             let signals = StopSignals { stopped.continuation.yield($0) }
             let watching = Task {
-                try? await watch(workers, clients, runner)
-                stopped.continuation.finish()
+                defer { stopped.continuation.finish() }
+                try await watch(workers, clients, runner)
             }
-            for await _ in stopped.stream { break }
+            let signal = await stopped.stream.first { _ in true }
             watching.cancel()
             try await runner.stop(withinMilliseconds: Self.stopMilliseconds)
+            if signal == nil { try await watching.value }
             withExtendedLifetime(signals) {}
         }
     }
@@ -183,11 +184,19 @@ struct Run: AsyncParsableCommand {
     }
 
     /// What is known of a queue; nothing is in one that is not there. Nil: the broker is away.
+    ///
+    /// - Throws: ``ColaError``: looking will never succeed.
     private func row(of queue: String, _ client: Client) async throws -> JSONValue? {
         do {
             return try JSONValue(answer: try await client.describe(.queue(queue)))
         } catch let error as ColaError {
-            return error.code == .notFound ? .null : nil
+            switch error.code {
+            case .notFound: return .null
+            case .connectionLost, .unreachable, .timeout: return nil
+            default:
+                guard error.isRetryable else { throw error }
+                return nil
+            }
         }
     }
 

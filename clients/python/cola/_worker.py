@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, Tuple, TypeV
 
 from ._client import Client
 from ._consumer import Delivery
+from ._errors import ColaError
 from ._requests import Duration, milliseconds
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Worker(Generic[_Parameters, _Returned]):
         except Retry as again:
             self._fail(delivery, again.delay, str(again), "")
         except Exception as problem:
-            if not client.is_open:
+            if isinstance(problem, ColaError) and not client.is_open:
                 raise
             log.warning("%s failed at offset %d", self.name, delivery.offset, exc_info=True)
             said = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__)).rstrip()

@@ -78,6 +78,21 @@ def test_an_exception_is_another_attempt_with_its_story() -> None:
     assert not story["default"] and fate(cola.worker("q")(work))[1]["default"], "then the queue's own rule goes first"
 
 
+def test_an_exception_while_the_server_is_away_ends_no_process() -> None:
+    """It is the function's own; whether the message still is this connection's, ``fail`` finds out."""
+
+    class Away(Results):
+        is_open = False
+
+    @cola.worker("work")
+    def broken(message: cola.Delivery) -> None:
+        raise ValueError("no such thing")
+
+    delivery = Settled(b"x", None)
+    broken.handle(delivery, Away())  # type: ignore[arg-type]
+    assert [what for what, _ in delivery.fate] == ["fail"]
+
+
 def test_each_pause_is_twice_the_last_up_to_a_cap() -> None:
     worker = cola.worker("q", delay=timedelta(seconds=1), delay_most=3000)(lambda message: None)
     assert [worker.pause(Settled(b"", count), lambda: 0.5) for count in (None, 0, 1, 2, 99)] == [
