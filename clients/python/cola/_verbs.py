@@ -323,10 +323,11 @@ def redrive(
     - key, text, headers: those with this record key, this text somewhere in the body, all of these headers.
     - older_than, younger_than: those that are there so long or longer, or less long; milliseconds or a timedelta.
     """
-    ages = [None if age is None else requests.milliseconds(age) for age in (older_than, younger_than)]
+    oldest = None if older_than is None else requests.milliseconds(older_than)
+    youngest = None if younger_than is None else requests.milliseconds(younger_than)
 
     def line(tag: int) -> bytes:
-        return requests.redrive(name, tag, to, count, rate, reason, source, end, key, text, *ages, headers)
+        return requests.redrive(name, tag, to, count, rate, reason, source, end, key, text, oldest, youngest, headers)
 
     return Request(f"redrive {name!r}", line, _number("messages"))
 
