@@ -165,6 +165,7 @@ def worker(
       definition by which it runs has it (``COLA_PREFETCH``), else 10.
     - attempts: so many may fail; 5 if not said. delay, delay_most: before the second one, and before any at most,
       milliseconds or a timedelta; a second and an hour. Where none of the three is said a ``retry`` of the queue holds.
+      How often its process may die of a message, the worker's definition says (``retry``), or else the queue.
     - result_queue: gets what the function returns (text or bytes; None is nothing), with the ``correlation_id`` of the
       message. Published before the message is acknowledged: if the process dies in between, twice.
     """
