@@ -267,7 +267,7 @@ def processes(client: cola.Client, worker: str) -> List[Dict[str, Any]]:
 
 
 def show(executable: str, url: str, *arguments: str) -> None:
-    print(f"$ cola {' '.join(arguments)}")
+    print(f"$ cola {' '.join(arguments)}", flush=True)
     environment = {**os.environ, "COLA_URL": url}
     subprocess.run([executable, *arguments], env=environment, timeout=STEP_LIMIT, check=True)
 
@@ -314,7 +314,7 @@ def demo(executable: str, folder: Path, started: List[Process]) -> None:
                 show(executable, unix, "ps", "-o", "instance,pid,state,since,cpu,memory,starts,message,reason")
                 show(executable, unix, "top", "--interval", "0.2")
                 victim = busy[0]["pid"]
-                print(f"$ kill -9 {victim}")
+                print(f"$ kill -9 {victim}", flush=True)
                 os.kill(victim, signal.SIGKILL)
         done_in = time.monotonic() - begun
         progress.done(f"done {len(results.words)} of {paragraphs}")
