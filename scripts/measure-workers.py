@@ -231,9 +231,11 @@ AWK = '/^msg /{print "ack " $3; fflush()}'
 
 def measure_idle(cola, folder, seconds):
     for mode in ("none", "client", "stream"):
-        workers = {} if mode == "none" else {
-            "w": {"mode": mode, "command": ["cat"] if mode == "stream" else ["sleep", "1000000"], "processes": 100,
-                  "queue": "work"}}
+        # A client with a queue would have to connect before it is ready.
+        definition = {
+            "none": None, "client": {"command": ["sleep", "1000000"]}, "stream": {"command": ["cat"], "queue": "work"},
+        }[mode]
+        workers = {"w": dict(definition, mode=mode, processes=100)} if definition else {}
         server = Server(cola, folder, workers)
         try:
             begun = time.monotonic()
