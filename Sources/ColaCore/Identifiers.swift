@@ -49,9 +49,33 @@ package struct BatchNumber: Identifier {
 /// One stream of requests that is answered in order: a native connection, or one channel of an AMQP connection.
 ///
 /// Unique for the life of the process, so a late command of a closed channel can never be taken for a new one's.
+///
+/// Shape:  `incarnation 8 | number 16 | connection 40` bits. The channel with number 0 stands for the connection
+///         itself, and its id is the connection's number.
 package struct ChannelID: Identifier {
     package var rawValue: UInt64
     @inlinable package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    private static let connectionBits: UInt64 = 40
+
+    /// A channel of a connection.
+    ///
+    /// - Parameters:
+    ///   - number: as its protocol counts channels; from 1 on.
+    ///   - incarnation: how many channels of that number the connection had before.
+    package init(of connection: ChannelID, number: UInt16, incarnation: UInt8) {
+        self.init(
+            UInt64(incarnation) << (Self.connectionBits + 16) | UInt64(number) << Self.connectionBits
+                | connection.connection.rawValue)
+    }
+
+    /// The channel that stands for the connection that this one is of.
+    package var connection: ChannelID { ChannelID(rawValue & (1 << Self.connectionBits - 1)) }
+
+    /// 0 for the connection itself.
+    package var number: UInt16 { UInt16(truncatingIfNeeded: rawValue >> Self.connectionBits) }
+
+    package var isConnection: Bool { rawValue >> Self.connectionBits == 0 }
 }
 
 /// What a channel calls one of its consumers. Chosen by the channel's session; unique within the channel.

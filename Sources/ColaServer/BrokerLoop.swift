@@ -21,7 +21,7 @@ final class BrokerLoop {
     private var nextChannel = ChannelID(1)
     /// Connections with something to write, each once.
     private var unflushed: [any Connection] = []
-    /// Connections that are not read from until a commit makes room.
+    /// Channels for whose sake their connections are not read from until a commit makes room.
     private var held: [ChannelID] = []
     private var inbox: Inbox
     private let gatheringBytesMax: Int
@@ -127,14 +127,23 @@ final class BrokerLoop {
     /// One read burst of one connection.
     func submit(_ commands: [Command], from connection: any Connection, at now: Now) {
         guard !isStopping else { return }
-        for command in commands { broker.apply(command, at: now, into: &effects) }
-        stir(connection.id)
-        if broker.holdsBack(connection.id) {
-            connection.hold()
-            held.append(connection.id)
+        var last = connection.id
+        for command in commands {
+            broker.apply(command, at: now, into: &effects)
+            guard let requester = command.requester, requester != last else { continue }
+            holdIfNeeded(last, of: connection)
+            last = requester
         }
+        stir(connection.id)
+        holdIfNeeded(last, of: connection)
         // What thousands of connections ask for in one round is not gathered in memory.
         if effects.count < Self.gatheredEffectsMax { finishTurnLater() } else { finishTurn() }
+    }
+
+    private func holdIfNeeded(_ id: ChannelID, of connection: any Connection) {
+        guard broker.holdsBack(id), !held.contains(id) else { return }
+        connection.hold()
+        held.append(id)
     }
 
     /// What a connection may keep of the memory that a burst was read into. Bytes.
@@ -150,7 +159,7 @@ final class BrokerLoop {
         case .wait: connection.hold()
         case .goOn(let others): releaseInbox(others)
         }
-        if mustWait(connection), !held.contains(connection.id) {
+        if mustWait(connection), !isHeld(connection.id) {
             connection.hold()
             held.append(connection.id)
         }
@@ -163,8 +172,10 @@ final class BrokerLoop {
     }
 
     private func releaseInbox(_ ids: [ChannelID]) {
-        for id in ids where !held.contains(id) { connections[id]?.release() }
+        for id in ids where !isHeld(id) { connections[id]?.release() }
     }
+
+    private func isHeld(_ connection: ChannelID) -> Bool { held.contains { $0.connection == connection } }
 
     /// Whoever sends half a message and no more would stop all those that wait for it.
     private func watchInbox() {
@@ -172,7 +183,7 @@ final class BrokerLoop {
         obstacle = found
         inboxTimer = eventLoop.assumeIsolated().scheduleTask(in: .seconds(ConnectionLimits.patienceSeconds)) { [self] in
             inboxTimer = nil
-            if let obstacle, let found = inbox.obstacle, found == obstacle, !held.contains(found.id) {
+            if let obstacle, let found = inbox.obstacle, found == obstacle, !isHeld(found.id) {
                 connections[found.id]?.giveUp()
             }
             watchInbox()
@@ -221,12 +232,11 @@ final class BrokerLoop {
         let waiting = held
         held = []
         for id in waiting {
-            guard let connection = connections[id] else { continue }
-            if broker.holdsBack(id) || mustWait(connection) {
-                held.append(id)
-            } else if !inbox.isWaiting(id) {
-                connection.release()
-            }
+            guard let connection = connections[id.connection] else { continue }
+            if broker.holdsBack(id) || mustWait(connection) { held.append(id) }
+        }
+        for id in waiting where !isHeld(id.connection) && !inbox.isWaiting(id.connection) {
+            connections[id.connection]?.release()
         }
     }
 
@@ -362,9 +372,9 @@ final class BrokerLoop {
             switch effect {
             case .reply(let id, _, _), .deliver(let id, _, _), .consumerFailed(let id, _, _),
                 .assigned(let id, _, _):
-                if current?.id != id {
-                    current = connections[id]
-                    stir(id)
+                if current?.id != id.connection {
+                    current = connections[id.connection]
+                    stir(id.connection)
                 }
                 guard let current else { continue }
                 current.handle(effect)
@@ -373,7 +383,7 @@ final class BrokerLoop {
             case .backUp(let order): backUp(order)
             case .cancelBackup: store.cancelBackup()
             case .workers(let id, let request, let workers): ask(workers, request, of: id)
-            case .windowFull(let id): connections[id]?.reportWhenWritable()
+            case .windowFull(let id): connections[id.connection]?.reportWhenWritable(id)
             case .read(let request): read(request)
             case .blocked:
                 for connection in connectionsInOrder {

@@ -61,9 +61,9 @@ extension Heard.Answer {
     init(_ reply: Reply) {
         switch reply {
         case .done: self = .done
-        case .declared(let messages): self = .declared(messages: messages)
+        case .declared(let messages, _): self = .declared(messages: messages)
         case .removed(let messages): self = .removed(messages: messages)
-        case .message(let delivery): self = .message(Heard.Received(delivery, consumer: 0))
+        case .message(let delivery, _): self = .message(Heard.Received(delivery, consumer: 0))
         case .empty: self = .empty
         case .backedUp(let bytes): self = .backedUp(bytes: bytes)
         case .peeked(let deliveries, _): self = .peeked(deliveries.map { Heard.Received($0, consumer: 0) })
@@ -71,6 +71,7 @@ extension Heard.Answer {
         case .description(let description): self = .description(description)
         case .named(let name), .token(let name): self = .named(name)
         case .duplicate: self = .duplicate
+        case .returned: self = .refused(code: "unroutable")
         case .refused(let error): self = .refused(code: error.code)
         case .refusedBySession(let refusal): self = .refused(code: refusal.code)
         }

@@ -76,6 +76,13 @@ package final class TestBroker {
         return id
     }
 
+    /// A channel of a connection that is there.
+    package func attach(_ channel: ChannelID, isStrict: Bool) {
+        var info = ChannelInfo(protocolName: "test", peer: "test \(channel.connection)", user: "tester")
+        info.isStrict = isStrict
+        apply(.attach(channel, info))
+    }
+
     package func detach(_ channel: ChannelID, isLost: Bool = false) { apply(.detach(channel, isLost: isLost)) }
 
     /// The id that the next request gets.

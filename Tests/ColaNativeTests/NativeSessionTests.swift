@@ -21,7 +21,7 @@ import Testing
     @Test func nothingIsMergedPastAnotherAnswer() {
         var bench = SessionBench()
         bench.reply(.done, to: RequestID(1))
-        bench.reply(.declared(messages: 7), to: RequestID(2))
+        bench.reply(.declared(messages: 7, consumers: 0), to: RequestID(2))
         bench.reply(.done, to: RequestID(3))
         bench.reply(.done, to: untagged)
         bench.reply(.done, to: RequestID(4))

@@ -235,11 +235,11 @@ import Testing
                 guard let name = pair[0] as? String, name.hasPrefix("h.") else { return nil }
                 return [String(name.dropFirst(2)), pair[1]]
             }
-            bench.reply(.message(delivery(fields)), to: tag)
+            bench.reply(.message(delivery(fields), remaining: 0), to: tag)
         } else if let messages = number("messages") {
             bench.reply(.removed(messages: messages), to: tag)
         } else if let ready = number("ready") {
-            bench.reply(.declared(messages: ready), to: tag)
+            bench.reply(.declared(messages: ready, consumers: 0), to: tag)
         } else if options["empty"] != nil {
             bench.reply(.empty, to: tag)
         } else if options["size"] != nil {

@@ -58,6 +58,15 @@ extension Broker {
         respond(channel, id, .done)
     }
 
+    func setPrefetch(_ count: Int?, _ scope: PrefetchScope, _ id: RequestID, for channel: Channel) {
+        switch scope {
+        case .channel: channel.prefetch = count
+        case .eachConsumer: for consumer in channel.consumers { consumer.setPrefetch(count ?? channel.leasesMax) }
+        }
+        wakeConsumers(of: channel)
+        respond(channel, id, .done)
+    }
+
     func cancel(_ tag: ConsumerTag, _ id: RequestID, for channel: Channel, at now: Now) {
         guard let consumer = channel.consumer(tag) else { return refuse(channel, id, .consumerNotFound(tag)) }
         channel.consumers.removeAll { $0 === consumer }
@@ -108,7 +117,13 @@ extension Broker {
         first: DeliveryTag, last: DeliveryTag, _ settlement: Settlement, _ id: RequestID, for channel: Channel,
         at now: Now
     ) {
-        if settlement != .acknowledge, let name = channel.topicOfLeases(from: first, through: last) {
+        // As RabbitMQ: what is settled must be held, and so must the last of several, unless all are meant.
+        if channel.info.isStrict, last != DeliveryTag(.max), !channel.holds(last) {
+            return refuse(channel, id, .unknownDelivery(first: last, last: last))
+        }
+        if !channel.info.isStrict, settlement != .acknowledge,
+            let name = channel.topicOfLeases(from: first, through: last)
+        {
             let sentence =
                 "one of them is of topic '\(name)', which keeps its messages: acknowledge it; to "
                 + "read it again, seek to its offset"
@@ -116,7 +131,7 @@ extension Broker {
         }
         let ended = endLeases(
             of: channel, from: first, through: last, settlement, because: settlement.end, at: now)
-        if ended == 0 {
+        if ended == 0, !channel.info.isStrict {
             refuse(channel, id, .unknownDelivery(first: first, last: last))
         } else {
             respond(channel, id, .done)
@@ -129,7 +144,7 @@ extension Broker {
         of channel: Channel, from first: DeliveryTag, through last: DeliveryTag, _ settlement: Settlement,
         because end: Attempt.End, at now: Now
     ) -> Int {
-        let wasFull = channel.isFull
+        let wasFed = channel.isFed
         var isChange = false
         let ended = channel.endLeases(first, last) { lease in
             lease.consumer.leaseEnded()
@@ -145,7 +160,7 @@ extension Broker {
             }
         }
         guard ended > 0 else { return 0 }
-        if wasFull { wakeConsumers(of: channel) }
+        if wasFed { wakeConsumers(of: channel) }
         // Reading a topic takes nothing away, so there is nothing to write down.
         if isChange { didChange(channel) }
         if isChange || pinnedBytes > 0 { commitSoon(at: now) }

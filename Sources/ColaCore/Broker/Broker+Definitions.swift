@@ -8,6 +8,7 @@ extension Broker {
     func declareQueue(
         _ declaration: QueueDeclaration, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
+        if declaration.isPassive { return look(declaration.name, id, for: channel, in: host, at: now) }
         let name = declaration.name
         switch host.router.destinations[name] {
         case .queue(let queue):
@@ -21,28 +22,46 @@ extension Broker {
             }
             used(queue, at: now)
             relyOnDefinitions(channel)
-            respond(channel, id, .declared(messages: queue.ready))
+            respond(channel, id, .declared(messages: queue.ready, consumers: queue.consumers.count))
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
         case nil:
             guard checkNewName(name, orNone: true, id, for: channel) else { return }
             if let error = checkArguments(declaration.arguments, isQueue: true) { return refuse(channel, id, error) }
             let queue = makeQueue(declaration, owner: channel, in: host, at: now)
-            if declaration.isExclusive { channel.owned.append(queue) }
+            if declaration.isExclusive { channel.connection.owned.append(queue) }
             if queue.isDurable { didChange(channel) }
-            respond(channel, id, name.isEmpty ? .named(queue.name) : .declared(messages: 0))
+            respond(channel, id, name.isEmpty ? .named(queue.name) : .declared(messages: 0, consumers: 0))
+        }
+    }
+
+    /// Only says what there is.
+    private func look(
+        _ name: String, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
+    ) {
+        switch host.router.destinations[name] {
+        case .queue(let queue):
+            if let error = lockError(queue, channel) { return refuse(channel, id, error) }
+            used(queue, at: now)
+            relyOnDefinitions(channel)
+            respond(channel, id, .declared(messages: queue.ready, consumers: queue.consumers.count))
+        case .topic(let topic):
+            relyOnDefinitions(channel)
+            respond(channel, id, .declared(messages: topic.messages, consumers: topic.readers.count))
+        case nil: refuse(channel, id, .notFound(.queue, name: name))
         }
     }
 
     /// Makes a queue that is not there, without asking whether it may.
     func makeQueue(_ declaration: QueueDeclaration, owner: Channel?, in host: VirtualHost, at now: Now) -> Queue {
-        let name = declaration.name.isEmpty ? chooseName(in: host) : declaration.name
+        let name = declaration.name.isEmpty ? chooseName(in: host, declaration.prefix) : declaration.name
         let definition = QueueDefinition(
             host: host.name, name: name, log: takeLogID(), arguments: declaration.arguments,
             isAutoDelete: declaration.isAutoDelete)
         let isDurable = declaration.isDurable && !declaration.isExclusive
         let queue = Queue(
-            definition: definition, host: host, isDurable: isDurable, owner: declaration.isExclusive ? owner?.id : nil)
+            definition: definition, host: host, isDurable: isDurable,
+            owner: declaration.isExclusive ? owner?.id.connection : nil)
         addLane(0, definition.log, .empty, recoveredBelow: Offset(0), to: queue)
         add(queue)
         if isDurable { change(.put(.queue(definition))) }
@@ -91,7 +110,7 @@ extension Broker {
             lane.spilled = []
             forget(lane.log)
         }
-        channels[queue.owner ?? ChannelID(0)]?.owned.removeAll { $0 === queue }
+        channels[queue.owner ?? ChannelID(0)]?.connection.owned.removeAll { $0 === queue }
         removeDestination(queue.name, from: queue.host, isDurable: queue.isDurable)
         // The store may have what there was no room for in memory.
         if queue.isDurable || queue.lanes.contains(where: \.log.isSpilled) {
@@ -150,7 +169,7 @@ extension Broker {
                             + "choose another name"))
             }
             relyOnDefinitions(channel)
-            respond(channel, id, .declared(messages: topic.messages))
+            respond(channel, id, .declared(messages: topic.messages, consumers: topic.readers.count))
         case .queue:
             refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
         case nil:
@@ -169,7 +188,7 @@ extension Broker {
                     logs: definition.partitions.map { Log(id: $0, name: name, state: .empty) }))
             change(.put(.topic(definition)))
             didChange(channel)
-            respond(channel, id, .declared(messages: 0))
+            respond(channel, id, .declared(messages: 0, consumers: 0))
         }
     }
 
@@ -244,10 +263,10 @@ extension Broker {
     }
 
     /// A name that nobody has: of this life, and counted.
-    private func chooseName(in host: VirtualHost) -> String {
+    private func chooseName(in host: VirtualHost, _ prefix: String) -> String {
         while true {
             namesGiven += 1
-            let name = "cola.gen-\(epoch)-\(namesGiven)"
+            let name = "\(prefix)\(epoch)-\(namesGiven)"
             if host.router.destinations[name] == nil { return name }
         }
     }
@@ -273,7 +292,7 @@ extension Broker {
 
     /// Nil if the channel may use the queue.
     func lockError(_ queue: Queue, _ channel: Channel) -> BrokerError? {
-        guard let owner = queue.owner, owner != channel.id else { return nil }
+        guard let owner = queue.owner, owner != channel.id.connection else { return nil }
         return .locked(.queue, name: queue.name)
     }
 }

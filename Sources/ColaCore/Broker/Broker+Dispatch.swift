@@ -188,6 +188,7 @@ extension Broker {
             if consumer.prefetch != nil { consumer.credit += 1 }
             statistics.acknowledged += 1
             queue.counts.acknowledged += 1
+            tag = channel.numberUnleased()
             settleDelivered(entry.offset, bytes: bytes, of: lane, to: channel, at: now)
         } else {
             lane.pace.didHandOut(entry.offset, at: now.monotonic)
@@ -223,9 +224,10 @@ extension Broker {
 
     /// So much is on its way to the channel's socket.
     func charge(_ channel: Channel, _ bytes: Int) {
-        channel.window -= bytes + Self.deliveryOverheadBytes
-        if channel.window <= 0, !channel.isWindowFull {
-            channel.isWindowFull = true
+        let connection = channel.connection
+        connection.window -= bytes + Self.deliveryOverheadBytes
+        if connection.window <= 0, !connection.isWindowFull {
+            connection.isWindowFull = true
             effects.append(.windowFull(channel.id))
         }
     }
@@ -295,8 +297,10 @@ extension Broker {
         let redelivered = lane.cursor.redelivered(of: found, at: entry.offset)
         lane.cursor.take(found)
         lane.log.didHandOut(entry.offset)
-        var tag = DeliveryTag(0)
-        if !isAutoAck {
+        let tag: DeliveryTag
+        if isAutoAck {
+            tag = channel.numberUnleased()
+        } else {
             lane.leasedBytes += entry.byteCount
             let consume = Consume(name: queue.name, consumer: ConsumerTag(0), flow: .credit(0))
             let getter = Consumer(consume, source: .queue(queue), channel: channel)
@@ -315,7 +319,10 @@ extension Broker {
         }
         statistics.delivered += 1
         let data = found.chunk.segment.data
-        respond(channel, id, .message(Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data)))
+        respond(
+            channel, id,
+            .message(
+                Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data), remaining: queue.ready))
         charge(channel, entry.byteCount)
         if isAutoAck {
             statistics.acknowledged += 1

@@ -41,7 +41,7 @@ extension Broker {
             Ticket(
                 lane: lane, channel: channel, held: held, last: lane.log.next.advanced(by: -1), began: now.monotonic,
                 unsettled: count))
-        channel.ticketCount += 1
+        channel.connection.ticketCount += 1
         // Answered when all its records are settled or durable, whichever comes first.
         hold(
             HeldReply(request: id, reply: .done, batch: gathering, unsettled: count, needs: channel.lastBatch),
@@ -74,14 +74,16 @@ extension Broker {
         let isLast = tickets[index].unsettled == 0
         // What the consumer published before it settled this may be all that is left of it: then both are safe
         // together or not at all.
-        if let channel, channel.lastPublish > durable || channel.ticketCount > (isLast && channel === publisher ? 1 : 0)
+        if let connection = channel?.connection,
+            connection.lastPublish > durable
+                || connection.ticketCount > (isLast && connection === publisher.connection ? 1 : 0)
         {
             tickets[index].unsettled = .max
             isCommitWanted = true
             return
         }
         guard isLast else { return }
-        publisher.ticketCount -= 1
+        publisher.connection.ticketCount -= 1
         dropTickets()
         let position = held - publisher.heldBefore
         guard position >= 0, position < publisher.held.count else { return }
@@ -115,8 +117,8 @@ extension Broker {
         for ticket in tickets {
             ticket.lane.tickets.removeAll()
             guard ticket.unsettled > 0 else { continue }
-            ticket.channel.ticketCount = 0
-            ticket.channel.lastPublish = gathering
+            ticket.channel.connection.ticketCount = 0
+            ticket.channel.connection.lastPublish = gathering
         }
         firstTicket += tickets.count
         tickets.removeAll(keepingCapacity: true)

@@ -6,6 +6,7 @@ extension Broker {
     /// Ends all of a channel but what it holds, and the queues that end with it.
     func hold(_ id: ChannelID, at now: Now) {
         guard let channel = channels[id] else { return }
+        for part in parts(of: channel) { hold(part.id, at: now) }
         channel.isSuspended = true
         let consumers = channel.consumers
         channel.consumers = []
@@ -26,13 +27,22 @@ extension Broker {
         hold(id, at: now)
         guard let channel = channels[id] else { return }
         let settlement = Settlement.failed(attempt, consequence)
-        endLeases(
-            of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), settlement, because: attempt.end, at: now)
+        for channel in [channel] + parts(of: channel) {
+            endLeases(
+                of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), settlement, because: attempt.end, at: now
+            )
+        }
         detach(id, at: now)
+    }
+
+    /// The channels of the connection that this one stands for.
+    private func parts(of channel: Channel) -> [Channel] {
+        channel.id.isConnection ? channel.connection.channels.compactMap { channels[$0] } : []
     }
 
     func feed(_ id: ChannelID, _ feeding: Feeding, at now: Now) {
         guard let channel = channels[id] else { return }
+        for part in parts(of: channel) where !part.hasFailed { feed(part.id, feeding, at: now) }
         switch feeding {
         case .on:
             channel.isSuspended = false
@@ -58,9 +68,12 @@ extension Broker {
     /// What a channel has been given and what it still has; nil: there is no such channel.
     package func work(of id: ChannelID) -> ChannelWork? {
         guard let channel = channels[id] else { return nil }
+        let all = [channel] + parts(of: channel)
+        let oldest = all.compactMap(\.oldestLease).min { $0.began < $1.began }
         return ChannelWork(
-            consumers: channel.consumers.count, handedOut: channel.handedOut, inHand: channel.leaseCount,
-            oldest: channel.oldestLease.map { lease in
+            consumers: all.reduce(0) { $0 + $1.consumers.count }, handedOut: all.reduce(0) { $0 + $1.handedOut },
+            inHand: all.reduce(0) { $0 + $1.leaseCount },
+            oldest: oldest.map { lease in
                 switch lease.consumer.source {
                 case .queue(let queue): .init(name: queue.name, offset: lease.offset, began: lease.began)
                 case .topic(let topic): .init(name: topic.name, offset: lease.offset, began: lease.began)

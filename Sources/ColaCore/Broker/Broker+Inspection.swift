@@ -10,7 +10,7 @@ extension Broker {
         case .bindings: return sorted(host.router.bindings).map(row)
         case .consumers:
             return channels(of: host).flatMap { channel in channel.consumers.map { row($0, of: channel) } }
-        case .connections: return sortedChannels.map(row)
+        case .connections: return connections.map(row)
         case .groups:
             return topics(of: host).flatMap { topic in
                 topic.groups.sorted { $0.key < $1.key }.map { row($0.value, named: $0.key, of: topic) }
@@ -49,6 +49,8 @@ extension Broker {
     }
 
     private var sortedChannels: [Channel] { channels.values.sorted { $0.id < $1.id } }
+
+    private var connections: [Channel] { sortedChannels.filter(\.id.isConnection) }
 
     func channels(of host: VirtualHost) -> [Channel] { sortedChannels.filter { $0.host === host } }
 
@@ -106,7 +108,8 @@ extension Broker {
 
     private func row(_ consumer: Consumer, of channel: Channel) -> Description {
         var row = Description()
-        row.add("connection", Int(clamping: channel.id.rawValue))
+        row.add("connection", Int(clamping: channel.id.connection.rawValue))
+        if !channel.id.isConnection { row.add("channel", Int(channel.id.number)) }
         row.add("consumer", Int(clamping: consumer.tag.rawValue))
         switch consumer.source {
         case .queue(let queue): row.add("queue", queue.name)
@@ -140,8 +143,10 @@ extension Broker {
         row.add("client", info.client)
         row.add("pid", info.processID)
         row.add("uid", info.userID)
-        row.add("consumers", channel.consumers.count)
-        row.add("unacknowledged", channel.leaseCount)
+        let parts = channel.connection.channels.compactMap { channels[$0] }
+        if !parts.isEmpty { row.add("channels", parts.count) }
+        row.add("consumers", parts.reduce(channel.consumers.count) { $0 + $1.consumers.count })
+        row.add("unacknowledged", parts.reduce(channel.leaseCount) { $0 + $1.leaseCount })
         row.add("since", Int(info.since.rawValue))
         row.add("vhost", info.host)
         row.add("worker", info.worker?.name)
@@ -183,7 +188,7 @@ extension Broker {
         row.add("name", host.name)
         row.add("queues", queues(of: host).count)
         row.add("topics", topics(of: host).count)
-        row.add("connections", channels.values.reduce(0) { $0 + ($1.host === host ? 1 : 0) })
+        row.add("connections", connections.reduce(0) { $0 + ($1.host === host ? 1 : 0) })
         return row
     }
 
@@ -203,7 +208,7 @@ extension Broker {
         row.add("administrator", user.isAdministrator)
         row.add("loopback-only", user.isFromLoopbackOnly)
         row.add("vhosts", .list(hosts.values.map(\.name).sorted().map { .text($0) }))
-        row.add("connections", channels.values.reduce(0) { $0 + ($1.info.user == user.name ? 1 : 0) })
+        row.add("connections", connections.reduce(0) { $0 + ($1.info.user == user.name ? 1 : 0) })
         return row
     }
 
@@ -235,7 +240,7 @@ extension Broker {
         var row = Description()
         row.add("epoch", Int(epoch.rawValue))
         row.add("uptime", Int((now.monotonic.rawValue - began.rawValue) / 1_000_000_000))
-        row.add("connections", channels.count)
+        row.add("connections", channels.keys.reduce(0) { $0 + ($1.isConnection ? 1 : 0) })
         row.add("consumers", channels.values.reduce(0) { $0 + $1.consumers.count })
         row.add("queues", queues)
         row.add("topics", topics)

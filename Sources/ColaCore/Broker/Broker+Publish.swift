@@ -6,7 +6,7 @@ extension Broker {
     func publish(
         _ publish: Publish, _ id: RequestID, from channel: Channel, in host: VirtualHost, at now: Now
     ) {
-        channel.isPublisher = true
+        channel.connection.isPublisher = true
         guard
             let route = host.router.route(
                 exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
@@ -14,6 +14,7 @@ extension Broker {
             return refuse(channel, id, .notFound(.exchange, name: publish.exchange))
         }
         guard !route.isEmpty || !publish.isMandatory else {
+            if channel.info.isStrict { return respond(channel, id, .returned(publish)) }
             return refuse(channel, id, .unroutable(exchange: publish.exchange, routingKey: publish.routingKey))
         }
         let bytes = publish.byteCount.multipliedReportingOverflow(by: route.count)
@@ -52,7 +53,7 @@ extension Broker {
     /// The channel's messages must become durable.
     private func didPublish(_ channel: Channel) {
         didChange(channel)
-        channel.lastPublish = gathering
+        channel.connection.lastPublish = gathering
     }
 
     /// Why the message cannot be where it leads to: then it is nowhere.
@@ -217,7 +218,7 @@ extension Broker {
         for destination in route where isNew(publish, for: destination, channel: channel, at: now) { isKnown = false }
         guard !isKnown else { return respond(channel, id, .duplicate) }
         scheduleLater(publish, from: channel, in: host, at: now)
-        channel.lastPublish = gathering
+        channel.connection.lastPublish = gathering
         respond(channel, id, .done)
     }
 

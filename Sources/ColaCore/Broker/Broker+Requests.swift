@@ -9,8 +9,11 @@ extension Broker {
             channel = known
             channel.info = info
         } else {
-            channel = Channel(id: id, info: info, leasesMax: limits.unackedPerChannelMax, window: limits.windowBytes)
+            let connection = channels[id.connection]?.connection ?? ConnectionState(window: limits.windowBytes)
+            channel = Channel(
+                id: id, info: info, connection: connection, leasesMax: limits.unackedPerChannelMax)
             channels[id] = channel
+            if !id.isConnection { connection.channels.append(id) }
         }
         channel.host = hosts[info.host]
     }
@@ -18,31 +21,49 @@ extension Broker {
     func detach(_ id: ChannelID, isLost: Bool = false, at now: Now) {
         hold(id, at: now)
         guard let channel = channels.removeValue(forKey: id) else { return }
+        let connection = channel.connection
+        if id.isConnection {
+            for part in connection.channels { detach(part, isLost: isLost, at: now) }
+        } else {
+            connection.channels.removeAll { $0 == id }
+        }
         endLeases(
             of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release,
             because: isLost ? .connectionLost : .cancelled, at: now)
-        for queue in channel.owned where !queue.isDeleted { delete(queue, at: now) }
-        channel.owned = []
+        guard id.isConnection else { return }
+        for queue in connection.owned where !queue.isDeleted { delete(queue, at: now) }
+        connection.owned = []
     }
 
     /// About what a row of a listing takes on the wire.
     private static let rowBytes = 128
 
     func windowOpened(_ id: ChannelID, at now: Now) {
-        guard let channel = channels[id], channel.isWindowFull else { return }
-        channel.isWindowFull = false
-        channel.window = limits.windowBytes
-        wakeConsumers(of: channel)
-        if case .window = channel.stall { resume(channel, at: now) }
+        guard let channel = channels[id], channel.connection.isWindowFull else { return }
+        channel.connection.isWindowFull = false
+        channel.connection.window = limits.windowBytes
+        for id in [id.connection] + channel.connection.channels {
+            guard let channel = channels[id] else { continue }
+            wakeConsumers(of: channel)
+            if case .window = channel.stall { resume(channel, at: now) }
+        }
     }
 
     /// Takes a request in its turn: one that came before may still wait.
     func take(_ request: consuming Request, _ id: RequestID, from channel: Channel, at now: Now) {
+        guard !channel.hasFailed else { return }
         if channel.stall != nil || !channel.deferred.isEmpty {
             channel.deferred.append((id, request))
         } else {
             perform(request, id, for: channel, at: now)
         }
+    }
+
+    /// A strict channel was refused something: what it asked for since is not done, and it is handed nothing more.
+    func fail(_ channel: Channel) {
+        channel.hasFailed = true
+        channel.isSuspended = true
+        channel.deferred = []
     }
 
     /// What the channel waited for is there.
@@ -87,6 +108,13 @@ extension Broker {
         case .grant(let tag, let count): grant(tag, count, id, for: channel)
         case .consume(let consume): begin(consume, id, for: channel, in: host, at: now)
         case .cancel(let tag): cancel(tag, id, for: channel, at: now)
+        case .prefetch(let count, let scope): setPrefetch(count, scope, id, for: channel)
+        case .recover:
+            endLeases(
+                of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, because: .returned, at: now)
+            respond(channel, id, .done)
+        case .transaction(let requests): perform(requests, id, for: channel, in: host, at: now)
+        case .enter: respond(channel, id, .done)
         case .seek(let tag, let partition, let position):
             seek(tag, partition: partition, to: position, id, for: channel)
         case .declareQueue(let declaration): declareQueue(declaration, id, for: channel, in: host, at: now)
@@ -135,7 +163,7 @@ extension Broker {
             return
         }
         // These answers can be large: a client that does not read them gets no more of them.
-        guard !channel.isWindowFull else {
+        guard !channel.connection.isWindowFull else {
             channel.stall = .window
             channel.deferred.prepend((id, request))
             return

@@ -53,8 +53,9 @@ extension Broker {
             return consumer.prefetch.map { "it holds as many as its prefetch of \($0) allows" }
                 ?? "it has no credit left"
         }
-        if channel.isWindowFull { return "its connection does not read what it was sent" }
+        if channel.connection.isWindowFull { return "its connection does not read what it was sent" }
         if channel.isFull { return "its connection holds its limit of \(channel.leasesMax) messages" }
+        if channel.isFed { return "its channel holds its prefetch of \(channel.prefetch ?? 0) messages" }
         return "it can take a message"
     }
 
@@ -76,7 +77,7 @@ extension Broker {
             let count = channel.leases(of: queue).count
             guard count > 0 else { return nil }
             var row = Description()
-            row.add("connection", Int(clamping: channel.id.rawValue))
+            row.add("connection", Int(clamping: channel.id.connection.rawValue))
             row.add("client", channel.info.client)
             row.add("peer", channel.info.peer)
             row.add("messages", count)
@@ -131,7 +132,7 @@ extension Broker {
             guard let found = held.first(where: { $0.lease.offset == offset && $0.lease.priority == priority }) else {
                 continue
             }
-            row.add("connection", Int(clamping: channel.id.rawValue))
+            row.add("connection", Int(clamping: channel.id.connection.rawValue))
             row.add("client", channel.info.client)
             row.add("peer", channel.info.peer)
             row.add("consumer", Int(clamping: found.lease.consumer.tag.rawValue))

@@ -228,7 +228,7 @@ package final class Broker {
     package func holdsBack(_ id: ChannelID) -> Bool {
         guard let channel = channels[id] else { return false }
         if channel.held.count > limits.heldAnswersMax || channel.deferred.count > limits.heldAnswersMax { return true }
-        guard channel.isPublisher else { return false }
+        guard channel.connection.isPublisher else { return false }
         return gatheringBytes > limits.gatheringBytesMax || !alarms.isEmpty || pinnedBytes > 2 * limits.pinnedBytesMax
     }
 
@@ -270,6 +270,7 @@ package final class Broker {
     }
 
     func refuse(_ channel: Channel, _ request: RequestID, _ error: BrokerError) {
+        if channel.info.isStrict, error.endsStrictChannel { fail(channel) }
         respond(channel, request, .refused(error))
     }
 

@@ -79,6 +79,16 @@ extension BrokerError {
     }
 }
 
+extension BrokerError {
+    /// Whether a channel of AMQP ends with it: all but what befalls single messages that it publishes.
+    package var endsStrictChannel: Bool {
+        switch self {
+        case .queueFull, .overloaded, .transactionTooLarge, .unroutable: false
+        default: true
+        }
+    }
+}
+
 extension BrokerError: CustomStringConvertible {
     /// One line: what happened, to what, and what to do about it.
     package var description: String {

@@ -34,8 +34,8 @@ final class Channel {
     var info: ChannelInfo
     /// Nil if there is none of the name that was given.
     var host: VirtualHost?
-    /// Queues that end with it.
-    var owned: [Queue] = []
+    /// What it shares with the other channels of its connection.
+    let connection: ConnectionState
     var consumers: [Consumer] = []
     /// In the order of the delivery tags. Settled ones stay, empty, until they are many: then those that are left move
     /// together, so that one message held for a day costs no memory for all that came after it.
@@ -44,6 +44,10 @@ final class Channel {
     /// Handed out and not settled.
     private(set) var leaseCount = 0
     let leasesMax: Int
+    /// How many of its consumers' messages may be unsettled, all consumers together; nil: as many as `leasesMax`.
+    var prefetch: Int?
+    /// Of a strict channel: whether it was refused something, after which nothing more is done for it.
+    var hasFailed = false
     /// Whether it is handed nothing for the time being.
     var isSuspended = false
 
@@ -55,14 +59,6 @@ final class Channel {
     var isHolder = false
     /// How many have left `held`.
     var heldBefore = 0
-    /// The last batch with a message that this channel published and that must become durable.
-    var lastPublish = BatchNumber(0)
-    /// Publishes that gather and are not settled.
-    var ticketCount = 0
-    var isPublisher = false
-    /// What may still be sent before the socket has to take something. Bytes.
-    var window: Int
-    var isWindowFull = false
     /// Requests that came while an earlier one waits; they have their turn when it is answered.
     var deferred: Deque<(id: RequestID, request: Request)> = []
     /// What the channel waits for: nothing may be answered before it.
@@ -106,14 +102,17 @@ final class Channel {
         var begin = 0
     }
 
-    init(id: ChannelID, info: ChannelInfo, leasesMax: Int, window: Int) {
+    init(id: ChannelID, info: ChannelInfo, connection: ConnectionState, leasesMax: Int) {
         self.id = id
         self.info = info
+        self.connection = connection
         self.leasesMax = leasesMax
-        self.window = window
     }
 
     var isFull: Bool { leaseCount >= leasesMax }
+
+    /// Whether its consumers get nothing more before something is settled.
+    var isFed: Bool { leaseCount >= min(leasesMax, prefetch ?? leasesMax) }
 
     /// How many messages were handed out to it that it had to settle, since it began.
     var handedOut: UInt64 { lastTag.rawValue }
@@ -122,6 +121,19 @@ final class Channel {
     var oldestLease: Lease? { leases.first?.lease }
 
     func consumer(_ tag: ConsumerTag) -> Consumer? { consumers.first { $0.tag == tag } }
+
+    /// Whether it holds the delivery with that tag.
+    func holds(_ tag: DeliveryTag) -> Bool {
+        let found = indices(from: tag, through: tag)
+        return !found.isEmpty && leases[found.lowerBound].lease != nil
+    }
+
+    /// The number of a delivery that is acknowledged as it is sent; 0 where such have none.
+    func numberUnleased() -> DeliveryTag {
+        guard info.isStrict else { return DeliveryTag(0) }
+        lastTag = lastTag.next
+        return lastTag
+    }
 
     func lease(_ lease: Lease) -> DeliveryTag {
         lastTag = lastTag.next

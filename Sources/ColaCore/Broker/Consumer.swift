@@ -27,7 +27,7 @@ final class Consumer {
     /// Nil once the channel has ended.
     var channel: Channel?
     /// Nil: credit is granted by the client. Otherwise settling gives it back.
-    let prefetch: Int?
+    private(set) var prefetch: Int?
     let isAutoAck: Bool
     let priority: Int
     let isExclusive: Bool
@@ -82,13 +82,21 @@ final class Consumer {
     /// Whether it could take a message, if it is one that it is to get.
     var hasRoom: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }
-        return !channel.isWindowFull && !channel.isFull && !channel.isSuspended
+        let isFed = isAutoAck ? channel.isFull : channel.isFed
+        return !channel.connection.isWindowFull && !isFed && !channel.isSuspended
     }
 
     /// One of its messages was settled or came back.
     func leaseEnded() {
         unacknowledged -= 1
         if prefetch != nil { credit += 1 }
+    }
+
+    /// Another number of messages that may be unsettled. What it has beyond that it keeps.
+    func setPrefetch(_ count: Int) {
+        guard let prefetch else { return }
+        credit += count - prefetch
+        self.prefetch = count
     }
 
     func grant(_ count: Int) {

@@ -30,7 +30,7 @@ package enum Effect: Sendable {
 package enum Reply: Sendable {
     case done
     /// A queue or topic stands ready with so many messages.
-    case declared(messages: Int)
+    case declared(messages: Int, consumers: Int)
     /// The same of a queue whose name the broker chose.
     case named(String)
     /// The message was taken before, and not again.
@@ -41,7 +41,10 @@ package enum Reply: Sendable {
     case backedUp(bytes: Int)
     /// So many messages went.
     case removed(messages: Int)
-    case message(Delivery)
+    /// `remaining`: how many wait behind it.
+    case message(Delivery, remaining: Int)
+    /// The message leads nowhere, and a strict channel gets it back.
+    indirect case returned(Publish)
     case empty
     /// `next`: where the next look begins, if there may be more.
     case peeked([Delivery], next: PeekPosition?)

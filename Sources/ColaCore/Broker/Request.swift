@@ -27,6 +27,15 @@ package enum Request: Sendable {
     case consume(Consume)
     case grant(ConsumerTag, count: Int)
     case cancel(ConsumerTag)
+    /// How many messages that are not settled the consumers of the channel may have, nil: any number. All together, or
+    /// each of those that are there.
+    case prefetch(Int?, PrefetchScope)
+    /// All that the channel holds goes back.
+    case recover
+    /// All of these publishes and settlements or, if one of them cannot be, none. Each has its own answer as well.
+    indirect case transaction([(RequestID, Request)])
+    /// Answered if the virtual host of the channel is there and it may be in it.
+    case enter
     /// Moves a reader of a topic; all of its partitions if none is named.
     case seek(ConsumerTag, partition: Int?, Consume.Position)
     case settle(first: DeliveryTag, last: DeliveryTag, Settlement)
@@ -47,6 +56,14 @@ package enum Request: Sendable {
     case barrier
     /// The client asked for something that the session itself refuses; here only so that it is answered in its turn.
     case refuse(BrokerRefusal)
+}
+
+/// What a number of unsettled messages is meant of.
+package enum PrefetchScope: Equatable, Sendable {
+    /// Of the consumers of a channel together.
+    case channel
+    /// Of each consumer that the channel has.
+    case eachConsumer
 }
 
 /// An error that a session found by itself, in the words of its protocol.
@@ -72,6 +89,10 @@ package struct QueueDeclaration: Equatable, Sendable {
     package var isExclusive: Bool
     /// Whether it goes when its last consumer has gone.
     package var isAutoDelete: Bool
+    /// Whether nothing is made: the answer says what there is. Topics count as well then.
+    package var isPassive = false
+    /// What a name that the broker chooses begins with.
+    package var prefix = "cola.gen-"
 
     package init(
         name: String, arguments: Arguments = Arguments(), isDurable: Bool = true, isExclusive: Bool = false,

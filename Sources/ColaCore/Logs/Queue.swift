@@ -6,7 +6,7 @@ final class Queue {
     let host: VirtualHost
     /// Whether it is there after a restart.
     let isDurable: Bool
-    /// The channel that it belongs to alone, and ends with.
+    /// The connection that it belongs to alone, and ends with.
     let owner: ChannelID?
     /// The highest priority first; the last is priority 0 and always there.
     private(set) var lanes: [Lane] = []

@@ -70,11 +70,11 @@ extension NativeSession {
         let isStatistics = isStatistics(id)
         switch reply {
         case .done: finish("ok", id, "")
-        case .declared(let messages): finish("ok", id, " ready=\(messages)")
+        case .declared(let messages, _): finish("ok", id, " ready=\(messages)")
         case .removed(let messages): finish("ok", id, " messages=\(messages)")
         case .backedUp(let bytes): finish("ok", id, " bytes=\(bytes)")
         case .empty: finish("ok", id, " empty=yes")
-        case .message(let delivery):
+        case .message(let delivery, _):
             writeTagged("ok", id)
             output.writeString(" delivery=\(delivery.tag) offset=\(delivery.entry.offset)")
             output.writeString(" size=\(delivery.entry.value.range.count)")
@@ -91,6 +91,8 @@ extension NativeSession {
         case .named(let name): finish("ok", id, " name=\(escaped(name))")
         case .token(let token): finish("ok", id, " token=\(token)")
         case .duplicate: finish("ok", id, " duplicate=yes")
+        case .returned(let publish):
+            write(.refused(.unroutable(exchange: publish.exchange, routingKey: publish.routingKey)), for: id)
         case .refused(let error):
             writeTagged("err", id)
             output.writeString(" \(error.code) \(error.isRetryable ? "retry" : "final") ")

@@ -22,7 +22,8 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     /// The socket does not take what was written; until it does, nothing more is read either.
     private var isClogged = false
     private var isReadWanted = false
-    private var reportsWritable = false
+    /// Channels whose windows open when the socket takes what was written.
+    private var reportsWritable: [ChannelID] = []
     private var isClosing = false
     /// The peer has all that it will be sent.
     private var isWritten = false
@@ -138,6 +139,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         }
         if session.isClosed { close() }
         reportIfWritable()
+        if !session.commands.isEmpty { submit(at: loop.now) }
     }
 
     /// Sends what is written, however long the peer takes to read it, then ends our half; the rest of what the peer
@@ -187,15 +189,16 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         context.fireChannelWritabilityChanged()
     }
 
-    func reportWhenWritable() {
-        reportsWritable = true
+    func reportWhenWritable(_ channel: ChannelID) {
+        reportsWritable.append(channel)
     }
 
     private func reportIfWritable() {
-        guard reportsWritable, let context, context.channel.isWritable else { return }
-        reportsWritable = false
+        guard !reportsWritable.isEmpty, let context, context.channel.isWritable else { return }
+        let channels = reportsWritable
+        reportsWritable = []
         // Not in this turn: others want theirs.
-        context.eventLoop.assumeIsolated().execute { [self] in loop.windowOpened(id) }
+        context.eventLoop.assumeIsolated().execute { [self] in for channel in channels { loop.windowOpened(channel) } }
     }
 
     // MARK: Holding back

@@ -313,7 +313,7 @@ final class ExecSeat: WorkerSeat, Connection {
     func peerProceeds() {}
     func stop() {}
 
-    func reportWhenWritable() {
+    func reportWhenWritable(_ channel: ChannelID) {
         let id = id
         host.later(milliseconds: 0) { [weak host] in host?.broker.windowOpened(id) }
     }

@@ -364,7 +364,7 @@ final class StreamSeat: WorkerSeat, Connection {
     func peerProceeds() {}
     func stop() {}
 
-    func reportWhenWritable() { reportsWritable = true }
+    func reportWhenWritable(_ channel: ChannelID) { reportsWritable = true }
 
     private func reportIfWritable() {
         guard reportsWritable, process?.input?.isWritable ?? true else { return }

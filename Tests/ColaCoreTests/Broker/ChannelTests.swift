@@ -5,7 +5,8 @@ import Testing
 /// The deliveries a channel holds, and the numbers they go by.
 @Suite struct ChannelTests {
     private let channel = Channel(
-        id: ChannelID(1), info: ChannelInfo(protocolName: "test", peer: "", user: ""), leasesMax: 3, window: 100)
+        id: ChannelID(1), info: ChannelInfo(protocolName: "test", peer: "", user: ""),
+        connection: ConnectionState(window: 1), leasesMax: 3)
 
     private func lease() -> DeliveryTag {
         let queue = Queue(

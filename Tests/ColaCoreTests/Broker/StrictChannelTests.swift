@@ -1,0 +1,184 @@
+import ColaCore
+import ColaTesting
+import Testing
+
+/// Channels as AMQP has them: several of one connection, each of which ends with the first thing that it is refused.
+@Suite struct StrictChannelTests {
+    /// A connection, and its channels with these numbers.
+    private func connect(_ scene: Scene, channels: UInt16...) -> (connection: ChannelID, channels: [ChannelID]) {
+        let connection = scene.attach()
+        let ids = channels.map { ChannelID(of: connection, number: $0, incarnation: 0) }
+        for id in ids { scene.broker.attach(id, isStrict: true) }
+        return (connection, ids)
+    }
+
+    private func receive(_ scene: Scene, _ channel: ChannelID) -> [Heard.Received] {
+        scene.rest()
+        return scene.messages(channel)
+    }
+
+    @Test func aChannelKnowsItsConnection() {
+        let channel = ChannelID(of: ChannelID(7), number: 65_535, incarnation: 255)
+        #expect(channel.connection == ChannelID(7))
+        #expect(channel.number == 65_535)
+        #expect(!channel.isConnection)
+        #expect(ChannelID(7).isConnection)
+        #expect(channel != ChannelID(of: ChannelID(7), number: 65_535, incarnation: 0))
+    }
+
+    @Test func nothingIsDoneBehindARefusal() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1, 2)
+        scene.broker.send(.purge(name: "nowhere"), from: ids[0])
+        scene.publish("lost", to: "q", from: ids[0])
+        scene.publish("kept", to: "q", from: ids[1])
+        scene.rest()
+        #expect(scene.answers(ids[0]) == [.refused(code: "not_found")])
+        #expect(scene.answers(ids[1]) == [.done])
+        #expect(scene.counts("q")?.ready == 1)
+    }
+
+    @Test func whatBefallsAPublishAloneEndsNothing() {
+        let scene = Scene()
+        let (_, ids) = connect(scene, channels: 1)
+        scene.declare("q", from: ids[0]) {
+            $0.maxLength = 1
+            $0.overflow = .rejectPublish
+        }
+        scene.publish("a", to: "q", from: ids[0])
+        scene.publish("b", to: "q", from: ids[0])
+        scene.publish("c", to: "nowhere", from: ids[0])
+        scene.broker.send(.purge(name: "q"), from: ids[0])
+        scene.rest()
+        #expect(
+            scene.answers(ids[0]) == [
+                .done, .refused(code: "full"), .refused(code: "unroutable"),
+                .removed(messages: 1),
+            ])
+    }
+
+    @Test func exclusiveQueuesAreOfTheConnection() {
+        let scene = Scene()
+        let (connection, ids) = connect(scene, channels: 1, 2)
+        let (_, others) = connect(scene, channels: 1)
+        #expect(scene.declare("q", isExclusive: true, from: ids[0]) == [.declared(messages: 0)])
+        #expect(scene.declare("q", isExclusive: true, from: ids[1]) == [.declared(messages: 0)])
+        #expect(scene.declare("q", isExclusive: true, from: others[0]) == [.refused(code: "locked")])
+        scene.broker.detach(ids[0])
+        scene.rest()
+        #expect(scene.queue("q") != nil)
+        scene.broker.detach(connection)
+        scene.rest()
+        #expect(scene.queue("q") == nil)
+    }
+
+    @Test func whatAChannelHoldsGoesBackWithItsConnection() {
+        let scene = Scene(queues: ["q"])
+        let (connection, ids) = connect(scene, channels: 1)
+        scene.publish("a", to: "q", from: ids[0])
+        scene.consume("q", from: ids[0])
+        #expect(receive(scene, ids[0]).count == 1)
+        scene.broker.detach(connection, isLost: true)
+        scene.rest()
+        #expect(scene.counts("q") == .init(ready: 1, unacknowledged: 0, bytes: 1, consumers: 0))
+    }
+
+    @Test func everyDeliveryHasANumber() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", "b", "c", to: "q", from: ids[0])
+        scene.rest()
+        _ = scene.broker.hear(ids[0])
+        scene.broker.send(.get(name: "q", isAutoAck: true), from: ids[0])
+        scene.broker.send(.get(name: "q", isAutoAck: false), from: ids[0])
+        scene.consume("q", isAutoAck: true, from: ids[0])
+        scene.rest()
+        let tags = scene.broker.hear(ids[0]).compactMap { heard -> UInt64? in
+            switch heard {
+            case .message(let message), .answer(_, .message(let message)): message.tag
+            default: nil
+            }
+        }
+        #expect(tags == [1, 2, 3])
+        scene.settle(2, from: ids[0])
+        scene.rest()
+        #expect(scene.answers(ids[0]) == [.done])
+    }
+
+    @Test func whatIsSettledMustBeHeld() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1, 2)
+        scene.publish("a", "b", to: "q", from: ids[0])
+        scene.consume("q", from: ids[0])
+        #expect(receive(scene, ids[0]).count == 2)
+        // All of nothing is nothing to complain about.
+        scene.broker.send(.settle(first: DeliveryTag(0), last: DeliveryTag(.max), .acknowledge), from: ids[1])
+        scene.settle(0, 1, from: ids[0])
+        scene.settle(0, 1, from: ids[0])
+        scene.rest()
+        #expect(scene.answers(ids[1]) == [.done])
+        #expect(scene.answers(ids[0]) == [.done, .refused(code: "unknown_delivery")])
+    }
+
+    @Test func aPrefetchOfTheChannelIsForAllItsConsumers() {
+        let scene = Scene(queues: ["p", "q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", "b", to: "p", from: ids[0])
+        scene.publish("c", "d", to: "q", from: ids[0])
+        scene.rest()
+        _ = scene.broker.hear(ids[0])
+        scene.broker.send(.prefetch(3, .channel), from: ids[0])
+        scene.consume("p", 1, from: ids[0])
+        scene.consume("q", 2, from: ids[0])
+        let first = receive(scene, ids[0])
+        #expect(first.count == 3)
+        scene.settle(first[0].tag, from: ids[0])
+        #expect(receive(scene, ids[0]).count == 1)
+        scene.broker.send(.prefetch(nil, .channel), from: ids[0])
+        scene.rest()
+        #expect(scene.answers(ids[0]) == [.done])
+    }
+
+    @Test func consumersThatAreThereGetAnotherPrefetch() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", "b", "c", "d", to: "q", from: ids[0])
+        scene.consume("q", prefetch: 1, from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["a"])
+        scene.broker.send(.prefetch(3, .eachConsumer), from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["b", "c"])
+        // Fewer than it has: nothing more until that many are settled.
+        scene.broker.send(.prefetch(1, .eachConsumer), from: ids[0])
+        scene.settle(0, 2, from: ids[0])
+        #expect(receive(scene, ids[0]).isEmpty)
+        scene.settle(3, from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["d"])
+    }
+
+    @Test func recoverGivesBackWhatIsHeld() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", "b", to: "q", from: ids[0])
+        scene.consume("q", from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["a", "b"])
+        scene.broker.send(.recover, from: ids[0])
+        let again = receive(scene, ids[0])
+        #expect(again.map(\.body) == ["a", "b"])
+        #expect(again.allSatisfy { $0.redelivered != nil })
+    }
+
+    @Test func aTransactionIsDoneWhollyOrNotAtAll() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1, 2)
+        func publish(_ body: String, _ exchange: String = "") -> (RequestID, Request) {
+            let message = Message(value: Array(body.utf8)[...])
+            return (.silent, .publish(Publish(exchange: exchange, routingKey: "q", message: message)))
+        }
+        scene.broker.send(.transaction([publish("a"), publish("b")]), from: ids[0])
+        scene.broker.send(.transaction([publish("c"), publish("d", "nowhere")]), from: ids[1])
+        scene.rest()
+        #expect(scene.answers(ids[0]) == [.done])
+        #expect(scene.answers(ids[1]) == [.refused(code: "not_found")])
+        #expect(scene.counts("q")?.ready == 2)
+    }
+}
