@@ -55,6 +55,7 @@ let package = Package(
 
         // The wire: one target per protocol, none knows another.
         .target(name: "ColaNative", dependencies: ["ColaCore", nioCore], swiftSettings: dataPath),
+        .target(name: "ColaAMQP", dependencies: ["ColaCore", nioCore, deque, ordered], swiftSettings: dataPath),
 
         // Processes that the broker is the parent of.
         .target(name: "CSpawn"),
@@ -94,6 +95,9 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "ColaNativeTests", dependencies: ["ColaNative", "ColaCore", "ColaTesting", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ColaAMQPTests", dependencies: ["ColaAMQP", "ColaCore", "ColaTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "ColaWorkersTests", dependencies: ["ColaWorkers", "ColaCore", "ColaTesting", ordered],

@@ -10,6 +10,7 @@ enum ImportRules {
         "ColaStore": ["ColaCore", "CSQLite", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
+        "ColaAMQP": ["ColaCore", "NIOCore", "DequeModule", "OrderedCollections", "libc"],
         "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         "ColaServer": [
             "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", "NIOCore", "NIOPosix", "Logging",
