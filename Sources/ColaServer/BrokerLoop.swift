@@ -42,6 +42,8 @@ final class BrokerLoop {
     private var isStopping = false
     private var isFinishing = false
     private var isTurnPending = false
+    /// Who looks at names and passwords.
+    private let authenticator: any Authenticator
     /// Whoever runs the workers; nil: nobody can.
     var workerDesk: (any WorkerDesk)?
     /// Whoever runs the workers, for the connections of their processes.
@@ -71,11 +73,12 @@ final class BrokerLoop {
     ///   - watch: nil: nothing of the machine can become scarce.
     ///   - clock: is read once per turn.
     init(
-        eventLoop: any EventLoop, recovery: Recovery, limits: Limits, access: Access, store: any Store, logger: Logger,
-        watch: ResourceWatch? = nil, clock: @escaping @Sendable () -> Now = { SystemClock().now }
+        eventLoop: any EventLoop, recovery: Recovery, limits: Limits, access: Access, store: any Store,
+        authenticator: any Authenticator, logger: Logger, watch: ResourceWatch? = nil, clock: @escaping @Sendable () -> Now = { SystemClock().now }
     ) {
         self.eventLoop = eventLoop
         self.store = store
+        self.authenticator = authenticator
         self.clock = clock
         self.logger = logger
         self.watch = watch
@@ -187,6 +190,13 @@ final class BrokerLoop {
                 connections[found.id]?.giveUp()
             }
             watchInbox()
+        }
+    }
+
+    /// The answer comes at once where nothing has to be computed for it.
+    func authenticate(_ credentials: Credentials, of id: ChannelID) {
+        authenticator.authenticate(credentials) { [self] outcome in
+            if !isStopping { connections[id]?.authenticated(outcome) }
         }
     }
 

@@ -36,7 +36,7 @@ package final class EmbeddedServer {
         let recovery = try store.open(events: owner.events(failed: failed))
         let broker = BrokerLoop(
             eventLoop: eventLoop, recovery: recovery, limits: options.limits, access: options.access, store: store,
-            logger: logger, clock: clock)
+            authenticator: options.access, logger: logger, clock: clock)
         loop = NIOLoopBound(broker, eventLoop: eventLoop)
         owner.set(loop)
         var configuration = NativeSession.Configuration(server: "Cola/\(Server.version)")

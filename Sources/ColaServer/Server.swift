@@ -131,7 +131,7 @@ package struct Server {
             let bound = try await eventLoop.submit {
                 let loop = BrokerLoop(
                     eventLoop: eventLoop, recovery: recovery, limits: settings.limits, access: access, store: store,
-                    logger: logger, watch: settings.watch)
+                    authenticator: access, logger: logger, watch: settings.watch)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)

@@ -168,6 +168,31 @@ import Testing
         #expect(bench.session.commands.count == 2)
     }
 
+    @Test func nothingIsReadWhileThePasswordIsLookedAt() {
+        var bench = SessionBench(SessionBench.loopback)
+        bench.answersCredentials = false
+        bench.feed("hello 1 user=guest password=guest t=1\ndeclare queue q t=2\ndecl")
+        bench.feed("are queue r t=3\n")
+        #expect(bench.session.credentials == Credentials(user: "guest", password: "guest", peer: SessionBench.loopback))
+        #expect(bench.session.commands.isEmpty)
+        #expect(bench.output() == "")
+        #expect(bench.session.nextDeadline == nil)
+        bench.session.receiveEnd()
+        bench.answerCredentials()
+        #expect(bench.output().hasPrefix("ok t=1 version=1 "))
+        #expect(bench.requests().map { $0.prefix(3) } == ["t=2", "t=3", "bar"])
+    }
+
+    @Test func whatComesBehindAWrongPasswordIsNotRead() {
+        var bench = SessionBench(SessionBench.loopback)
+        bench.answersCredentials = false
+        bench.feed("hello 1 user=guest password=no t=1\ndeclare queue q t=2\n")
+        bench.answerCredentials()
+        #expect(bench.session.commands.isEmpty)
+        #expect(bench.output().hasPrefix("err t=1 unauthenticated final "))
+        #expect(bench.session.isClosed)
+    }
+
     @Test func guestComesFromLoopbackAlone() {
         var bench = SessionBench(.address("10.0.0.1:5", isLoopback: false))
         bench.feed("hello 1 user=guest password=guest\n")

@@ -14,6 +14,7 @@ struct SessionBench {
     var now = Instant(0)
     /// The session does not keep it.
     private let tokens: Tokens
+    private let access: Access
 
     /// Whoever runs a worker of which one process was given a token.
     final class Tokens: WorkerAdmission {
@@ -33,6 +34,7 @@ struct SessionBench {
         _ peer: Peer = local, access: Access = Self.access, bodyBytesMax: Int = 16 * 1024 * 1024, token: String? = nil
     ) {
         tokens = Tokens(token)
+        self.access = access
         var configuration = NativeSession.Configuration(server: "Cola/0.1.0")
         configuration.bodyBytesMax = bodyBytesMax
         session = NativeSession(
@@ -43,6 +45,16 @@ struct SessionBench {
     mutating func feed(_ bytes: some Sequence<UInt8>) {
         var buffer = ByteBuffer(bytes: bytes)
         session.receive(&buffer, at: now)
+        if answersCredentials { answerCredentials() }
+    }
+
+    /// Whether the session is told at once what is to be thought of a name and a password.
+    var answersCredentials = true
+
+    mutating func answerCredentials() {
+        guard let credentials = session.credentials else { return }
+        session.credentials = nil
+        session.authenticated(access.authentication(of: credentials))
     }
 
     mutating func feed(_ text: String) { feed(text.utf8) }

@@ -72,12 +72,18 @@ package struct Access: Equatable, Sendable {
     fileprivate static func name(ofUser id: Int) -> String { "uid:\(id)" }
 
     /// - Returns: nil if the name or the password is wrong, or `guest` comes from elsewhere. Which of them is not said.
-    package func admit(user: String, password: String, from peer: Peer) -> Identity? {
+    private func admit(user: String, password: String, from peer: Peer) -> Identity? {
         let expected = account ?? Account(user: "guest", password: "guest")
         let isRight = Self.equal(user, expected.user) & Self.equal(password, expected.password)
         guard isRight == 1 else { return nil }
         if account == nil, case .address(_, let isLoopback) = peer, !isLoopback { return nil }
         return Identity(user: user, isAdministrator: account != nil)
+    }
+
+    package func authentication(of credentials: Credentials) -> Authentication {
+        let identity = admit(user: credentials.user, password: credentials.password, from: credentials.peer)
+        if let identity { return .admitted(identity) }
+        return .refused("wrong name or password, or the user may not come from \(credentials.peer.description)")
     }
 
     /// Who may come in and is known before he has: the user with a password, and the administrators of the Unix socket.

@@ -1,8 +1,17 @@
-internal import ColaCore
+package import ColaCore
 internal import NIOCore
 
 // `hello` and `quit`: how a connection is opened and ended.
 extension NativeSession {
+    /// What a `hello` asked for.
+    struct PendingHello {
+        var tag: RequestID
+        var client: String
+        var host: String?
+        var token: String?
+        var heartbeat: Int64
+    }
+
     mutating func hello(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
         let version = try reader.number("VERSION", in: 0...Int64.max)
         let user = try reader.option("user")
@@ -30,36 +39,55 @@ extension NativeSession {
             _ = refuse("mismatch", sentence, 0, reader.tag)
             return
         }
-        let wasAttached = isAttached
-        var known = identity
-        if user != nil || known == nil && token == nil {
-            known = access.admit(user: user ?? "guest", password: password ?? "", from: peer)
-            guard known != nil else {
-                let sentence = "wrong name or password, or the user may not come from \(peer.description)"
-                return refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
-            }
+        hasSaidHello = true
+        pendingHello = PendingHello(
+            tag: reader.tag, client: client, host: host, token: token, heartbeat: heartbeat)
+        guard user != nil || identity == nil && token == nil else { return goOn(as: identity) }
+        credentials = Credentials(user: user ?? "guest", password: password ?? "", peer: peer)
+        isAuthenticating = true
+    }
+
+    /// What was found of the `credentials` that the owner took. What the client has sent behind its `hello` is read
+    /// now.
+    package mutating func authenticated(_ outcome: Authentication) {
+        guard isAuthenticating, !isClosed, let hello = pendingHello else { return }
+        isAuthenticating = false
+        switch outcome {
+        case .admitted(let identity): goOn(as: identity)
+        case .refused(let sentence):
+            pendingHello = nil
+            refuseAndClose(code: "unauthenticated", sentence: sentence, hello.tag)
         }
-        if let token {
+        inputNeeded = 1
+        readInput()
+        if hasEndedEarly, !isAuthenticating { receiveEnd() }
+    }
+
+    /// - Parameter known: who the client is, if it need not show a token for that.
+    private mutating func goOn(as known: Access.Identity?) {
+        guard let hello = pendingHello else { return }
+        let wasAttached = isAttached
+        var known = known
+        if let token = hello.token {
             guard let worker = admission?.admit(token: token, channel, from: peer) else {
+                pendingHello = nil
                 let sentence =
                     "the token is wrong, was used before, or its process has ended: each process of a worker finds "
                     + "one on the descriptor COLA_TOKEN_FD, good for one connection"
-                return refuseAndClose(code: "unauthenticated", sentence: sentence, reader.tag)
+                return refuseAndClose(code: "unauthenticated", sentence: sentence, hello.tag)
             }
             self.worker = worker
             known = known ?? Access.Identity(user: "worker:\(worker.worker)", isAdministrator: false)
         }
         identity = known
         guard let identity else { return }
-        hasSaidHello = true
         state = .open
-        self.host = host ?? self.host
-        heartbeatMilliseconds = heartbeat * 1_000
-        commands.append(.attach(channel, info(of: identity, client: client)))
-        pendingHello = (reader.tag, heartbeat)
+        host = hello.host ?? host
+        heartbeatMilliseconds = hello.heartbeat * 1_000
+        commands.append(.attach(channel, info(of: identity, client: hello.client)))
         // In its turn, behind what one who was known before may have asked for. Where a virtual host is named, the
         // broker is asked for it: it refuses if there is none.
-        if let host {
+        if let host = hello.host {
             request(.describe(.virtualHost(host)), .hello)
         } else if wasAttached {
             request(.barrier, .hello)
@@ -69,17 +97,17 @@ extension NativeSession {
     }
 
     mutating func answerHello(_ reply: Reply) {
-        guard let (tag, heartbeat) = pendingHello, let identity else { return }
+        guard let hello = pendingHello, let identity else { return }
         pendingHello = nil
         if case .refused(let error) = reply {
-            write(reply, for: tag)
+            write(reply, for: hello.tag)
             return close(code: error.code, sentence: Self.oneLine(error.description))
         }
         flushTags()
-        writeTagged("ok", tag)
+        writeTagged("ok", hello.tag)
         output.writeString(
             " version=1 server=\(configuration.server) user=\(escaped(identity.user))"
-                + " admin=\(identity.isAdministrator ? "yes" : "no") heartbeat=\(heartbeat)"
+                + " admin=\(identity.isAdministrator ? "yes" : "no") heartbeat=\(hello.heartbeat)"
                 + " line=\(Configuration.lineBytesMax) body=\(configuration.bodyBytesMax)"
                 + " features=\(Configuration.features.joined(separator: ","))\n")
         if let blocked, !knowsBlocked { writeBlocked(blocked) }

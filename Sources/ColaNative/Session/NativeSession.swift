@@ -59,7 +59,13 @@ package struct NativeSession {
     var searched = 0
     var scanner = LineScanner()
     /// What a `hello` asked for that is still to be answered.
-    var pendingHello: (tag: RequestID, heartbeat: Int64)?
+    var pendingHello: PendingHello?
+    /// A name and a password to be looked at: the owner takes them, and answers with `authenticated`. Until then
+    /// nothing more is read.
+    package var credentials: Credentials?
+    var isAuthenticating = false
+    /// The client ended its half while its password was looked at.
+    var hasEndedEarly = false
     var hasSaidHello = false
     /// The virtual host that the connection works in.
     var host = VirtualHostDefinition.defaultName
@@ -139,6 +145,7 @@ package struct NativeSession {
     /// When `tick` has something to do, or nil.
     package var nextDeadline: Instant? {
         switch state {
+        case .new where isAuthenticating: return nil
         case .new: return began.monotonic.advanced(byMilliseconds: configuration.handshakeMilliseconds)
         case .open where heartbeatMilliseconds > 0:
             return min(
@@ -196,7 +203,12 @@ package struct NativeSession {
         case .new, .open: break
         }
         if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
-        guard input.readableBytes >= inputNeeded else { return }
+        readInput()
+    }
+
+    /// Reads the requests that have arrived, as far as they are whole.
+    mutating func readInput() {
+        guard !isAuthenticating, input.readableBytes >= inputNeeded else { return }
         if var batch = pendingBatch {
             let isWhole = input.withUnsafeReadableBytes { batch.advance(in: $0) }
             pendingBatch = isWhole ? nil : batch
@@ -221,6 +233,10 @@ package struct NativeSession {
 
     /// The client will send nothing more: what it asked for is answered, then the connection is closed.
     package mutating func receiveEnd() {
+        guard !isAuthenticating else {
+            hasEndedEarly = true
+            return
+        }
         switch state {
         case .open:
             request(.barrier, .end)
@@ -235,6 +251,7 @@ package struct NativeSession {
         var position = 0
         while true {
             guard state.isReading else { return bytes.count }
+            guard !isAuthenticating else { return position }
             let limit = state.isOpen ? Configuration.lineBytesMax : Configuration.lineBytesMaxBefore
             let line = LineScanner.findLine(in: bytes, from: position, searched: position + searched, limit: limit)
             switch line {

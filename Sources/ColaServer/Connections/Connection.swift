@@ -9,6 +9,8 @@ protocol Connection: AnyObject {
     /// An effect that names this connection; what it makes of it is written at the next `flush`.
     func handle(_ effect: Effect)
     func flush()
+    /// What was found of the name and password that it has shown.
+    func authenticated(_ outcome: Authentication)
     /// What it has received of a request that is not whole yet. Bytes.
     var inputBytes: Int { get }
     /// Stops reading, until `release`.
@@ -29,6 +31,7 @@ protocol Connection: AnyObject {
 }
 
 extension Connection {
+    func authenticated(_ outcome: Authentication) {}
     func dismiss(because sentence: String) {}
     func keepLastWords() {}
     /// What has no socket is ended by the server itself.

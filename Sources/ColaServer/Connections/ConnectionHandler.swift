@@ -21,6 +21,8 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     private var isHeld = false
     /// The socket does not take what was written; until it does, nothing more is read either.
     private var isClogged = false
+    /// The peer's password is looked at; it is not read from before that is done.
+    private var isAuthenticating = false
     private var isReadWanted = false
     /// Channels whose windows open when the socket takes what was written.
     private var reportsWritable: [ChannelID] = []
@@ -105,7 +107,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     }
 
     func read(context: ChannelHandlerContext) {
-        if isHeld || isClogged { isReadWanted = true } else { context.read() }
+        if isHeld || isClogged || isAuthenticating { isReadWanted = true } else { context.read() }
     }
 
     private func submit(at now: Now) {
@@ -119,6 +121,20 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         if session.isClosed { loop.finishTurn() }
         if session.output.readableBytes > 0 || session.isClosed { flush() }
         schedule()
+        guard let credentials = session.credentials else { return }
+        session.credentials = nil
+        isAuthenticating = true
+        loop.authenticate(credentials, of: id)
+    }
+
+    func authenticated(_ outcome: Authentication) {
+        isAuthenticating = false
+        excuseSilence()
+        session.authenticated(outcome)
+        submit(at: loop.now)
+        guard !isAuthenticating, !isClosing else { return }
+        loop.didReceive(self)
+        readAgain()
     }
 
     // MARK: Writing
@@ -150,6 +166,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         timer?.cancel()
         isHeld = false
         isClogged = false
+        isAuthenticating = false
         if isReadWanted { context.read() }
         loop.detach(self)
         closeIfStuck(leaving: .max)
@@ -228,7 +245,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     }
 
     private func readAgain() {
-        guard isReadWanted, !isHeld, !isClogged, let context else { return }
+        guard isReadWanted, !isHeld, !isClogged, !isAuthenticating, let context else { return }
         isReadWanted = false
         context.read()
     }

@@ -6,6 +6,9 @@ internal import NIOCore
 protocol Session {
     var commands: [Command] { get set }
     var output: ByteBuffer { get set }
+    /// A name and a password to be looked at: whoever takes them answers with `authenticated`, and meanwhile reads
+    /// nothing more from the peer.
+    var credentials: Credentials? { get set }
     /// What was received of a request that is not whole yet. Bytes.
     var inputBytes: Int { get }
     /// Whether the connection is to be closed once `output` has been sent.
@@ -17,6 +20,8 @@ protocol Session {
     mutating func receive(_ bytes: inout ByteBuffer, at now: Instant)
     /// The client will send nothing more: answer what is outstanding, then close.
     mutating func receiveEnd()
+    /// What was found of the `credentials` that were taken.
+    mutating func authenticated(_ outcome: Authentication)
     mutating func handle(_ effect: Effect)
     mutating func flush()
     mutating func didSend(at now: Instant)

@@ -1,0 +1,25 @@
+/// What a peer says of itself before it may come in, whatever protocol it speaks.
+///
+/// A session does not look at it: to verify a password takes a tenth of a second on purpose. It hands it to its owner
+/// and goes on when it is told the ``Authentication``.
+package struct Credentials: Equatable, Sendable, CustomStringConvertible {
+    package var user: String
+    package var password: String
+    package var peer: Peer
+
+    package init(user: String, password: String, peer: Peer) {
+        self.user = user
+        self.password = password
+        self.peer = peer
+    }
+
+    /// Without the password, wherever it is printed.
+    package var description: String { "\(user) from \(peer.description)" }
+}
+
+/// What was found of ``Credentials``.
+package enum Authentication: Equatable, Sendable {
+    case admitted(Access.Identity)
+    /// Why not, for the peer: which of name and password is wrong is not said.
+    case refused(String)
+}
