@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// The shared vectors of the native protocol, as far as they are bytes.
+/// The shared vectors of a protocol, as far as they are bytes.
 ///
 /// Source: `protocol/vectors/README.md`
 package struct Vectors {
@@ -13,8 +13,8 @@ package struct Vectors {
 
     private let file: [String: Any]
 
-    package init() throws {
-        let path = URL(filePath: #filePath).appending(path: "../../../protocol/vectors/native.json").standardized
+    package init(_ name: String = "native") throws {
+        let path = URL(filePath: #filePath).appending(path: "../../../protocol/vectors/\(name).json").standardized
         let json = try JSONSerialization.jsonObject(with: Data(contentsOf: path))
         guard let file = json as? [String: Any] else { throw Unknown(what: "a file that is no object") }
         self.file = file

@@ -33,9 +33,19 @@ struct ByteReader {
     mutating func shortString() throws(Malformed) -> String {
         let text = try take(Int(integer(UInt8.self)))
         guard let string = String(validating: text, as: UTF8.self) else {
-            throw Malformed("a short string is not valid UTF-8")
+            throw .notUTF8
         }
         return string
+    }
+
+    /// Where the bytes of a short string stand.
+    mutating func shortRange() throws(Malformed) -> Range<Int> {
+        let text = try take(Int(integer(UInt8.self)))
+        // Nearly all are ASCII, and that is seen without making a string.
+        guard text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil else {
+            throw .notUTF8
+        }
+        return position - text.count..<position
     }
 
     /// The bytes of a long string, where they stand.

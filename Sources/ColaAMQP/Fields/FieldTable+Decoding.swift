@@ -27,6 +27,20 @@ extension FieldTable {
         return FieldTable(fields)
     }
 
+    /// Goes through a table as ``decode(_:)`` does, and makes nothing of it.
+    static func validate(_ bytes: UnsafeRawBufferPointer, named: Bool = true, depth: Int = 1) throws(Malformed) {
+        guard depth <= depthMax else { throw .tooDeep }
+        var reader = ByteReader(bytes)
+        while reader.remaining > 0 {
+            if named { _ = try reader.take(Int(reader.integer(UInt8.self))) }
+            switch try reader.fieldType() {
+            case .table: try validate(reader.longBytes(), depth: depth + 1)
+            case .array: try validate(reader.longBytes(), named: false, depth: depth + 1)
+            case let type: try reader.pass(type)
+            }
+        }
+    }
+
     /// How many values fill `bytes`, each behind a name or none; found out first, so that an array of them is made
     /// once, at its size. What stands in tables and arrays among them is passed over.
     static func count(_ bytes: UnsafeRawBufferPointer, named: Bool) throws(Malformed) -> Int {
@@ -34,8 +48,7 @@ extension FieldTable {
         var count = 0
         while reader.remaining > 0 {
             if named { _ = try reader.take(Int(reader.integer(UInt8.self))) }
-            let type = try reader.fieldType()
-            if let size = type.size { _ = try reader.take(size) } else { _ = try reader.longBytes() }
+            try reader.pass(reader.fieldType())
             count += 1
         }
         return count
@@ -78,10 +91,17 @@ extension FieldValue {
 extension ByteReader {
     mutating func fieldType() throws(Malformed) -> FieldType {
         let octet = try integer(UInt8.self)
+        // RabbitMQ takes `L` for `l`, and py-amqp writes it.
+        if octet == 0x4C { return .int64 }
         guard let type = FieldType(rawValue: octet) else {
             throw Malformed("a field value of type \(octet), which there is not")
         }
         return type
+    }
+
+    /// Passes over a value.
+    mutating func pass(_ type: FieldType) throws(Malformed) {
+        if let size = type.size { _ = try take(size) } else { _ = try longBytes() }
     }
 }
 

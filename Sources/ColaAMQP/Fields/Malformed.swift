@@ -7,5 +7,6 @@ package struct Malformed: Error, Hashable, Sendable {
         self.reason = reason
     }
 
+    static let notUTF8 = Malformed("a short string is not valid UTF-8")
     static let cutOff = Malformed("they end in the middle of a value")
 }

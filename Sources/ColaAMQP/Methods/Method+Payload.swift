@@ -1,5 +1,5 @@
 extension Method {
-    /// Reads the payload of a method frame.
+    /// Reads the payload of a method frame. Bytes behind the arguments are an error, as in RabbitMQ.
     ///
     /// - Throws: ``MethodError``; a field table that it holds is bounded as ``FieldTable/decode(_:)`` says.
     package static func decode(_ payload: UnsafeRawBufferPointer) throws(MethodError) -> Method {
@@ -14,6 +14,9 @@ extension Method {
             throw .malformed("the arguments of \(id): \(error.reason)")
         }
         guard let method else { throw .unknown(id) }
+        guard reader.remaining == 0 else {
+            throw .malformed("\(reader.remaining) bytes stand behind the arguments of \(id)")
+        }
         return method
     }
 
