@@ -65,8 +65,8 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", nioCore, nioPosix, logging, lifecycle,
-                signals, deque, ordered,
+                "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaWorkers", "CMalloc", nioCore, nioPosix, logging,
+                lifecycle, signals, deque, ordered,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: dataPath),

@@ -74,7 +74,8 @@ final class BrokerLoop {
     ///   - clock: is read once per turn.
     init(
         eventLoop: any EventLoop, recovery: Recovery, limits: Limits, access: Access, store: any Store,
-        authenticator: any Authenticator, logger: Logger, watch: ResourceWatch? = nil, clock: @escaping @Sendable () -> Now = { SystemClock().now }
+        authenticator: any Authenticator, logger: Logger, watch: ResourceWatch? = nil,
+        clock: @escaping @Sendable () -> Now = { SystemClock().now }
     ) {
         self.eventLoop = eventLoop
         self.store = store

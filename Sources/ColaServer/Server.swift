@@ -1,3 +1,4 @@
+internal import ColaAMQP
 internal import ColaCore
 internal import ColaNative
 internal import ColaStore
@@ -87,9 +88,8 @@ package struct Server {
             logger.warning("durability=relaxed: a power failure may lose messages that were confirmed")
         }
         if getuid() == 0 { logger.warning("running as root; a user of its own is safer") }
-        if let native = settings.native, settings.account == nil,
-            !["127.0.0.1", "::1", "localhost"].contains(native.host)
-        {
+        let hosts = [settings.native, settings.amqp].compactMap(\.?.host)
+        if settings.account == nil, !hosts.allSatisfy(["127.0.0.1", "::1", "localhost"].contains) {
             logger.warning("nobody can log in from another machine: set default-user and default-pass")
         }
     }
@@ -178,15 +178,18 @@ package struct Server {
         var words = ["cola ready"]
         do {
             if let address = settings.native {
-                let channel = try await listener.bind(address, on: eventLoop)
+                let channel = try await listener.sockets.bind(address, on: eventLoop)
                 channels.append(channel)
-                let port = channel.localAddress?.port ?? address.port
-                let host = address.host.contains(":") ? "[\(address.host)]" : address.host
-                words.append("native=tcp://\(host):\(port)")
+                words.append("native=tcp://\(address.text(bound: channel))")
             }
             if let path = settings.socketPath {
-                channels.append(try await listener.bind(path: path, mode: settings.socketMode, on: eventLoop))
+                channels.append(try await listener.sockets.bind(path: path, mode: settings.socketMode, on: eventLoop))
                 words.append("socket=unix://\(AbsolutePath.of(path))")
+            }
+            if let address = settings.amqp {
+                let channel = try await amqpListener(loop).sockets.bind(address, on: eventLoop)
+                channels.append(channel)
+                words.append("amqp=amqp://\(address.text(bound: channel))")
             }
         } catch {
             for channel in channels { try? await channel.close() }
@@ -198,6 +201,14 @@ package struct Server {
         return Started(
             loop: loop, workers: workers, listeners: channels,
             announcement: (words + ["data=\(AbsolutePath.of(settings.dataDirectory))"]).joined(separator: " "))
+    }
+
+    private func amqpListener(_ loop: NIOLoopBound<BrokerLoop>) -> AMQPListener {
+        var configuration = AMQPSession.Configuration(
+            product: settings.amqpProduct?.name ?? "Cola", version: settings.amqpProduct?.version ?? Self.version)
+        configuration.bodyBytesMax = settings.bodyBytesMax
+        return AMQPListener(
+            loop: loop, configuration: configuration, connectionsMax: settings.connectionsMax, logger: logger)
     }
 
     // MARK: Stopping
@@ -246,6 +257,13 @@ extension Server: Service {
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
+    }
+}
+
+extension Settings.Address {
+    /// With the port that was bound, if any was left to choose.
+    fileprivate func text(bound channel: any Channel) -> String {
+        "\(host.contains(":") ? "[\(host)]" : host):\(channel.localAddress?.port ?? port)"
     }
 }
 

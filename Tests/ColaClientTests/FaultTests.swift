@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func aWrongPasswordAndAMissingVirtualHostAreRefused() async throws {
-        try await LiveServer.run(["--native", "127.0.0.1:0"]) { server in
+        try await LiveServer.run(["--native", "127.0.0.1:0", "--amqp", "off"]) { server in
             let tcp = try #require(await server.tcp)
             let wrong = await error {
                 _ = try await Client.connect(url: tcp, options: ClientOptions(user: "guest", password: "wrong"))

@@ -20,7 +20,7 @@ actor LiveServer {
 
     /// Runs `body` with a server and takes everything away afterwards.
     static func run<Result: Sendable>(
-        _ extra: [String] = ["--native", "off"], _ body: (LiveServer) async throws -> Result
+        _ extra: [String] = ["--native", "off", "--amqp", "off"], _ body: (LiveServer) async throws -> Result
     ) async throws -> Result {
         let server = LiveServer(extra: extra)
         try FileManager.default.createDirectory(at: server.folder, withIntermediateDirectories: true)

@@ -56,7 +56,7 @@ import Testing
         let free = try settings("--native", "[::1]:0").native
         #expect(free?.host == "::1")
         #expect(free?.port == 0)
-        #expect(complaint("--native", "off", "--socket", "off").contains("nobody could reach"))
+        #expect(complaint("--native", "off", "--socket", "off", "--amqp", "off").contains("nobody could reach"))
     }
 
     @Test func anotherFileCanBeNamed() throws {
@@ -71,7 +71,7 @@ import Testing
     /// One value that is wrong, and one that is right, for every setting that can be wrong.
     @Test(arguments: [
         ("socket-mode", "rw", "0600"), ("socket-mode", "1777", "0777"), ("native", "here", "127.0.0.1:1"),
-        ("native", ":1", "h:1"), ("native", "h:65536", "h:65535"), ("amqp", "127.0.0.1:5672", "off"),
+        ("native", ":1", "h:1"), ("native", "h:65536", "h:65535"), ("kafka", "127.0.0.1:9092", "off"),
         ("kafka", "127.0.0.1:9092", "off"), ("http", "127.0.0.1:15672", "off"), ("durability", "none", "relaxed"),
         ("accept-damage", "perhaps", "yes"), ("body-max", "0", "1"), ("body-max", "65M", "64M"),
         ("body-max", "16X", "16m"), ("connections-max", "0", "1"), ("connections-max", "1000001", "1000000"),

@@ -67,6 +67,7 @@ class Broker:
         self.socket = self.socket_folder + "/s"
         self.unix = "unix://" + self.socket
         self.tcp = ""
+        self.amqp = ""
         self.process: Optional[subprocess.Popen] = None
         self.recoveries: List[float] = []
         self._starts = 0
@@ -83,6 +84,7 @@ class Broker:
         assert words[:2] == ["cola", "ready"], "the first line on stdout is not the ready line: %r" % line
         addresses = dict(word.partition("=")[::2] for word in words[2:])
         self.tcp = addresses.get("native", "")
+        self.amqp = addresses.get("amqp", "")
         self.recoveries.append(seconds)
         return seconds
 

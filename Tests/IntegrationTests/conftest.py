@@ -13,6 +13,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import broker as broker_module  # noqa: E402
 import native  # noqa: E402
 
+# Servers run beside one another, and AMQP has a port by default.
+os.environ.setdefault("COLA_AMQP", "127.0.0.1:0")
+
 LONG = os.environ.get("COLA_LONG") == "1"
 
 

@@ -8,7 +8,9 @@ from cli import USAGE, cola
 WRONG = [
     ("native", "localhost", ["HOST:PORT or off"]),
     ("native", "127.0.0.1:99999", ["HOST:PORT or off"]),
-    ("amqp", "127.0.0.1:5672", ["no amqp listener", "off"]),
+    ("amqp", "localhost", ["HOST:PORT or off"]),
+    ("amqp-product", "RabbitMQ", ["NAME:VERSION", "RabbitMQ:3.13.7"]),
+    ("kafka", "127.0.0.1:9092", ["no kafka listener", "off"]),
     ("socket-mode", "999", ["0660"]),
     ("durability", "maybe", ["full or relaxed"]),
     ("accept-damage", "perhaps", ["yes or no"]),
@@ -47,7 +49,7 @@ def test_a_wrong_value_is_64_and_says_where_it_came_from_and_what_it_may_be(tmp_
     (["start"], ["'start'", "--NAME VALUE"]),
     (["-d", "x"], ["'-d'", "--NAME VALUE"]),
     (["--config", "none.yaml"], ["there is no file none.yaml"]),
-    (["--native", "off", "--socket", "off"], ["--socket", "--native", "off"]),
+    (["--native", "off", "--socket", "off", "--amqp", "off"], ["--socket", "--native", "--amqp", "off"]),
 ])
 def test_a_wrong_option_is_64(tmp_path, arguments, words):
     cola("serve", *arguments, cwd=str(tmp_path)).fails(USAGE, *words)

@@ -13,7 +13,7 @@ enum ImportRules {
         "ColaAMQP": ["ColaCore", "NIOCore", "DequeModule", "OrderedCollections", "libc"],
         "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         "ColaServer": [
-            "ColaCore", "ColaStore", "ColaNative", "ColaWorkers", "CMalloc", "NIOCore", "NIOPosix", "Logging",
+            "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaWorkers", "CMalloc", "NIOCore", "NIOPosix", "Logging",
             "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams", "Synchronization", "libc",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],

@@ -26,7 +26,9 @@ extension Broker {
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
         case nil:
-            guard checkNewName(name, orNone: true, id, for: channel) else { return }
+            guard checkNewName(name, orNone: true, mayBeReserved: declaration.mayBeReserved, id, for: channel) else {
+                return
+            }
             if let error = checkArguments(declaration.arguments, isQueue: true) { return refuse(channel, id, error) }
             let queue = makeQueue(declaration, owner: channel, in: host, at: now)
             if declaration.isExclusive { channel.connection.owned.append(queue) }
@@ -78,7 +80,10 @@ extension Broker {
         case .queue(let found): queue = found
         case .topic:
             return refuse(channel, id, .mismatch("'\(name)' is a topic; delete it with `cola delete topic \(name)`"))
-        case nil: return refuse(channel, id, .notFound(.queue, name: name))
+        case nil:
+            // As RabbitMQ: it is gone, and that is all that was wanted.
+            guard !channel.info.isStrict else { return respond(channel, id, .removed(messages: 0)) }
+            return refuse(channel, id, .notFound(.queue, name: name))
         }
         if let error = lockError(queue, channel) { return refuse(channel, id, error) }
         if ifUnused, !queue.consumers.isEmpty {
@@ -271,8 +276,10 @@ extension Broker {
         }
     }
 
-    private func checkNewName(_ name: String, orNone: Bool, _ id: RequestID, for channel: Channel) -> Bool {
-        if !(name.isEmpty && orNone), let error = nameError(name) {
+    private func checkNewName(
+        _ name: String, orNone: Bool, mayBeReserved: Bool = false, _ id: RequestID, for channel: Channel
+    ) -> Bool {
+        if !(name.isEmpty && orNone), !mayBeReserved, let error = nameError(name) {
             refuse(channel, id, error)
             return false
         }

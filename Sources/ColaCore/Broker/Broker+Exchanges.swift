@@ -34,6 +34,7 @@ extension Broker {
         _ name: String, ifUnused: Bool, _ id: RequestID, for channel: Channel, in host: VirtualHost
     ) {
         guard host.router.exchanges[name] != nil else {
+            guard !channel.info.isStrict else { return respond(channel, id, .done) }
             return refuse(channel, id, .notFound(.exchange, name: name))
         }
         guard !Router.isPredeclared(name) else { return refuse(channel, id, .reservedName(name)) }

@@ -239,7 +239,7 @@ package final class Broker {
 
     /// Answers a request, at once or when all that the channel did before is durable.
     func respond(_ channel: Channel, _ request: RequestID, _ reply: Reply) {
-        if request == .silent, case .done = reply { return }
+        if request.isSilent, case .done = reply { return }
         // One that is held already must not be overtaken.
         guard channel.lastBatch > durable || !channel.held.isEmpty else {
             effects.append(.reply(channel.id, request, reply))
@@ -306,4 +306,16 @@ package final class Broker {
 extension RequestID {
     /// Answered only if it fails.
     package static let silent = RequestID(.max)
+
+    private static let firstSilent: UInt64 = .max - 0x1FF
+
+    /// The same, of several kinds that the session tells apart when one fails.
+    package static func silent(_ kind: UInt8) -> RequestID { RequestID(firstSilent + UInt64(kind)) }
+
+    package var silentKind: UInt8? {
+        guard rawValue >= Self.firstSilent, rawValue <= Self.firstSilent + 0xFF else { return nil }
+        return UInt8(rawValue - Self.firstSilent)
+    }
+
+    var isSilent: Bool { rawValue >= Self.firstSilent && (self == .silent || silentKind != nil) }
 }

@@ -91,6 +91,8 @@ package struct QueueDeclaration: Equatable, Sendable {
     package var isAutoDelete: Bool
     /// Whether nothing is made: the answer says what there is. Topics count as well then.
     package var isPassive = false
+    /// Whether its name may be one of those that are kept for the broker's own.
+    package var mayBeReserved = false
     /// What a name that the broker chooses begins with.
     package var prefix = "cola.gen-"
 

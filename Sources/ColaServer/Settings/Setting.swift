@@ -52,8 +52,11 @@ extension Setting {
             name: "native", kind: .listener, defaultValue: "127.0.0.1:7672", placeholder: "HOST:PORT|off",
             help: "TCP for the native protocol; [::1]:7672 for IPv6. Port 0 picks a free one."),
         Setting(
-            name: "amqp", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
-            help: "AMQP 0-9-1; not in this version yet."),
+            name: "amqp", kind: .listener, defaultValue: "127.0.0.1:5672", placeholder: "HOST:PORT|off",
+            help: "TCP for AMQP 0-9-1, which clients of RabbitMQ speak."),
+        Setting(
+            name: "amqp-product", kind: .text, defaultValue: nil, placeholder: "NAME:VERSION",
+            help: "What the server calls itself to them, where a client insists on RabbitMQ:3.13.7. Default: Cola."),
         Setting(
             name: "kafka", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
             help: "The Kafka protocol; not in this version yet."),

@@ -10,6 +10,10 @@ package struct Settings: Sendable {
     package var socketMode: UInt32 = 0o660
     /// Nil: no TCP listener.
     package var native: Address?
+    /// The same for AMQP.
+    package var amqp: Address?
+    /// What the server calls itself to clients of AMQP, and its version; nil: what it is.
+    package var amqpProduct: (name: String, version: String)?
     package var account: Access.Account?
     package var isDurabilityRelaxed = false
     package var acceptsDamage = false
@@ -81,7 +85,9 @@ package struct Settings: Sendable {
         dataDirectory = try reader.text("data-dir") ?? dataDirectory
         socketMode = UInt32(try reader.number("socket-mode"))
         native = try reader.address("native")
-        for name in ["amqp", "kafka", "http"] { try reader.expectOff(name) }
+        amqp = try reader.address("amqp")
+        amqpProduct = try Self.product(reader.text("amqp-product"))
+        for name in ["kafka", "http"] { try reader.expectOff(name) }
         let socket = try reader.text("socket") ?? "\(dataDirectory)/cola.sock"
         socketPath = socket == "off" ? nil : socket
         account = try Self.account(user: reader.text("default-user"), password: reader.text("default-pass"))
@@ -106,8 +112,8 @@ package struct Settings: Sendable {
         limits.cacheBytesMax = Int(try reader.number("cache"))
         logFormat = try reader.text("log-format") ?? logFormat
         logLevel = try reader.text("log-level") ?? logLevel
-        guard socketPath != nil || native != nil else {
-            throw Wrong(description: "both --socket and --native are off: nobody could reach this server")
+        guard socketPath != nil || native != nil || amqp != nil else {
+            throw Wrong(description: "--socket, --native and --amqp are all off: nobody could reach this server")
         }
     }
 
@@ -131,6 +137,15 @@ package struct Settings: Sendable {
         case (let user?, let password?): Access.Account(user: user, password: password)
         default: throw Wrong(description: "default-user and default-pass go together: set both, or none")
         }
+    }
+
+    private static func product(_ text: String?) throws -> (name: String, version: String)? {
+        guard let text else { return nil }
+        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else {
+            throw Wrong(description: "amqp-product is '\(text)'; it must be NAME:VERSION, such as RabbitMQ:3.13.7")
+        }
+        return (parts[0], parts[1])
     }
 
     /// `--name VALUE`, `--name=VALUE`; a setting that is yes or no may stand alone.

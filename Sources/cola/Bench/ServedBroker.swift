@@ -23,7 +23,7 @@ struct ServedBroker {
         output = ends[0]
         _ = fcntl(output, F_SETFD, FD_CLOEXEC)
         let arguments =
-            ["serve", "--data-dir", "\(folder)/data", "--socket", socket, "--native", "off"] + extra
+            ["serve", "--data-dir", "\(folder)/data", "--socket", socket, "--native", "off", "--amqp", "off"] + extra
         process = try Self.spawn(arguments, output: ends[1])
         close(ends[1])
         do {

@@ -1,0 +1,251 @@
+package import ColaCore
+internal import DequeModule
+internal import NIOCore
+
+// From effects to frames.
+extension AMQPSession {
+    /// Writes one effect that names this session's connection or one of its channels; the owner calls `flush` behind
+    /// the last of a series.
+    package mutating func handle(_ effect: Effect) {
+        guard !isClosed else { return }
+        switch effect {
+        case .deliver(let id, let consumer, let delivery): deliver(delivery, to: consumer, of: id)
+        case .reply(let id, let request, let reply):
+            if id.isConnection {
+                if request == .opening { answerOpen(reply) }
+            } else if let channel = channels[id.number], channel.id == id {
+                answer(request, reply, of: channel)
+            }
+        case .consumerFailed(let id, let consumer, let error):
+            guard let channel = channels[id.number], channel.id == id else { return }
+            consumerFailed(consumer, error, of: channel)
+        case .blocked(let sentence):
+            blocked = sentence
+            tellBlocked()
+        case .assigned, .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers: break
+        }
+    }
+
+    /// Nothing more follows for now: what waited to be merged is written.
+    package mutating func flush() {
+        while let channel = unflushed.popLast() { writeAcks(of: channel) }
+    }
+
+    /// Why publishers are held back is for those who publish.
+    mutating func tellBlocked() {
+        guard isOpened, case .open = state, capabilities.knowsBlocked else { return }
+        if let blocked, hasPublished, !knowsBlocked {
+            knowsBlocked = true
+            write(.connectionBlocked(reason: blocked))
+        } else if blocked == nil, knowsBlocked {
+            knowsBlocked = false
+            write(.connectionUnblocked)
+        }
+    }
+
+    // MARK: Answers
+
+    private mutating func answer(_ id: RequestID, _ reply: Reply, of channel: AMQPChannel) {
+        guard channel.state != .closing else { return }
+        switch id {
+        case .pending: answerFirst(reply, of: channel)
+        case .farewell:
+            farewells -= 1
+            if farewells == 0 { finishLeaving() }
+        case .unconfirmed: answerPublish(nil, reply, of: channel)
+        default:
+            if id.rawValue <= channel.lastPublish {
+                answerPublish(id.rawValue, reply, of: channel)
+            } else {
+                answerSilent(id, reply, of: channel)
+            }
+        }
+    }
+
+    private mutating func answerPublish(_ number: UInt64?, _ reply: Reply, of channel: AMQPChannel) {
+        switch reply {
+        case .returned(let publish):
+            giveBack(publish, to: channel)
+            if let number { confirm(number, of: channel) }
+        case .refused(let error) where error.endsStrictChannel: end(channel, Self.error(error, .basicPublish, host))
+        case .refused, .refusedBySession:
+            guard let number else { return }
+            writeAcks(of: channel)
+            write(.basicNack(deliveryTag: number, multiple: false, requeue: false), channel: channel.number)
+        default:
+            if let number { confirm(number, of: channel) }
+        }
+    }
+
+    /// Of an acknowledgement that failed, or a part of a transaction.
+    private mutating func answerSilent(_ id: RequestID, _ reply: Reply, of channel: AMQPChannel) {
+        switch reply {
+        case .returned(let publish): giveBack(publish, to: channel)
+        case .refused(let error) where error.endsStrictChannel:
+            end(channel, Self.error(error, id.settlingMethod ?? .basicAck, host))
+        default: return
+        }
+    }
+
+    private mutating func answerFirst(_ reply: Reply, of channel: AMQPChannel) {
+        guard let answer = channel.pending.popFirst() else { return }
+        switch (answer.kind, reply) {
+        case (.fail(let error), _): end(channel, error)
+        case (.close, _):
+            writeAcks(of: channel)
+            write(.channelCloseOk, channel: channel.number)
+            commands.append(.detach(channel.id))
+            forget(channel)
+        case (_, .refused(let error)): end(channel, Self.error(error, answer.method, host))
+        case (.method(let method), _), (.consume(_, let method), _):
+            if let method { write(method, channel: channel.number) }
+        case (.declare(let queue, let isSilent), .declared(let messages, let consumers)):
+            channel.lastQueue = queue
+            guard !isSilent else { return }
+            write(
+                .queueDeclareOk(
+                    queue: queue, messageCount: UInt32(clamping: messages), consumerCount: UInt32(clamping: consumers)),
+                channel: channel.number)
+        case (.declare(_, let isSilent), .named(let name)):
+            channel.lastQueue = name
+            guard !isSilent else { return }
+            write(.queueDeclareOk(queue: name, messageCount: 0, consumerCount: 0), channel: channel.number)
+        case (.purge(false), .removed(let messages)):
+            write(.queuePurgeOk(messageCount: UInt32(clamping: messages)), channel: channel.number)
+        case (.delete(false), .removed(let messages)):
+            write(.queueDeleteOk(messageCount: UInt32(clamping: messages)), channel: channel.number)
+        case (.commit, _): write(.txCommitOk, channel: channel.number)
+        case (.get, .empty): write(.basicGetEmpty, channel: channel.number)
+        case (.get(let queue), .message(let delivery, let remaining)):
+            writeGetOk(delivery, of: queue, remaining: remaining, channel)
+        default: break
+        }
+    }
+
+    /// The channel ends with an error, or the connection does.
+    mutating func end(_ channel: AMQPChannel, _ error: ProtocolError) {
+        if error.code.endsConnection { return fail(error) }
+        writeAcks(of: channel)
+        let method = error.method ?? MethodID(classID: 0, methodID: 0)
+        write(
+            .channelClose(
+                replyCode: error.code.rawValue, replyText: error.text, classID: method.classID,
+                methodID: method.methodID), channel: channel.number)
+        commands.append(.detach(channel.id))
+        let isLeft = channel.isLeftByPeer || channel.state == .leaving
+        bodyBytes -= channel.bodyBytes
+        channel.drop()
+        if isLeft {
+            write(.channelCloseOk, channel: channel.number)
+            forget(channel)
+        }
+    }
+
+    // MARK: Confirms
+
+    private mutating func confirm(_ number: UInt64, of channel: AMQPChannel) {
+        guard let acks = channel.unwrittenAcks else {
+            channel.unwrittenAcks = number...number
+            return unflushed.append(channel)
+        }
+        channel.unwrittenAcks = acks.lowerBound...number
+    }
+
+    private mutating func writeAcks(of channel: AMQPChannel) {
+        guard let acks = channel.unwrittenAcks else { return }
+        channel.unwrittenAcks = nil
+        guard channel.state != .closing else { return }
+        write(
+            .basicAck(deliveryTag: acks.upperBound, multiple: acks.count > 1), channel: channel.number)
+    }
+
+    private mutating func giveBack(_ publish: Publish, to channel: AMQPChannel) {
+        write(
+            .basicReturn(
+                replyCode: ReplyCode.noRoute.rawValue, replyText: ReplyCode.noRoute.name, exchange: publish.exchange,
+                routingKey: publish.routingKey), channel: channel.number)
+        let headers = publish.message.headers.encoded.withUnsafeBytes { RecordHeaders.decode($0) } ?? []
+        let properties = headers.first { $0.name.elementsEqual("cola-amqp".utf8) }?.value ?? [0x10, 0, 2]
+        output.writeContent(
+            channel: channel.number, properties: properties, body: publish.message.value ?? [],
+            frameMax: Int(frameMax))
+    }
+
+    // MARK: Messages
+
+    private mutating func deliver(_ delivery: Delivery, to number: ConsumerTag, of id: ChannelID) {
+        let channel: AMQPChannel
+        if let lastChannel, lastChannel.id == id {
+            channel = lastChannel
+        } else if let found = channels[id.number], found.id == id {
+            channel = found
+        } else {
+            return
+        }
+        guard channel.state != .closing, let consumer = channel.consumers[number] else { return }
+        let parts = parts(of: delivery)
+        delivery.data.withUnsafeBytes { data in
+            consumer.tag.withUnsafeBytes { tag in
+                parts.properties.withUnsafeBytes { properties in
+                    output.writeDeliver(
+                        channel: channel.number, consumerTag: tag, deliveryTag: delivery.tag.rawValue,
+                        redelivered: delivery.redelivered != nil, exchange: parts.exchange,
+                        routingKey: parts.routingKey ?? Array(consumer.queue.utf8), properties: properties,
+                        body: UnsafeRawBufferPointer(rebasing: data[delivery.entry.value.range]),
+                        frameMax: Int(frameMax))
+                }
+            }
+        }
+    }
+
+    private func parts(of delivery: Delivery) -> (exchange: [UInt8], routingKey: [UInt8]?, properties: [UInt8]) {
+        var result: ([UInt8], [UInt8]?, [UInt8]) = ([], nil, [0x10, 0, 2])
+        let headers =
+            delivery.data.withUnsafeBytes {
+                RecordHeaders.decode(UnsafeRawBufferPointer(rebasing: $0[delivery.entry.headers.range]))
+            } ?? []
+        for header in headers {
+            switch String(decoding: header.name, as: UTF8.self) {
+            case "cola-amqp": result.2 = Array(header.value ?? [])
+            case "cola-exchange": result.0 = Array(header.value ?? [])
+            case "cola-routing-key": result.1 = Array(header.value ?? [])
+            default: break
+            }
+        }
+        return result
+    }
+
+    private mutating func writeGetOk(
+        _ delivery: Delivery, of queue: String, remaining: Int, _ channel: AMQPChannel
+    ) {
+        let parts = parts(of: delivery)
+        write(
+            .basicGetOk(
+                deliveryTag: delivery.tag.rawValue, redelivered: delivery.redelivered != nil,
+                exchange: String(decoding: parts.exchange, as: UTF8.self),
+                routingKey: parts.routingKey.map { String(decoding: $0, as: UTF8.self) } ?? queue,
+                messageCount: UInt32(clamping: remaining)), channel: channel.number)
+        delivery.data.withUnsafeBytes { data in
+            output.writeContent(
+                channel: channel.number, properties: parts.properties,
+                body: UnsafeRawBufferPointer(rebasing: data[delivery.entry.value.range]), frameMax: Int(frameMax))
+        }
+    }
+
+    private mutating func consumerFailed(_ number: ConsumerTag, _ error: BrokerError, of channel: AMQPChannel) {
+        // Of messages that are damaged the consumer goes on with the others.
+        if case .damaged = error { return }
+        guard let consumer = channel.consumers.removeValue(forKey: number) else { return }
+        let tag = String(decoding: consumer.tag, as: UTF8.self)
+        channel.tags[tag] = nil
+        guard capabilities.knowsConsumerCancel, channel.isReading else { return }
+        write(.basicCancel(consumerTag: tag, noWait: true), channel: channel.number)
+    }
+}
+
+extension RequestID {
+    /// The method of a settlement that failed.
+    fileprivate var settlingMethod: MethodID? {
+        silentKind.map { MethodID(classID: MethodID.basicAck.classID, methodID: UInt16($0)) }
+    }
+}

@@ -1,0 +1,154 @@
+internal import ColaCore
+internal import NIOCore
+
+// `basic.publish`, its content header and its body. Source: AMQP 0-9-1, section 2.3.5.2
+extension AMQPSession {
+    /// The one method that comes a million times a second: it is read in place.
+    mutating func readPublish(_ payload: UnsafeRawBufferPointer, of channel: AMQPChannel) {
+        // Class, method and a reserved number, then two short strings and two bits.
+        let start = 6
+        guard payload.count > start, let end = Self.endOfTarget(payload, from: start), end < payload.count else {
+            return fail(ProtocolError(.syntaxError, "basic.publish ends in the middle of its arguments"))
+        }
+        let raw = payload[start..<end]
+        if raw.count != lastTarget.raw.count || !lastTarget.raw.withUnsafeBytes({ $0.elementsEqual(raw) }) {
+            let keyStart = start + 1 + Int(payload[start])
+            guard let exchange = String(validating: payload[start + 1..<keyStart], as: UTF8.self),
+                let key = String(validating: payload[keyStart + 1..<end], as: UTF8.self)
+            else {
+                return fail(
+                    ProtocolError(.syntaxError, "exchange or routing key is not UTF-8", in: .basicPublish))
+            }
+            lastTarget = PublishTarget(raw: Array(raw), exchange: exchange, routingKey: key)
+        }
+        guard payload[end] & 2 == 0 else {
+            return fail(ProtocolError(.notImplemented, "immediate=true", in: .basicPublish))
+        }
+        channel.content = IncomingContent(target: lastTarget, isMandatory: payload[end] & 1 != 0)
+    }
+
+    /// Behind the two short strings that begin there.
+    private static func endOfTarget(_ payload: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        let keyStart = start + 1 + Int(payload[start])
+        guard keyStart < payload.count else { return nil }
+        return keyStart + 1 + Int(payload[keyStart])
+    }
+
+    mutating func readContentHeader(
+        _ frame: Frame, _ bytes: UnsafeRawBufferPointer, of channel: AMQPChannel, _ burst: [UInt8]
+    ) {
+        guard let content = channel.content, !content.hasHeader else {
+            return fail(
+                ProtocolError(.unexpectedFrame, "a content header on channel \(channel.number) that belongs to nothing")
+            )
+        }
+        let header: ContentHeader
+        do throws(Malformed) {
+            header = try ContentHeader.decode(UnsafeRawBufferPointer(rebasing: bytes[frame.payload]))
+        } catch {
+            return fail(ProtocolError(.syntaxError, error.reason))
+        }
+        guard header.classID == MethodID.basicPublish.classID else {
+            return fail(
+                ProtocolError(
+                    .unexpectedFrame,
+                    "a content header of class \(header.classID), not \(MethodID.basicPublish.classID)"))
+        }
+        guard header.bodySize <= UInt64(configuration.bodyBytesMax) else {
+            channel.content = nil
+            return refuse(
+                ProtocolError(
+                    .preconditionFailed,
+                    "message size \(header.bodySize) is larger than configured max size \(configuration.bodyBytesMax) "
+                        + "(setting body-max)", in: .basicPublish), on: channel)
+        }
+        let start = frame.payload.lowerBound + header.properties.lowerBound
+        channel.content?.properties = burst[start..<frame.payload.upperBound]
+        channel.content?.bodySize = Int(header.bodySize)
+        if header.bodySize == 0 { return finish([], of: channel) }
+        guard bytes.count - frame.payload.upperBound < Int(header.bodySize) + 1 + Frame.overhead else { return }
+        // The rest comes with another burst, and this one must not be kept for so few bytes.
+        channel.content?.properties = Array(burst[start..<frame.payload.upperBound])[...]
+        channel.content?.body.reserveCapacity(min(Int(header.bodySize), Self.reservedBytesMax))
+    }
+
+    /// More than this is made room for when it comes.
+    private static let reservedBytesMax = 1_024 * 1_024
+
+    mutating func readBody(
+        _ frame: Frame, _ bytes: UnsafeRawBufferPointer, of channel: AMQPChannel, _ burst: [UInt8]
+    ) {
+        guard let content = channel.content, content.hasHeader else {
+            return fail(
+                ProtocolError(.unexpectedFrame, "a body on channel \(channel.number) without a content header"))
+        }
+        guard frame.payload.count <= content.missing else {
+            return fail(
+                ProtocolError(
+                    .unexpectedFrame,
+                    "\(frame.payload.count) more bytes of a body of which \(content.missing) are missing"))
+        }
+        if content.body.isEmpty, frame.payload.count == content.bodySize {
+            return finish(burst[frame.payload], of: channel)
+        }
+        append(UnsafeRawBufferPointer(rebasing: bytes[frame.payload]), to: channel)
+        if channel.content?.missing == 0 { finishContent(of: channel) }
+    }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer, to channel: AMQPChannel) {
+        channel.content?.body.append(contentsOf: bytes)
+        bodyBytes += bytes.count
+    }
+
+    /// All of a body that came in several parts is there.
+    mutating func finishContent(of channel: AMQPChannel) {
+        guard let body = channel.content?.body else { return }
+        bodyBytes -= body.count
+        finish(body[...], of: channel)
+    }
+
+    private mutating func finish(_ body: ArraySlice<UInt8>, of channel: AMQPChannel) {
+        guard let content = channel.content, let properties = content.properties else { return }
+        channel.content = nil
+        let publish: Publish
+        do throws(ProtocolError) {
+            publish = try self.publish(body, properties, content, on: channel)
+        } catch {
+            return refuse(error, on: channel)
+        }
+        hasPublished = true
+        if blocked != nil, !knowsBlocked { tellBlocked() }
+        switch channel.mode {
+        case .plain: commands.append(.request(channel.id, .unconfirmed, .publish(publish)))
+        case .confirming:
+            channel.lastPublish += 1
+            commands.append(.request(channel.id, RequestID(channel.lastPublish), .publish(publish)))
+        case .transactional: collect(.publish(publish), bytes: publish.byteCount, on: channel)
+        }
+    }
+
+    /// Puts it to what waits for `tx.commit`.
+    mutating func collect(_ request: Request, bytes: Int, on channel: AMQPChannel) {
+        channel.transactionBytes += bytes + 64
+        guard channel.transactionBytes <= Self.transactionBytesMax else {
+            let limit = Self.transactionBytesMax
+            return refuse(
+                ProtocolError(.preconditionFailed, "a transaction holds at most \(limit) bytes; commit it earlier"),
+                on: channel)
+        }
+        channel.transaction.append((.silent, request))
+    }
+
+    private static let transactionBytesMax = 64 * 1_024 * 1_024
+
+    private func publish(
+        _ body: ArraySlice<UInt8>, _ properties: ArraySlice<UInt8>, _ content: IncomingContent, on channel: AMQPChannel
+    ) throws(ProtocolError) -> Publish {
+        let target = content.target
+        var publish = Publish(
+            exchange: target.exchange, routingKey: target.routingKey, isMandatory: content.isMandatory,
+            message: Message(value: body))
+        publish.message.headers.append(name: "cola-amqp".utf8, value: properties)
+        return publish
+    }
+}

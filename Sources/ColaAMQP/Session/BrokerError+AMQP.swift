@@ -1,0 +1,33 @@
+internal import ColaCore
+
+extension AMQPSession {
+    /// How AMQP says it. What stands before the dash of the text, and the beginning of what comes behind it, is as in
+    /// RabbitMQ, as clients look at it.
+    static func error(_ error: BrokerError, _ method: MethodID, _ host: String) -> ProtocolError {
+        let (code, sentence) = reply(error, method, host)
+        return ProtocolError(code, sentence, in: method)
+    }
+
+    private static func reply(_ error: BrokerError, _ method: MethodID, _ host: String) -> (ReplyCode, String) {
+        switch error {
+        case .notFound(.queue, let name), .notFound(.queueOrTopic, let name), .notFound(.topic, let name):
+            (.notFound, "no queue '\(name)' in vhost '\(host)'")
+        case .notFound(.exchange, let name): (.notFound, "no exchange '\(name)' in vhost '\(host)'")
+        case .notFound, .consumerNotFound: (.notFound, error.description)
+        case .locked(_, let name):
+            (
+                .resourceLocked,
+                "cannot obtain exclusive access to locked queue '\(name)' in vhost '\(host)': it belongs to another "
+                    + "connection, or is not exclusive"
+            )
+        case .inUse where method == .basicConsume: (.accessRefused, "\(error) in vhost '\(host)': in exclusive use")
+        case .unknownDelivery(_, let last): (.preconditionFailed, "unknown delivery tag \(last)")
+        case .reservedName, .permanent: (.accessRefused, error.description)
+        case .consumerInUse: (.notAllowed, error.description)
+        case .storage, .damaged, .backup, .worker: (.internalError, error.description)
+        case .mismatch, .badName, .badArgument, .inUse, .unroutable, .queueFull, .limit, .deleted, .stopped,
+            .offsetOutOfRange, .transactionTooLarge, .overloaded:
+            (.preconditionFailed, error.description)
+        }
+    }
+}

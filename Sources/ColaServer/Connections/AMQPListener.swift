@@ -1,0 +1,28 @@
+internal import ColaAMQP
+internal import ColaCore
+internal import Logging
+internal import NIOCore
+
+/// Begins connections that speak AMQP 0-9-1.
+struct AMQPListener: Sendable {
+    let loop: NIOLoopBound<BrokerLoop>
+    let configuration: AMQPSession.Configuration
+    let connectionsMax: Int
+    let logger: Logger
+
+    var sockets: SocketListener { SocketListener(setting: "amqp", logger: logger, accept: add) }
+
+    private func add(_ channel: any Channel, _ peer: Peer) throws {
+        let loop = loop.value
+        // There is no way to say it before the client has said something: it is closed.
+        guard loop.connectionCount < connectionsMax else { return channel.close(promise: nil) }
+        var session = AMQPSession(
+            channel: loop.takeChannelID(), peer: peer, configuration: configuration, epoch: loop.epoch,
+            now: loop.now)
+        if let reason = loop.blocked { session.handle(.blocked(reason)) }
+        try channel.pipeline.syncOperations.addHandler(
+            ConnectionHandler(id: session.channel, session: session, loop: loop))
+    }
+}
+
+extension AMQPSession: Session {}
