@@ -33,8 +33,12 @@ class Result(NamedTuple):
 
 
 def environment(url: Optional[str], more: Optional[Dict[str, str]] = None) -> Dict[str, str]:
-    """The caller's environment without its `COLA_` settings, but with the broker's URL."""
+    """The caller's environment without its `COLA_` settings, but with the broker's URL.
+
+    A server takes a free port for AMQP: servers run beside one another.
+    """
     variables = {name: value for name, value in os.environ.items() if not name.startswith("COLA_")}
+    variables["COLA_AMQP"] = "127.0.0.1:0"
     if url:
         variables["COLA_URL"] = url
     variables.update(more or {})
