@@ -291,7 +291,8 @@ def properties():
 def messages():
     """A whole basic.deliver: method, header, and the body in frames of at most frame_max bytes."""
     vectors = []
-    for name, size, frame_max in (("no body", 0, 4096), ("one frame", 16, 24), ("two frames", 17, 24), ("many", 160, 9)):
+    cases = (("no body", 0, 4096), ("one frame", 16, 24), ("two frames", 17, 24), ("many", 160, 9))
+    for name, size, frame_max in cases:
         body = bytes(range(size))
         given = {"delivery_mode": 2, "headers": [["n", "V", None]]}
         made = pika.spec.BasicProperties(headers={"n": None}, delivery_mode=2)

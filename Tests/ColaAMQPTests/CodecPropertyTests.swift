@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: Seeds.of(20))
+    @Test(.timeLimit(.minutes(5)), arguments: Seeds.of(10))
     func whatIsWrittenIsReadAsWhatItWas(seed: UInt64) throws {
         var generator = Generator(seed: seed)
         for _ in 0..<100 {
@@ -127,7 +127,7 @@ import Testing
     }
 
     /// Method frames, content and heartbeats in one stream, cut anywhere.
-    @Test(.timeLimit(.minutes(5)), arguments: Seeds.of(20))
+    @Test(.timeLimit(.minutes(5)), arguments: Seeds.of(10))
     func aStreamIsReadAsItWasWrittenWhereverItIsCut(seed: UInt64) throws {
         var generator = Generator(seed: seed)
         var stream = ByteBuffer()
@@ -186,7 +186,7 @@ import Testing
 
     /// Bytes that begin as something and go on as anything; some of them are right, and those are written again as they
     /// were read.
-    @Test(.timeLimit(.minutes(5)), arguments: Seeds.of(20))
+    @Test(.timeLimit(.minutes(5)), arguments: Seeds.of(10))
     func randomBytesAreReadOrRefused(seed: UInt64) throws {
         var generator = Generator(seed: seed)
         for _ in 0..<200 {

@@ -34,6 +34,18 @@ import Testing
         #expect(Array(buffer.readableBytesView) == [8, 0, 0, 0, 0, 0, 0, 0xCE])
     }
 
+    @Test(arguments: [true, false], [true, false])
+    func aConfirmIsTheMethodThatItStandsFor(multiple: Bool, isAck: Bool) {
+        var quick = ByteBuffer()
+        quick.writeConfirm(channel: 258, deliveryTag: .max, multiple: multiple, isAck: isAck)
+        var whole = ByteBuffer()
+        whole.writeMethod(
+            isAck
+                ? .basicAck(deliveryTag: .max, multiple: multiple)
+                : .basicNack(deliveryTag: .max, multiple: multiple, requeue: false), channel: 258)
+        #expect(quick == whole)
+    }
+
     @Test(arguments: [[0, 0, 9, 1], [1, 1, 0, 9]] as [[UInt8]])
     func theVersionsWeSpeakAreKnown(version: [UInt8]) {
         let header = Array("AMQP".utf8) + version

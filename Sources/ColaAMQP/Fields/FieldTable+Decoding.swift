@@ -4,7 +4,7 @@ extension FieldTable {
 
     /// Reads a table as it stands on the wire, with its length before it and nothing behind it.
     ///
-    /// What it makes of `bytes` takes at most 40 times their size in memory. A name that is not UTF-8 is repaired.
+    /// What it makes of `bytes` takes at most 20 times their size in memory. A name that is not UTF-8 is repaired.
     ///
     /// - Throws: ``Malformed``; also if tables and arrays are nested more than ``depthMax`` deep.
     package static func decode(_ bytes: UnsafeRawBufferPointer) throws(Malformed) -> FieldTable {
