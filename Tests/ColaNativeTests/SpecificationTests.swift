@@ -37,8 +37,12 @@ import Testing
         .backup(.notPermitted(path: "", reason: "")), .backup(.noRoom(path: "", reason: "")),
         .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")), .worker(.undefined),
         .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")), .worker(.misconfigured("")),
-        .worker(.notPermitted("")), .stopped(""),
+        .worker(.notPermitted("")), .stopped(""), .inequivalent(different),
+        .heldTooLong(DeliveryTag(1), name: "", milliseconds: 1),
     ]
+
+    private static let different = Inequivalence(
+        .maxLength, of: .queue, named: "", in: "/", received: Arguments(), current: Arguments())
 
     private static func number(_ error: BrokerError) -> Int {
         switch error {
@@ -76,6 +80,8 @@ import Testing
         case .worker(.misconfigured): 31
         case .worker(.notPermitted): 32
         case .stopped: 33
+        case .inequivalent: 34
+        case .heldTooLong: 35
         }
     }
 
@@ -107,7 +113,10 @@ import Testing
         let page = try Page()
         #expect(try page.firstColumn("argument") == Argument.allCases.map(\.rawValue))
         for argument in Argument.allCases {
-            let kinds = [argument.isOfQueues ? "queues" : "", argument.isOfTopics ? "topics" : ""]
+            let kinds = [
+                argument.isOfQueues ? "queues" : "", argument.isOfTopics ? "topics" : "",
+                argument.isOfExchanges ? "policies for exchanges" : "",
+            ]
             let of = kinds.filter { !$0.isEmpty }.joined(separator: ", ")
             let limited = argument.isOfPolicies ? of : "\(of), no policies"
             #expect(page.text.contains("\n| `\(argument.rawValue)` | \(limited) |"), "\(argument.rawValue)")

@@ -73,6 +73,24 @@ struct StoreDefinitionTests {
     }
 
     @Test(arguments: StoreKind.allCases)
+    func aPolicyIsForEachKindOfThing(_ kind: StoreKind) throws {
+        let bench = try StoreBench(kind)
+        var arguments = Arguments()
+        arguments.alternateExchange = "x"
+        let policies = PolicyDefinition.AppliesTo.allCases.map {
+            PolicyDefinition(name: $0.rawValue, pattern: "", appliesTo: $0, arguments: arguments)
+        }.sorted { $0.name < $1.name }
+        var open = try bench.open()
+        var batch = Batch(number: BatchNumber(1))
+        batch.definitions = policies.map { .put(.policy($0)) }
+        try open.commit(batch)
+        open.kill()
+        open = try bench.open()
+        #expect(open.recovery.policies.sorted { $0.name < $1.name } == policies)
+        try open.store.close()
+    }
+
+    @Test(arguments: StoreKind.allCases)
     func aDefinitionIsReplacedAndKeepsItsLogs(kind: StoreKind) throws {
         let bench = try StoreBench(kind)
         var open = try bench.open()

@@ -14,11 +14,13 @@ extension Broker {
         case .queue(let queue):
             if let error = lockError(queue, channel) { return refuse(channel, id, error) }
             if let difference = queue.difference(from: declaration) {
-                return refuse(
-                    channel, id,
-                    .mismatch(
-                        "queue '\(name)' is there with \(difference); change it with `cola set queue \(name)`, or "
-                            + "choose another name"))
+                let error = BrokerError.inequivalent(difference)
+                guard limits.adoptsArguments, difference.argument != nil else { return refuse(channel, id, error) }
+            }
+            if limits.adoptsArguments {
+                if let error = adopt(declaration.arguments, for: .queue(queue), by: channel, at: now) {
+                    return refuse(channel, id, error)
+                }
             }
             used(queue, at: now)
             relyOnDefinitions(channel)
@@ -166,12 +168,17 @@ extension Broker {
                     channel, id,
                     .mismatch("topic '\(name)' has \(topic.partitions.count) partitions, not \(partitions)"))
             }
-            if let difference = topic.definition.arguments.difference(from: arguments) {
+            if limits.adoptsArguments {
+                if let error = adopt(arguments, for: .topic(topic), by: channel, at: now) {
+                    return refuse(channel, id, error)
+                }
+            } else if let argument = topic.definition.arguments.difference(from: arguments) {
                 return refuse(
                     channel, id,
-                    .mismatch(
-                        "topic '\(name)' is there with \(difference); change it with `cola set topic \(name)`, or "
-                            + "choose another name"))
+                    .inequivalent(
+                        Inequivalence(
+                            argument, of: .topic, named: name, in: host.name, received: arguments,
+                            current: topic.definition.arguments)))
             }
             relyOnDefinitions(channel)
             respond(channel, id, .declared(messages: topic.messages, consumers: topic.readers.count))
@@ -305,26 +312,34 @@ extension Broker {
 }
 
 extension Queue {
-    /// In which way it differs from what a client declares, as part of a sentence; nil if it does not.
-    func difference(from declaration: QueueDeclaration) -> String? {
+    /// In which way it differs from what a client declares; nil if it does not.
+    func difference(from declaration: QueueDeclaration) -> Inequivalence? {
         let declaresDurable = declaration.isDurable && !declaration.isExclusive
-        if isDurable != declaresDurable { return "durable=\(isDurable ? "yes" : "no")" }
-        if (owner != nil) != declaration.isExclusive { return "exclusive=\(owner != nil ? "yes" : "no")" }
-        if definition.isAutoDelete != declaration.isAutoDelete {
-            return "auto-delete=\(definition.isAutoDelete ? "yes" : "no")"
+        let properties = [
+            ("durable", declaresDurable, isDurable), ("exclusive", declaration.isExclusive, owner != nil),
+            ("auto-delete", declaration.isAutoDelete, definition.isAutoDelete),
+        ]
+        for (property, received, current) in properties where received != current {
+            return Inequivalence(property, ofQueue: name, in: host.name, received: received, current: current)
         }
-        return definition.arguments.difference(from: declaration.arguments)
+        guard let argument = definition.arguments.difference(from: declaration.arguments) else { return nil }
+        return Inequivalence(
+            argument, of: .queue, named: name, in: host.name, received: declaration.arguments,
+            current: definition.arguments)
     }
 }
 
 extension Arguments {
-    /// The first argument in which these differ from `others`, with its value here; nil if there is none.
-    func difference(from others: Arguments) -> String? {
+    /// The first argument of those that count in which these differ from `others`; nil if there is none.
+    func difference(from others: Arguments) -> Argument? {
         guard self != others else { return nil }
-        for argument in Argument.allCases where argument.text(in: self) != argument.text(in: others) {
-            guard let text = argument.text(in: self) else { return "no \(argument.rawValue)" }
-            return "\(argument.rawValue)=\(text)"
-        }
-        return nil
+        return Argument.allCases.first { $0.isCompared && $0.declared(in: self) != $0.declared(in: others) }
+    }
+}
+
+extension Argument {
+    /// Its text; of a queue that says nothing of its type, that of the type that it has then.
+    fileprivate func declared(in arguments: Arguments) -> String? {
+        self == .queueType ? (arguments.queueType ?? .classic).rawValue : text(in: arguments)
     }
 }

@@ -21,6 +21,8 @@ extension Broker {
                 return .failure(.notFound(.exchange, name: name))
             }
             var row = row(exchange.definition)
+            row.add("policy", exchange.policy)
+            row.add("effective-alternate", exchange.alternate)
             row.add("bindings", .list(sorted(host.router.bindings(from: name)).map { .fields(self.row($0)) }))
             return .success(row)
         case .group(let topicName, let name):
@@ -35,6 +37,8 @@ extension Broker {
             let queues = queues(of: host).filter { $0.policy == name }.map { Description.Value.text($0.name) }
             row.add("queues", .list(queues))
             row.add("topics", .list(topics(of: host).filter { $0.policy == name }.map { .text($0.name) }))
+            let exchanges = host.router.exchanges.values.filter { $0.policy == name }.map(\.definition.name).sorted()
+            row.add("exchanges", .list(exchanges.map { .text($0) }))
             return .success(row)
         case .virtualHost(let name):
             guard let found = hosts[name] else { return .failure(.notFound(.virtualHost, name: name)) }

@@ -198,6 +198,7 @@ extension Broker {
                 Channel.Lease(
                     consumer: consumer, offset: entry.offset, bytes: bytes, priority: lane.priority,
                     began: now.wall, isAlone: found.origin == .suspect))
+            if let timeout = consumer.timeout(of: queue) { watch(channel, forMilliseconds: timeout, at: now) }
         }
         queue.counts.delivered += 1
         if redelivered != nil {
@@ -311,6 +312,7 @@ extension Broker {
                 Channel.Lease(
                     consumer: getter, offset: entry.offset, bytes: entry.byteCount, priority: lane.priority,
                     began: now.wall))
+            if let timeout = getter.timeout(of: queue) { watch(channel, forMilliseconds: timeout, at: now) }
         }
         queue.counts.delivered += 1
         if redelivered != nil {

@@ -24,6 +24,7 @@ extension Broker {
                 return refuse(channel, id, .limit(what: "exchanges", limit: limits.exchangesMax, setting: ""))
             }
             host.router.add(definition)
+            if let exchange = host.router.exchanges[definition.name] { refreshArguments(of: exchange, in: host) }
             change(.put(.exchange(definition)))
             didChange(channel)
         }

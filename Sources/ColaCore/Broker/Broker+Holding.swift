@@ -20,6 +20,7 @@ extension Broker {
         stalled.removeAll { $0 === channel }
         redrives.removeAll { $0.channel === channel }
         timers.cancel(.redrive(id))
+        timers.cancel(.leases(id))
         abandonBackup(of: channel)
     }
 

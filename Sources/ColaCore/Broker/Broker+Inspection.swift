@@ -66,6 +66,7 @@ extension Broker {
         row.add("consumers", queue.consumers.count)
         row.add("durable", queue.isDurable)
         row.add("policy", queue.policy)
+        row.add("type", (queue.definition.arguments.queueType ?? .classic).rawValue)
         return row
     }
 

@@ -9,13 +9,10 @@ extension Broker {
         guard let destination = host.router.destinations[name] else {
             return refuse(channel, id, .notFound(.queueOrTopic, name: name))
         }
-        let before: Arguments
-        switch destination {
-        case .queue(let queue):
-            if let error = lockError(queue, channel) { return refuse(channel, id, error) }
-            before = queue.definition.arguments
-        case .topic(let topic): before = topic.definition.arguments
+        if case .queue(let queue) = destination, let error = lockError(queue, channel) {
+            return refuse(channel, id, error)
         }
+        let before = destination.ownArguments
         var after = set.filled(from: before)
         for argument in clear { argument.clear(in: &after) }
         if after.maxPriority ?? 0 < before.maxPriority ?? 0 {
@@ -24,17 +21,38 @@ extension Broker {
                 .mismatch("max-priority of '\(name)' is \(before.maxPriority ?? 0) and can be raised, not lowered"))
         }
         if let error = checkArguments(after, isQueue: destination.isQueue) { return refuse(channel, id, error) }
+        put(after, of: destination, at: now)
+        didChange(channel)
+        respond(channel, id, .done)
+    }
+
+    /// What is there is declared again, and takes what it is declared with; what is not said stays.
+    ///
+    /// - Returns: why it cannot; nothing has changed then.
+    func adopt(
+        _ declared: Arguments, for destination: Router.Destination, by channel: Channel, at now: Now
+    ) -> BrokerError? {
+        let before = destination.ownArguments
+        var after = declared.filled(from: before)
+        // It can be raised, not lowered.
+        after.maxPriority = [before.maxPriority, after.maxPriority].compactMap { $0 }.max()
+        guard after != before else { return nil }
+        if let error = checkArguments(after, isQueue: destination.isQueue) { return error }
+        put(after, of: destination, at: now)
+        didChange(channel)
+        return nil
+    }
+
+    private func put(_ arguments: Arguments, of destination: Router.Destination, at now: Now) {
         switch destination {
         case .queue(let queue):
-            queue.definition.arguments = after
+            queue.definition.arguments = arguments
             if queue.isDurable { change(.put(.queue(queue.definition))) }
         case .topic(let topic):
-            topic.definition.arguments = after
+            topic.definition.arguments = arguments
             change(.put(.topic(topic.definition)))
         }
         refresh(destination, at: now)
-        didChange(channel)
-        respond(channel, id, .done)
     }
 
     func setPolicy(
@@ -42,9 +60,7 @@ extension Broker {
     ) {
         if let error = nameError(policy.name) { return refuse(channel, id, error) }
         for argument in Argument.allCases where argument.text(in: policy.arguments) != nil {
-            guard argument.isOfPolicies, policy.appliesTo != .topics || argument.isOfTopics,
-                policy.appliesTo != .queues || argument.isOfQueues
-            else {
+            guard policy.appliesTo.takes(argument) else {
                 return refuse(
                     channel, id,
                     .badArgument("\(argument.rawValue) cannot be set by a policy for \(policy.appliesTo.rawValue)"))
@@ -72,10 +88,12 @@ extension Broker {
         respond(channel, id, .done)
     }
 
-    /// Looks at every queue and topic again, as many as a turn allows and the rest in those that follow. The policy is
-    /// answered for when it is stored; where there are more than that, it reaches the last of them a few turns later.
+    /// Looks at every queue, topic and exchange again, as many as a turn allows and the rest in those that follow. The
+    /// policy is answered for when it is stored; where there are more than that, it reaches the last of them a few
+    /// turns later.
     private func refreshAll(in host: VirtualHost, at now: Now) {
         host.unrefreshed = host.router.destinations.count
+        host.unrefreshedExchanges = host.router.exchanges.count
         if !refreshing.contains(where: { $0 === host }) { refreshing.append(host) }
         goOnRefreshing(at: now)
     }
@@ -86,14 +104,25 @@ extension Broker {
         while let host = refreshing.first {
             host.unrefreshed = min(host.unrefreshed, host.router.destinations.count)
             while host.unrefreshed > 0 {
-                guard sweepBudget > 0 else { return }
-                // To match many patterns is as much work as to move a message.
-                sweepBudget -= 1 + host.policies.count / 16
+                guard spendOnPolicies(of: host) else { return }
                 host.unrefreshed -= 1
                 refresh(host.router.destinations.values[host.unrefreshed], at: now)
             }
+            host.unrefreshedExchanges = min(host.unrefreshedExchanges, host.router.exchanges.count)
+            while host.unrefreshedExchanges > 0 {
+                guard spendOnPolicies(of: host) else { return }
+                host.unrefreshedExchanges -= 1
+                refreshArguments(of: host.router.exchanges.values[host.unrefreshedExchanges], in: host)
+            }
             refreshing.removeFirst()
         }
+    }
+
+    /// To match many patterns is as much work as to move a message.
+    private func spendOnPolicies(of host: VirtualHost) -> Bool {
+        guard sweepBudget > 0 else { return false }
+        sweepBudget -= 1 + host.policies.count / 16
+        return true
     }
 
     /// The arguments may have changed: what they ask for is done from now on.
@@ -105,6 +134,7 @@ extension Broker {
             guard queue.arguments != before else { return }
             for consumer in queue.consumers { queue.enqueue(consumer) }
             if queue.arguments.expires != before.expires { used(queue, at: now) }
+            if queue.arguments.consumerTimeout != before.consumerTimeout { watchHolders(of: queue, at: now) }
             dispatchLater(queue)
         case .topic(let topic):
             let before = topic.arguments
@@ -122,12 +152,15 @@ extension Broker {
     func checkArguments(_ arguments: Arguments, isQueue: Bool) -> BrokerError? {
         for argument in Argument.allCases where argument.text(in: arguments) != nil {
             guard isQueue ? argument.isOfQueues : argument.isOfTopics else {
-                let others = isQueue ? "topics" : "queues"
+                let others = argument.isOfExchanges ? "policies for exchanges" : isQueue ? "topics" : "queues"
                 return .badArgument("\(argument.rawValue) is an argument of \(others)")
             }
         }
         if arguments.deadLetterRoutingKey != nil, arguments.deadLetterExchange == nil {
             return .badArgument("dead-letter-routing-key needs a dead-letter-exchange (empty: the default exchange)")
+        }
+        if let first = arguments.delayedRetryMin, let most = arguments.delayedRetryMax, first > most {
+            return .badArgument("delayed-retry-min is \(first), which is more than delayed-retry-max, \(most)")
         }
         return nil
     }
@@ -135,4 +168,12 @@ extension Broker {
 
 extension Router.Destination {
     var isQueue: Bool { if case .queue = self { true } else { false } }
+
+    /// What it was declared with.
+    fileprivate var ownArguments: Arguments {
+        switch self {
+        case .queue(let queue): queue.definition.arguments
+        case .topic(let topic): topic.definition.arguments
+        }
+    }
 }

@@ -26,6 +26,9 @@ extension Broker {
             add(Topic(definition: definition, host: recoveredHost(definition.host), logs: logs))
         }
         for definition in recovery.exchanges { recoveredHost(definition.host).router.add(definition) }
+        for host in hosts.values where !host.policies.isEmpty {
+            for exchange in host.router.exchanges.values { refreshArguments(of: exchange, in: host) }
+        }
         for binding in recovery.bindings { _ = recoveredHost(binding.host).router.add(binding) }
         for offset in recovery.groupOffsets {
             guard case .partition(let partition) = owners[offset.log] else { continue }
@@ -92,18 +95,27 @@ extension Broker {
 
     /// Its own arguments, and what the policy that counts for it adds.
     func refreshArguments(of queue: Queue) {
-        let policy = queue.host.policy(for: queue.name, isQueue: true)
-        queue.arguments = queue.definition.arguments.filled(
-            from: policy?.arguments.filter(\.isOfQueues) ?? Arguments())
+        let own = queue.definition.arguments
+        let policy = queue.host.policy(for: queue.name, .queue(own.queueType ?? .classic))
+        queue.arguments = own.merged(with: policy?.arguments.filter(\.isOfQueues) ?? Arguments()).completed()
         queue.policy = policy?.name
         queue.consumersChanged()
         if queue.arguments.deduplicationWindow == nil, let seen = queue.seen, seen.window.isEmpty { queue.seen = nil }
     }
 
     func refreshArguments(of topic: Topic) {
-        let policy = topic.host.policy(for: topic.name, isQueue: false)
-        topic.arguments = topic.definition.arguments.filled(
-            from: policy?.arguments.filter(\.isOfTopics) ?? Arguments())
+        let policy = topic.host.policy(for: topic.name, .topic)
+        var arguments = policy?.arguments ?? Arguments()
+        if arguments.retentionBytes == nil, let most = arguments.maxLengthBytes {
+            arguments.retentionBytes = max(1, most)
+        }
+        topic.arguments = topic.definition.arguments.merged(with: arguments.filter(\.isOfTopics))
         topic.policy = policy?.name
+    }
+
+    func refreshArguments(of exchange: Exchange, in host: VirtualHost) {
+        let policy = host.policy(for: exchange.definition.name, .exchange)
+        exchange.policy = policy?.name
+        host.router.setAlternate(policy?.arguments.alternateExchange, byPolicyOf: exchange)
     }
 }

@@ -62,5 +62,8 @@ extension Broker {
 
 extension Queue {
     /// Whether a message of which so many deliveries have failed is to be handed out no more.
-    func isOverDeliveryLimit(_ failures: Int) -> Bool { arguments.deliveryLimit.map { failures > $0 } ?? false }
+    func isOverDeliveryLimit(_ failures: Int) -> Bool {
+        guard let limit = arguments.deliveryLimit, limit >= 0 else { return false }
+        return failures > limit
+    }
 }

@@ -16,6 +16,7 @@ extension Broker {
             switch key {
             case .expiry(let log): if case .lane(let lane) = owners[log] { dispatchLater(lane.queue) }
             case .unused(let log): if case .lane(let lane) = owners[log] { deleteIfUnused(lane.queue, at: now) }
+            case .leases(let id): lookThrough(id, at: now)
             case .schedule:
                 releaseDue(at: now)
                 // The rest is due again at once, which is for the next turn.

@@ -5,6 +5,8 @@
 package enum BrokerError: Error, Equatable, Sendable {
     case notFound(Kind, name: String)
     case mismatch(String)
+    /// What is declared is there, and is not the same.
+    case inequivalent(Inequivalence)
     case reservedName(String)
     /// It is always there.
     case permanent(String)
@@ -21,6 +23,8 @@ package enum BrokerError: Error, Equatable, Sendable {
     case badArgument(String)
     case limit(what: String, limit: Int, setting: String)
     case deleted(Kind, name: String)
+    /// A delivery was held for longer than its queue or its consumer allows. Milliseconds.
+    case heldTooLong(DeliveryTag, name: String, milliseconds: Int64)
     /// A consumer gets nothing any more; the sentence says why.
     case stopped(String)
     case offsetOutOfRange(topic: String, offset: Offset, next: Offset)
@@ -47,7 +51,7 @@ extension BrokerError {
     package var code: String {
         switch self {
         case .notFound, .consumerNotFound: "not_found"
-        case .mismatch, .offsetOutOfRange: "mismatch"
+        case .mismatch, .inequivalent, .offsetOutOfRange: "mismatch"
         case .reservedName, .permanent: "access_refused"
         case .badName, .badArgument: "syntax"
         case .unroutable: "unroutable"
@@ -57,7 +61,7 @@ extension BrokerError {
         case .unknownDelivery: "unknown_delivery"
         case .limit, .transactionTooLarge: "limit"
         case .overloaded: "overloaded"
-        case .deleted, .stopped: "cancelled"
+        case .deleted, .stopped, .heldTooLong: "cancelled"
         case .storage: "storage"
         case .damaged: "damaged"
         case .backup(let failure): failure.code
@@ -69,9 +73,10 @@ extension BrokerError {
     package var isRetryable: Bool {
         switch self {
         case .storage, .overloaded, .queueFull: true
-        case .notFound, .consumerNotFound, .mismatch, .offsetOutOfRange, .reservedName, .badName, .unroutable,
-            .consumerInUse, .inUse, .locked, .badArgument, .permanent, .unknownDelivery, .limit, .transactionTooLarge,
-            .deleted, .stopped, .damaged:
+        case .notFound, .consumerNotFound, .mismatch, .inequivalent, .offsetOutOfRange, .reservedName, .badName,
+            .unroutable, .consumerInUse, .inUse, .locked, .badArgument, .permanent, .unknownDelivery, .limit,
+            .transactionTooLarge,
+            .deleted, .stopped, .heldTooLong, .damaged:
             false
         case .backup(let failure): failure.isRetryable
         case .worker(let failure): failure.isRetryable
@@ -104,6 +109,7 @@ extension BrokerError: CustomStringConvertible {
             "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
                 + "`cola declare \(kind.rawValue) \(name)`"
         case .mismatch(let sentence), .stopped(let sentence): sentence
+        case .inequivalent(let inequivalence): inequivalence.sentence()
         case .reservedName(let name):
             "'\(name)' begins with 'amq.' or 'cola.', which are kept for the broker's own; choose another name"
         case .badName(let name, let reason): "'\(name)' cannot be a name: \(reason)"
@@ -131,6 +137,10 @@ extension BrokerError: CustomStringConvertible {
                 + "\(limit); send it in parts, or to fewer queues"
         case .overloaded(let waiting):
             "\(waiting) bytes wait for the disk; publish again when answers come in"
+        case .heldTooLong(let tag, let name, let milliseconds):
+            "delivery \(tag) of '\(name)' was not settled within its consumer-timeout of \(milliseconds) ms, so the "
+                + "consumer has ended and what it held is back; acknowledge sooner, or raise the timeout with "
+                + "`cola set queue \(name) --consumer-timeout`"
         case .deleted(let kind, let name): "the \(kind.rawValue) '\(name)' was deleted"
         case .offsetOutOfRange(let topic, let offset, let next):
             "offset \(offset) is beyond the end of topic '\(topic)', whose next offset is \(next)"

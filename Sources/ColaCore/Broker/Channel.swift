@@ -48,6 +48,8 @@ final class Channel {
     var prefetch: Int?
     /// Of a strict channel: whether it was refused something, after which nothing more is done for it.
     var hasFailed = false
+    /// When it is looked at whether it holds something for too long; nil: it may hold all that it has for ever.
+    var leaseWatch: Instant?
     /// Whether it is handed nothing for the time being.
     var isSuspended = false
 
@@ -152,12 +154,20 @@ final class Channel {
 
     /// What of the queue was handed out to it and is not settled. Walks all that it holds.
     func leases(of queue: Queue) -> [(tag: DeliveryTag, lease: Lease)] {
+        leases { lease in
+            if case .queue(let found) = lease.consumer.source { found === queue } else { false }
+        }
+    }
+
+    func leases(where isMeant: (Lease) -> Bool) -> [(tag: DeliveryTag, lease: Lease)] {
         leases.compactMap { element in
-            guard let lease = element.lease, case .queue(let found) = lease.consumer.source, found === queue else {
-                return nil
-            }
+            guard let lease = element.lease, isMeant(lease) else { return nil }
             return (element.tag, lease)
         }
+    }
+
+    func eachLease(_ body: (DeliveryTag, Lease) -> Void) {
+        for element in leases { if let lease = element.lease { body(element.tag, lease) } }
     }
 
     /// Ends the leases from `first` to `last` and hands each to `body`.

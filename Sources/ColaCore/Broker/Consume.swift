@@ -34,6 +34,9 @@ package struct Consume: Equatable, Sendable {
     package var priority = 0
     /// For queues only: nobody else may consume.
     package var isExclusive = false
+    /// For queues only: how long it may hold a message, whatever the queue says. Milliseconds; 0: for any time; nil: as
+    /// the queue says.
+    package var timeout: Int64?
 
     package init(
         name: String, consumer: ConsumerTag, flow: Flow, isAutoAck: Bool = false, position: Position? = nil,

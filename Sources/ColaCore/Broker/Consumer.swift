@@ -31,6 +31,8 @@ final class Consumer {
     let isAutoAck: Bool
     let priority: Int
     let isExclusive: Bool
+    /// How long it may hold a message, whatever its queue says. Milliseconds; 0: for any time.
+    let timeout: Int64?
     /// How many more messages it takes now.
     var credit: Int
     /// Handed out to it and not settled.
@@ -63,6 +65,7 @@ final class Consumer {
         isAutoAck = consume.isAutoAck
         priority = consume.priority
         isExclusive = consume.isExclusive
+        timeout = consume.timeout
         group = consume.group
         isMember = consume.strategy != nil
         member = "\(channel.id)-\(consume.consumer)"

@@ -53,6 +53,8 @@ package struct Limits: Equatable, Sendable {
     package var compactionBytesMax = 8 * 1024 * 1024
     /// Below so many new bytes a partition is not compacted: a pass reads all of it.
     package var compactionBytesMin = 4 * 1024
+    /// Whether a queue or topic that is declared again with other arguments takes them; otherwise that is refused.
+    package var adoptsArguments = false
 
     package init() {}
 }

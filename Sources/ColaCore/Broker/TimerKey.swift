@@ -4,6 +4,8 @@ enum TimerKey: Hashable, Sendable {
     case expiry(LogID)
     /// A queue has not been used for as long as it may be, by its log of priority 0.
     case unused(LogID)
+    /// A channel may have held something for too long.
+    case leases(ChannelID)
     /// The first message of the schedule is due.
     case schedule
     /// The oldest records of a partition are old enough to go.

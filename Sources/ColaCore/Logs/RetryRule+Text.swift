@@ -1,7 +1,8 @@
 // A rule as one word: how a queue is declared with it, and how it is stored.
 //
 // Shape:  parts with commas between them, each `NAME=NUMBER`: `delay`, or `delays` with numbers after its first one, or
-//         some of `first`, `most`, `factor` and `jitter`; and `attempts`. Durations in milliseconds.
+//         some of `first`, `most`, `factor` and `jitter`, or `step` and `most`; and `attempts`. Durations in
+//         milliseconds.
 extension RetryRule {
     /// What ``init(_:)`` reads, with all that holds where nothing is said.
     package var text: String {
@@ -10,6 +11,7 @@ extension RetryRule {
         case .fixed(let delay): return "delay=\(delay),\(attempts)"
         case .list(let delays):
             return "delays=" + delays.map { "\($0)" }.joined(separator: ",") + ",\(attempts)"
+        case .linear(let step, let most): return "step=\(step),most=\(most),\(attempts)"
         case .exponential(let delay):
             let (factor, jitter) = (Self.text(delay.factor), Self.text(delay.jitter))
             return "first=\(delay.first),most=\(delay.most),factor=\(factor),jitter=\(jitter),\(attempts)"
@@ -21,18 +23,22 @@ extension RetryRule {
         var parts = try Parts(text)
         let delay = try parts.milliseconds("delay")
         let delays = try parts.list("delays")
+        let linear = try parts.linear()
         let growing = try parts.growing()
         let attempts = try parts.take("attempts").map { text throws(Argument.Refusal) in
-            try Parts.number(text, "attempts", in: 1...1_000_000)
+            try Parts.number(text, "attempts", in: 1...Int64(Self.attemptsMax))
         }
         if let unknown = parts.rest {
             throw Argument.Refusal(sentence: "says '\(unknown)'; it has: \(Parts.names.joined(separator: ", "))")
         }
-        switch (delay, delays, growing) {
-        case (let delay?, nil, nil): self.init(pace: .fixed(delay))
-        case (nil, let delays?, nil): self.init(pace: .list(delays), attempts: delays.count + 1)
-        case (nil, nil, let growing): self.init(pace: .exponential(growing ?? Self.growing))
-        default: throw Argument.Refusal(sentence: "says one of delay, delays, or first and most, not several")
+        switch (delay, delays, linear, growing) {
+        case (let delay?, nil, nil, nil): self.init(pace: .fixed(delay))
+        case (nil, let delays?, nil, nil): self.init(pace: .list(delays), attempts: delays.count + 1)
+        case (nil, nil, let linear?, nil): self.init(pace: linear)
+        case (nil, nil, nil, let growing): self.init(pace: .exponential(growing ?? Self.growing))
+        default:
+            let sentence = "says one of delay, delays, step and most, or first and most, not several"
+            throw Argument.Refusal(sentence: sentence)
         }
         self.attempts = attempts.map { Int($0) } ?? self.attempts
     }
@@ -44,7 +50,7 @@ extension RetryRule {
 
 /// What a rule says, by name.
 private struct Parts {
-    static let names = ["delay", "delays", "first", "most", "factor", "jitter", "attempts"]
+    static let names = ["delay", "delays", "step", "first", "most", "factor", "jitter", "attempts"]
     static let delaysMax = 100
 
     private var all: [(name: String, value: String)] = []
@@ -88,6 +94,16 @@ private struct Parts {
             throw Argument.Refusal(sentence: "has \(numbers.count) delays; it has at most \(Self.delaysMax)")
         }
         return numbers
+    }
+
+    /// - Returns: nil if nothing is said of it; without `step`, `most` is of a delay that grows by a factor.
+    mutating func linear() throws(Argument.Refusal) -> RetryRule.Pace? {
+        guard let step = try milliseconds("step") else { return nil }
+        let most = try milliseconds("most") ?? max(RetryRule.growing.most, step)
+        guard step <= most else {
+            throw Argument.Refusal(sentence: "says step=\(step), which is more than most=\(most)")
+        }
+        return .linear(step: step, most: most)
     }
 
     /// - Returns: nil if nothing is said of it.

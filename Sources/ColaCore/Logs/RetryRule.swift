@@ -6,6 +6,8 @@ package struct RetryRule: Hashable, Sendable {
         /// Milliseconds.
         case fixed(Int64)
         case exponential(ExponentialDelay)
+        /// As many times `step` as it has failed, and never more than `most`. Milliseconds.
+        case linear(step: Int64, most: Int64)
         /// Milliseconds, one for each failure; the last holds for those beyond.
         case list([Int64])
     }
@@ -19,6 +21,8 @@ package struct RetryRule: Hashable, Sendable {
         self.attempts = attempts
     }
 
+    package static let attemptsMax = 1_000_000
+
     /// What holds where a rule grows and says nothing else.
     package static let growing = ExponentialDelay(first: 1_000, most: 3_600_000)
 
@@ -31,6 +35,9 @@ package struct RetryRule: Hashable, Sendable {
         switch pace {
         case .fixed(let delay): return delay
         case .exponential(let delay): return delay.milliseconds(after: failures, random: random)
+        case .linear(let step, let most):
+            let (delay, overflow) = step.multipliedReportingOverflow(by: Int64(max(failures, 1)))
+            return overflow ? most : min(delay, most)
         case .list(let delays): return delays.isEmpty ? 0 : delays[min(max(failures, 1), delays.count) - 1]
         }
     }

@@ -11,6 +11,12 @@ package enum Argument: String, CaseIterable, Sendable {
     case retry = "retry"
     case deadLetterExchange = "dead-letter-exchange"
     case deadLetterRoutingKey = "dead-letter-routing-key"
+    case deadLetterStrategy = "dead-letter-strategy"
+    case consumerTimeout = "consumer-timeout"
+    case delayedRetryType = "delayed-retry-type"
+    case delayedRetryMin = "delayed-retry-min"
+    case delayedRetryMax = "delayed-retry-max"
+    case queueType = "queue-type"
     case isSingleActiveConsumer = "single-active-consumer"
     case maxPriority = "max-priority"
     case deduplicationWindow = "deduplication-window"
@@ -18,6 +24,12 @@ package enum Argument: String, CaseIterable, Sendable {
     case retentionBytes = "retention-bytes"
     case cleanup = "cleanup-policy"
     case deleteRetention = "delete-retention-ms"
+    case alternateExchange = "alternate-exchange"
+
+    /// The argument of that name, or of RabbitMQ's name for the same.
+    package static func named(_ name: String) -> Argument? {
+        name == "max-age" ? .retentionMilliseconds : Argument(rawValue: name)
+    }
 
     /// A hundred years: more is meant as forever, and would not add up. Milliseconds.
     package static let millisecondsMax: Int64 = 3_155_760_000_000
@@ -29,7 +41,7 @@ package enum Argument: String, CaseIterable, Sendable {
 
     package var isOfQueues: Bool {
         switch self {
-        case .retentionMilliseconds, .retentionBytes, .cleanup, .deleteRetention: false
+        case .retentionMilliseconds, .retentionBytes, .cleanup, .deleteRetention, .alternateExchange: false
         default: true
         }
     }
@@ -41,18 +53,39 @@ package enum Argument: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether a policy may set it: what decides how messages are laid out on the disk is the queue's own.
-    package var isOfPolicies: Bool { self != .maxPriority }
+    /// Whether a policy may set it for exchanges; an exchange itself is declared with other words.
+    package var isOfExchanges: Bool { self == .alternateExchange }
+
+    /// Whether a policy may set it: what a queue is, and how its messages are laid out on the disk, is its own.
+    package var isOfPolicies: Bool { self != .maxPriority && self != .queueType }
+
+    /// Whether it says how much there may be at most, or for how long: where a queue and its policy both do, the lower
+    /// one holds. Source: RabbitMQ, `rabbit_queue_type_util:args_policy_lookup`, as its queues use it
+    package var isLimit: Bool {
+        switch self {
+        case .messageTimeToLive, .expires, .maxLength, .maxLengthBytes, .deliveryLimit, .consumerTimeout,
+            .retentionMilliseconds, .retentionBytes:
+            true
+        case .overflow, .retry, .deadLetterExchange, .deadLetterRoutingKey, .deadLetterStrategy, .delayedRetryType,
+            .delayedRetryMin, .delayedRetryMax, .queueType, .isSingleActiveConsumer, .maxPriority,
+            .deduplicationWindow, .cleanup, .deleteRetention, .alternateExchange:
+            false
+        }
+    }
+
+    /// Whether a queue that is declared again must be declared with the same. Source: RabbitMQ, which leaves out what
+    /// changes nothing about the queue itself
+    package var isCompared: Bool { self != .consumerTimeout && self != .deadLetterStrategy }
 
     /// Reads `text`, the form that ``text(in:)`` writes.
     package func set(_ text: String, in arguments: inout Arguments) throws(Refusal) {
         switch self {
         case .messageTimeToLive: arguments.messageTimeToLive = Int64(try number(text, 0...Int(Self.millisecondsMax)))
-        case .expires: arguments.expires = Int64(try number(text, 1...Int(Self.millisecondsMax)))
+        case .expires: arguments.expires = try milliseconds(text)
         case .maxLength: arguments.maxLength = try number(text, 0...Int.max)
         case .maxLengthBytes: arguments.maxLengthBytes = try number(text, 0...Int.max)
         case .overflow: arguments.overflow = try choice(text)
-        case .deliveryLimit: arguments.deliveryLimit = try number(text, 0...1_000_000)
+        case .deliveryLimit: arguments.deliveryLimit = text == "-1" ? -1 : try number(text, -1...1_000_000)
         case .retry:
             do throws(Refusal) {
                 arguments.retry = try RetryRule(text)
@@ -61,15 +94,24 @@ package enum Argument: String, CaseIterable, Sendable {
             }
         case .deadLetterExchange: arguments.deadLetterExchange = try name(text)
         case .deadLetterRoutingKey: arguments.deadLetterRoutingKey = try name(text)
+        case .deadLetterStrategy: arguments.deadLetterStrategy = try choice(text)
+        case .consumerTimeout: arguments.consumerTimeout = try milliseconds(text)
+        case .delayedRetryType: arguments.delayedRetryType = try choice(text)
+        case .delayedRetryMin: arguments.delayedRetryMin = try milliseconds(text)
+        case .delayedRetryMax: arguments.delayedRetryMax = try milliseconds(text)
+        case .queueType:
+            guard text != "stream" else {
+                throw Refusal(sentence: "queue-type=stream is a topic; declare it with `cola declare topic`")
+            }
+            arguments.queueType = try choice(text)
         case .isSingleActiveConsumer: arguments.isSingleActiveConsumer = try truth(text)
         case .maxPriority: arguments.maxPriority = try number(text, 0...255)
-        case .deduplicationWindow:
-            arguments.deduplicationWindow = Int64(try number(text, 1...Int(Self.millisecondsMax)))
-        case .retentionMilliseconds:
-            arguments.retentionMilliseconds = Int64(try number(text, 1...Int(Self.millisecondsMax)))
+        case .deduplicationWindow: arguments.deduplicationWindow = try milliseconds(text)
+        case .retentionMilliseconds: arguments.retentionMilliseconds = try age(text)
         case .retentionBytes: arguments.retentionBytes = try number(text, 1...Int.max)
         case .cleanup: arguments.cleanup = try choice(text)
         case .deleteRetention: arguments.deleteRetention = Int64(try number(text, 0...Int(Self.millisecondsMax)))
+        case .alternateExchange: arguments.alternateExchange = try name(text)
         }
     }
 
@@ -85,6 +127,12 @@ package enum Argument: String, CaseIterable, Sendable {
         case .retry: arguments.retry?.text
         case .deadLetterExchange: arguments.deadLetterExchange
         case .deadLetterRoutingKey: arguments.deadLetterRoutingKey
+        case .deadLetterStrategy: arguments.deadLetterStrategy?.rawValue
+        case .consumerTimeout: arguments.consumerTimeout.map { String($0) }
+        case .delayedRetryType: arguments.delayedRetryType?.rawValue
+        case .delayedRetryMin: arguments.delayedRetryMin.map { String($0) }
+        case .delayedRetryMax: arguments.delayedRetryMax.map { String($0) }
+        case .queueType: arguments.queueType?.rawValue
         case .isSingleActiveConsumer: arguments.isSingleActiveConsumer.map { $0 ? "yes" : "no" }
         case .maxPriority: arguments.maxPriority.map { String($0) }
         case .deduplicationWindow: arguments.deduplicationWindow.map { String($0) }
@@ -92,6 +140,7 @@ package enum Argument: String, CaseIterable, Sendable {
         case .retentionBytes: arguments.retentionBytes.map { String($0) }
         case .cleanup: arguments.cleanup?.rawValue
         case .deleteRetention: arguments.deleteRetention.map { String($0) }
+        case .alternateExchange: arguments.alternateExchange
         }
     }
 
@@ -106,6 +155,12 @@ package enum Argument: String, CaseIterable, Sendable {
         case .retry: target.retry = source.retry
         case .deadLetterExchange: target.deadLetterExchange = source.deadLetterExchange
         case .deadLetterRoutingKey: target.deadLetterRoutingKey = source.deadLetterRoutingKey
+        case .deadLetterStrategy: target.deadLetterStrategy = source.deadLetterStrategy
+        case .consumerTimeout: target.consumerTimeout = source.consumerTimeout
+        case .delayedRetryType: target.delayedRetryType = source.delayedRetryType
+        case .delayedRetryMin: target.delayedRetryMin = source.delayedRetryMin
+        case .delayedRetryMax: target.delayedRetryMax = source.delayedRetryMax
+        case .queueType: target.queueType = source.queueType
         case .isSingleActiveConsumer: target.isSingleActiveConsumer = source.isSingleActiveConsumer
         case .maxPriority: target.maxPriority = source.maxPriority
         case .deduplicationWindow: target.deduplicationWindow = source.deduplicationWindow
@@ -113,6 +168,7 @@ package enum Argument: String, CaseIterable, Sendable {
         case .retentionBytes: target.retentionBytes = source.retentionBytes
         case .cleanup: target.cleanup = source.cleanup
         case .deleteRetention: target.deleteRetention = source.deleteRetention
+        case .alternateExchange: target.alternateExchange = source.alternateExchange
         }
     }
 
@@ -127,6 +183,29 @@ package enum Argument: String, CaseIterable, Sendable {
             throw Refusal(sentence: "\(rawValue) is a number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    private func milliseconds(_ text: String) throws(Refusal) -> Int64 {
+        Int64(try number(text, 1...Int(Self.millisecondsMax)))
+    }
+
+    /// The units of RabbitMQ's `max-age`. Milliseconds.
+    private static let units: [Character: Int64] = [
+        "Y": 31_536_000_000, "M": 2_592_000_000, "D": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000,
+    ]
+
+    /// A number of milliseconds, or of the unit behind it.
+    private func age(_ text: String) throws(Refusal) -> Int64 {
+        guard let unit = text.last.flatMap({ Self.units[$0] }) else { return try milliseconds(text) }
+        let digits = text.dropLast()
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int64(digits),
+            count > 0, count <= Self.millisecondsMax / unit
+        else {
+            throw Refusal(
+                sentence: "\(rawValue) is a number of milliseconds, or such as 7D with one of the units Y, M, D, h, m "
+                    + "and s; \(Self.millisecondsMax) milliseconds at most")
+        }
+        return count * unit
     }
 
     private func choice<Choice>(_ text: String) throws(Refusal) -> Choice

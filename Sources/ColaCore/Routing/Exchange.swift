@@ -6,6 +6,11 @@ final class Exchange {
     var definition: ExchangeDefinition
     var bindings: OrderedSet<Binding> = []
     let table: any BindingTable
+    /// The policy that counts for it, and the alternate that this says.
+    var policy: String?
+    var policyAlternate: String?
+    /// Where a message goes that no binding takes.
+    var alternate: String? { definition.alternate ?? policyAlternate }
     /// The last walk of the router that came by here.
     var walk: UInt64 = 0
 

@@ -96,7 +96,7 @@ final class Router {
             }
             // As RabbitMQ does: the alternate is for what no binding takes. What a bound exchange cannot place is for
             // that one's alternate.
-            if !isTaken, let name = exchange.definition.alternate, let alternate = exchanges[name] {
+            if !isTaken, let name = exchange.alternate, let alternate = exchanges[name] {
                 reach(alternate, &reached)
             }
         }
@@ -157,6 +157,12 @@ final class Router {
         let gone = unlink(exchange.bindings.elements + others)
         exchanges.removeSwapping(name)
         return gone
+    }
+
+    func setAlternate(_ name: String?, byPolicyOf exchange: Exchange) {
+        guard exchange.policyAlternate != name else { return }
+        exchange.policyAlternate = name
+        forgetLast()
     }
 
     // MARK: Bindings

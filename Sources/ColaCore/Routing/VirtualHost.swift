@@ -6,8 +6,10 @@ final class VirtualHost {
     let router: Router
     private(set) var policies: OrderedDictionary<String, Policy> = [:]
     var isDeleted = false
-    /// How many of its queues and topics, from the first on, have still to be held against its policies.
+    /// How many of its queues and topics, from the first on, have still to be held against its policies; and how many
+    /// of its exchanges.
     var unrefreshed = 0
+    var unrefreshedExchanges = 0
 
     struct Policy {
         var definition: PolicyDefinition
@@ -27,15 +29,12 @@ final class VirtualHost {
     /// - Returns: nil if there is none of that name.
     func removePolicy(_ name: String) -> PolicyDefinition? { policies.removeValue(forKey: name)?.definition }
 
-    /// The policy that counts for a queue or topic.
-    func policy(for name: String, isQueue: Bool) -> PolicyDefinition? {
+    /// The policy that counts for a queue, topic or exchange.
+    func policy(for name: String, _ subject: PolicyDefinition.Subject) -> PolicyDefinition? {
         var best: PolicyDefinition?
         for policy in policies.values {
             let definition = policy.definition
-            switch definition.appliesTo {
-            case .queues where !isQueue, .topics where isQueue: continue
-            default: break
-            }
+            guard definition.appliesTo.includes(subject) else { continue }
             if let best, (best.priority, definition.name) >= (definition.priority, best.name) { continue }
             if policy.pattern.matches(name) { best = definition }
         }

@@ -18,6 +18,7 @@ extension NativeSession {
             flow: credit.map { .credit(Int($0)) } ?? .prefetch(Int(prefetch ?? 100)), isAutoAck: isAutoAck)
         consume.priority = Int(try reader.optionNumber("priority", in: 0...2_147_483_647) ?? 0)
         consume.isExclusive = try reader.truth("exclusive") ?? false
+        consume.timeout = try reader.optionNumber("timeout", in: 0...Argument.millisecondsMax)
         consume.position = try reader.option("from").map { text throws(RequestReader.Malformed) in
             try position(text, "from=")
         }

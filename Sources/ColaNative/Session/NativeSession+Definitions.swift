@@ -60,7 +60,7 @@ extension NativeSession {
         var clear: [Argument] = []
         var seen: Set<Argument> = []
         for text in try reader.option("clear")?.split(separator: ",") ?? [] {
-            guard let argument = Argument(rawValue: String(text)) else {
+            guard let argument = Argument.named(String(text)) else {
                 throw RequestReader.Malformed("clear= names arguments, and '\(text)' is none")
             }
             guard seen.insert(argument).inserted else {
@@ -69,7 +69,7 @@ extension NativeSession {
             clear.append(argument)
         }
         try reader.eachOption { (option, value) throws(RequestReader.Malformed) in
-            guard let argument = Argument(rawValue: option) else { return false }
+            guard let argument = Argument.named(option) else { return false }
             guard seen.insert(argument).inserted else {
                 throw RequestReader.Malformed("\(option)= stands there twice, or is cleared as well")
             }
@@ -92,14 +92,7 @@ extension NativeSession {
         }
         let appliesTo = try reader.choice("to", of: PolicyDefinition.AppliesTo.self) ?? .all
         let priority = try reader.optionNumber("priority", in: 0...2_147_483_647) ?? 0
-        let arguments = try arguments(&reader, of: "policies for \(appliesTo.rawValue)") { argument in
-            guard argument.isOfPolicies else { return false }
-            return switch appliesTo {
-            case .queues: argument.isOfQueues
-            case .topics: argument.isOfTopics
-            case .all: true
-            }
-        }
+        let arguments = try arguments(&reader, of: "policies for \(appliesTo.rawValue)", appliesTo.takes)
         try reader.end()
         guard !arguments.isEmpty else { throw RequestReader.Malformed("a policy needs at least one ARGUMENT=VALUE") }
         let policy = PolicyDefinition(
@@ -163,7 +156,7 @@ extension NativeSession {
         var arguments = Arguments()
         var seen: Set<Argument> = []
         try reader.eachOption { (option, value) throws(RequestReader.Malformed) in
-            guard let argument = Argument(rawValue: option) else { return false }
+            guard let argument = Argument.named(option) else { return false }
             guard isMeant(argument) else {
                 let known = Argument.allCases.filter(isMeant).map(\.rawValue).joined(separator: ", ")
                 throw RequestReader.Malformed("\(option) is not an argument of \(what), which have: \(known)")

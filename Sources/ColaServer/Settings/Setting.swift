@@ -79,6 +79,11 @@ extension Setting {
             help: "Hand out a message that one queue gets before it is on the disk, and write it only if it is not "
                 + "acknowledged at once. Its publisher is answered when it is on the disk or acknowledged."),
         Setting(
+            name: "redeclare", kind: .choice(["strict", "adopt"]), defaultValue: "strict", placeholder: "strict|adopt",
+            help:
+                "When a queue or topic that is there is declared with other arguments: strict refuses it; adopt takes "
+                + "those that are declared, and leaves the others as they are."),
+        Setting(
             name: Settings.workersAsRoot, kind: .yesNo, defaultValue: "no", placeholder: "yes|no",
             help: "If the server runs as root: start workers that name no user, as root. Workers are defined under "
                 + "workers: in the configuration file alone."),

@@ -92,6 +92,7 @@ package struct Settings: Sendable {
         socketPath = socket == "off" ? nil : socket
         account = try Self.account(user: reader.text("default-user"), password: reader.text("default-pass"))
         isDurabilityRelaxed = try reader.text("durability") == "relaxed"
+        limits.adoptsArguments = try reader.text("redeclare") == "adopt"
         limits.isDeliveryEarly = try reader.text("early-delivery") == "yes"
         runsWorkersAsRoot = try reader.text(Self.workersAsRoot) == "yes"
         workerLogBytesMax = Int(try reader.number("worker-log-size"))

@@ -81,7 +81,8 @@ final class ExecSeat: WorkerSeat, Connection {
         guard isFed, !isConsuming, held == nil else { return }
         isConsuming = true
         consumer = ConsumerTag(consumer.rawValue + 1)
-        let consume = Consume(name: queue, consumer: consumer, flow: .prefetch(1))
+        var consume = Consume(name: queue, consumer: consumer, flow: .prefetch(1))
+        consume.timeout = 0  // its process has a time limit of its own
         consumesAsked += 1
         submit([.request(id, Question.consume, .consume(consume))])
     }

@@ -89,7 +89,8 @@ final class StreamSeat: WorkerSeat, Connection {
         isConsuming = true
         consumer = ConsumerTag(consumer.rawValue + 1)
         credit = max(0, definition.prefetch - process.holding.count)
-        let consume = Consume(name: queue, consumer: consumer, flow: .credit(credit))
+        var consume = Consume(name: queue, consumer: consumer, flow: .credit(credit))
+        consume.timeout = 0  // its process has a time limit of its own
         consumesAsked += 1
         submit([.request(id, Question.consume, .consume(consume))])
     }

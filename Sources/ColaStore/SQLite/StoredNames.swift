@@ -38,7 +38,11 @@ extension PolicyDefinition.AppliesTo {
         switch self {
         case .queues: "queues"
         case .topics: "topics"
+        case .exchanges: "exchanges"
         case .all: "all"
+        case .classicQueues: "classic_queues"
+        case .quorumQueues: "quorum_queues"
+        case .streams: "streams"
         }
     }
 

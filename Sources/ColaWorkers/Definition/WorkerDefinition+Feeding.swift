@@ -111,14 +111,18 @@ extension WorkerDefinition {
         of section: DefinitionReader.Section, with reader: inout DefinitionReader
     ) -> RetryRule? {
         let growing = ["first", "most", "factor", "jitter"]
-        guard let part = reader.section("retry", of: section, keys: ["attempts", "delay", "delays"] + growing) else {
+        guard let part = reader.section("retry", of: section, keys: ["attempts", "delay", "delays", "step"] + growing)
+        else {
             return nil
         }
         var rule = RetryRule()
         let found =
-            ["delay", "delays"].filter { part[$0] != nil } + (growing.contains { part[$0] != nil } ? ["first"] : [])
+            ["delay", "delays", "step"].filter { part[$0] != nil }
+            + (growing.contains { part[$0] != nil && ($0 != "most" || part["step"] == nil) } ? ["first"] : [])
         if found.count > 1 {
-            reader.fail("retry", "has \(found.joined(separator: " and ")); say one of delay, delays, or first and most")
+            reader.fail(
+                "retry",
+                "has \(found.joined(separator: " and ")); say one of delay, delays, step and most, or first and most")
             return nil
         }
         switch found.first {
@@ -131,6 +135,10 @@ extension WorkerDefinition {
             }
             rule.pace = .list(nodes.compactMap { reader.duration($0, path: "retry.delays") })
             rule.attempts = nodes.count + 1
+        case "step":
+            let step = reader.duration("step", of: part) ?? 0
+            rule.pace = .linear(
+                step: step, most: reader.duration("most", of: part) ?? max(step, RetryRule.growing.most))
         case "first":
             rule.pace = .exponential(reader.growingDelay(part, standard: RetryRule.growing))
         default: break

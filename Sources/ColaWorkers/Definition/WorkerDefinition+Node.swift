@@ -107,6 +107,9 @@ extension WorkerDefinition {
         case .fixed(let delay): fields["delay"] = .scalar(Quantity.text(milliseconds: delay))
         case .list(let delays):
             fields["delays"] = .sequence(delays.map { .scalar(Quantity.text(milliseconds: $0)) })
+        case .linear(let step, let most):
+            fields["step"] = .scalar(Quantity.text(milliseconds: step))
+            fields["most"] = .scalar(Quantity.text(milliseconds: most))
         case .exponential(let delay):
             fields.merge(Self.fields(of: delay, unless: RetryRule.growing)) { _, new in new }
         }

@@ -11,15 +11,21 @@ struct SetCommand: AsyncParsableCommand {
               cola set queue orders --clear max-length,message-ttl
               cola set topic events --retention-ms 86400000
               cola set policy short --pattern '^temp' --to queues --expires 3600000
+              cola set policy x --pattern '' --to exchanges --alternate-exchange rest
 
-            What is not named stays as it is, but a policy is replaced as a whole. A policy holds for every queue and \
-            topic whose name its pattern is found in, those there are and those to come; what a queue was declared \
-            with counts before it. `cola describe queue orders` shows what holds, `cola delete policy short` takes a \
-            policy back.
+            What is not named stays as it is, but a policy is replaced as a whole. A policy holds for every queue, \
+            topic and exchange whose name its pattern is found in, those there are and those to come; what a queue was \
+            declared with counts before it, but of two limits the lower one holds. `cola describe queue orders` \
+            shows what holds, `cola delete policy short` takes a policy back.
             """)
 
     enum Kind: String, ExpressibleByArgument, CaseIterable, Sendable { case queue, topic, policy }
-    enum Scope: String, ExpressibleByArgument, CaseIterable, Sendable { case queues, topics, all }
+    enum Scope: String, ExpressibleByArgument, CaseIterable, Sendable {
+        case queues, topics, exchanges, all
+        case classicQueues = "classic_queues"
+        case quorumQueues = "quorum_queues"
+        case streams
+    }
 
     @OptionGroup var connection: ConnectionOptions
 

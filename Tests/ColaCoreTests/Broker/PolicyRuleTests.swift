@@ -59,13 +59,13 @@ import Testing
         #expect(queues == [.text("jobs.a"), .text("jobs.c")])
     }
 
-    @Test func itAppliesToQueuesOrTopicsOrBothAndOwnArgumentsCountFirst() {
+    @Test func itAppliesToQueuesOrTopicsOrBothAndAddsToOwnArguments() {
         let scene = Scene()
         let channel = scene.attach()
         scene.declare(queue: "q", [.maxLength: "7"], from: channel)
         scene.declare(topic: "t", partitions: 1, [.retentionBytes: "9"], from: channel)
-        set("q", "", [.maxLength: "1", .maxLengthBytes: "5"], to: .queues, priority: 1, in: scene, from: channel)
-        set("t", "", [.retentionBytes: "1", .cleanup: "compact"], to: .topics, priority: 1, in: scene, from: channel)
+        set("q", "", [.maxLength: "9", .maxLengthBytes: "5"], to: .queues, priority: 1, in: scene, from: channel)
+        set("t", "", [.retentionBytes: "10", .cleanup: "compact"], to: .topics, priority: 1, in: scene, from: channel)
         set("both", "", [.deduplicationWindow: "77"], in: scene, from: channel)
         #expect(effective(scene, .queue("q")) == ["max-length": "7", "max-length-bytes": "5"])
         #expect(effective(scene, .topic("t")) == ["retention-bytes": "9", "cleanup-policy": "compact"])
