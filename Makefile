@@ -19,7 +19,7 @@ BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
-.PHONY: unit clients integration sanitize
+.PHONY: compat unit clients integration sanitize
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,13 +31,14 @@ check: setup lint ## the quick check while working: format, warnings as errors, 
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
 
-test: ## what CI runs: format, Swift tests, release build, Python client, integration tests
+test: ## what CI runs: format, Swift tests, release build, Python client, integration tests, other people's clients
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory clients
 	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory compat
 
 test-long: ## before an issue is closed: more seeds and rounds, sanitizers, fuzzing; takes an hour or so
 	@$(MAKE) --no-print-directory setup
@@ -49,6 +50,7 @@ test-long: ## before an issue is closed: more seeds and rounds, sanitizers, fuzz
 	@$(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory clients
 	COLA_LONG=1 $(MAKE) --no-print-directory integration
+	COLA_LONG=1 $(MAKE) --no-print-directory compat
 
 demo: build ## start a broker, have three kinds of workers count the words of real text, kill one, check the result
 	scripts/demo.sh $(COLA)
@@ -70,6 +72,9 @@ crash: build ## twenty kills and twenty power cuts under load, with their verdic
 	COLA_LONG=1 COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -s Tests/IntegrationTests/test_kill9.py \
 		Tests/IntegrationTests/test_powerloss.py Tests/IntegrationTests/test_sigterm.py \
 		Tests/IntegrationTests/test_restart_time.py Tests/IntegrationTests/test_faults.py
+
+compat: build ## other people's clients and their test suites; COMPAT_AMQP=HOST:PORT: at another broker
+	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -s Tests/Compatibility
 
 mutations: setup ## break the broker on purpose, one rule at a time: the simulation must notice each
 	scripts/mutations.py
