@@ -17,7 +17,7 @@ extension AMQPSession {
                 answer(request, reply, of: channel)
             }
         case .consumerFailed(let id, let consumer, let error):
-            guard let channel = channels[id.number], channel.id == id else { return }
+            guard let channel = channels[id.number], channel.id == id, channel.state != .closing else { return }
             consumerFailed(consumer, error, of: channel)
         case .blocked(let sentence):
             blocked = sentence
@@ -233,8 +233,16 @@ extension AMQPSession {
     }
 
     private mutating func consumerFailed(_ number: ConsumerTag, _ error: BrokerError, of channel: AMQPChannel) {
+        switch error {
         // Of messages that are damaged the consumer goes on with the others.
-        if case .damaged = error { return }
+        case .damaged: return
+        case .heldTooLong(_, _, let milliseconds):
+            let sentence =
+                "delivery acknowledgement on channel \(channel.number) timed out. Timeout value used: \(milliseconds) ms: "
+                + "\(error)"
+            return end(channel, ProtocolError(.preconditionFailed, sentence))
+        default: break
+        }
         guard let consumer = channel.consumers.removeValue(forKey: number) else { return }
         let tag = String(decoding: consumer.tag, as: UTF8.self)
         channel.tags[tag] = nil

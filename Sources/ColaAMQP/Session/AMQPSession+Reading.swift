@@ -46,7 +46,9 @@ extension AMQPSession {
         }
         inputNeeded = 1
         while isReading, position < bytes.count {
-            switch FrameScanner.scan(bytes, from: position, payloadMax: Int(frameMax) - Frame.overhead) {
+            // As RabbitMQ, which takes a payload of the size that was agreed on for the whole frame: some clients send
+            // such.
+            switch FrameScanner.scan(bytes, from: position, payloadMax: Int(frameMax)) {
             case .incomplete(let needed):
                 if let used = beginStreaming(bytes, from: position) { return used }
                 inputNeeded = needed

@@ -21,11 +21,14 @@ extension AMQPSession {
                     + "connection, or is not exclusive"
             )
         case .inUse where method == .basicConsume: (.accessRefused, "\(error) in vhost '\(host)': in exclusive use")
+        case .inequivalent(let inequivalence):
+            (inequivalence.isOfOwnership ? .resourceLocked : .preconditionFailed, inequivalence.sentence { "x-\($0)" })
         case .unknownDelivery(_, let last): (.preconditionFailed, "unknown delivery tag \(last)")
         case .reservedName, .permanent: (.accessRefused, error.description)
         case .consumerInUse: (.notAllowed, error.description)
         case .storage, .damaged, .backup, .worker: (.internalError, error.description)
-        case .mismatch, .badName, .badArgument, .inUse, .unroutable, .queueFull, .limit, .deleted, .stopped,
+        case .mismatch, .badName, .heldTooLong, .badArgument, .inUse, .unroutable, .queueFull, .limit, .deleted,
+            .stopped,
             .offsetOutOfRange, .transactionTooLarge, .overloaded:
             (.preconditionFailed, error.description)
         }
