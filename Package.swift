@@ -19,6 +19,8 @@ let dataPath: [SwiftSetting] =
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -36,6 +38,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -56,6 +59,9 @@ let package = Package(
         // The wire: one target per protocol, none knows another.
         .target(name: "ColaNative", dependencies: ["ColaCore", nioCore], swiftSettings: dataPath),
         .target(name: "ColaAMQP", dependencies: ["ColaCore", nioCore, deque, ordered], swiftSettings: dataPath),
+
+        // What is between the wire and a socket: apart, so that BoringSSL is built for nothing else.
+        .target(name: "ColaTLS", dependencies: ["ColaCore", nioCore, nioSSL, nioTLS], swiftSettings: strict),
 
         // Processes that the broker is the parent of.
         .target(name: "CSpawn"),
@@ -98,6 +104,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ColaAMQPTests", dependencies: ["ColaAMQP", "ColaCore", "ColaTesting", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ColaTLSTests",
+            dependencies: ["ColaTLS", "ColaCore", nioCore, nioPosix, nioSSL], exclude: ["Certificates"],
             swiftSettings: strict),
         .testTarget(
             name: "ColaWorkersTests", dependencies: ["ColaWorkers", "ColaCore", "ColaTesting", ordered],

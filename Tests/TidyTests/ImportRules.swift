@@ -11,10 +11,13 @@ enum ImportRules {
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
         "ColaAMQP": ["ColaCore", "NIOCore", "DequeModule", "OrderedCollections", "libc"],
+        // Nobody else imports NIOSSL, so that only what listens has to be built with BoringSSL.
+        "ColaTLS": ["ColaCore", "NIOCore", "NIOSSL", "NIOTLS", "Synchronization", "libc"],
         "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         "ColaServer": [
-            "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaWorkers", "CMalloc", "NIOCore", "NIOPosix", "Logging",
-            "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams", "Synchronization", "libc",
+            "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaTLS", "ColaWorkers", "CMalloc", "NIOCore",
+            "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams",
+            "Synchronization", "libc",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],
         "ColaTesting": [

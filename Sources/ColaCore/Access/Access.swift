@@ -3,12 +3,27 @@ package enum Peer: Equatable, Sendable {
     /// What the kernel says of the process at the other end of a Unix socket.
     case process(id: Int, user: Int, group: Int)
     case address(String, isLoopback: Bool)
+    /// The same through TLS.
+    case secured(String, isLoopback: Bool, certificate: PeerCertificate?)
 
     package var description: String {
         switch self {
         case .process(let id, let user, _): "pid \(id), uid \(user)"
-        case .address(let address, _): address
+        case .address(let address, _), .secured(let address, _, _): address
         }
+    }
+
+    /// Whether it is on this machine.
+    package var isLocal: Bool {
+        switch self {
+        case .process: true
+        case .address(_, let isLoopback), .secured(_, let isLoopback, _): isLoopback
+        }
+    }
+
+    /// What it has shown of itself, and an authority of ours has signed.
+    package var certificate: PeerCertificate? {
+        if case .secured(_, _, let certificate) = self { certificate } else { nil }
     }
 }
 
@@ -76,7 +91,7 @@ package struct Access: Equatable, Sendable {
         let expected = account ?? Account(user: "guest", password: "guest")
         let isRight = Self.equal(user, expected.user) & Self.equal(password, expected.password)
         guard isRight == 1 else { return nil }
-        if account == nil, case .address(_, let isLoopback) = peer, !isLoopback { return nil }
+        if account == nil, !peer.isLocal { return nil }
         return Identity(user: user, isAdministrator: account != nil)
     }
 
