@@ -36,6 +36,9 @@ package struct Inequivalence: Equatable, Sendable {
         self.current = argument.text(in: current)
     }
 
+    /// Whether one of the two belongs to its connection alone and the other does not.
+    package var isExclusivity: Bool { property == "exclusive" }
+
     /// - Parameter spelling: how the protocol of whoever declares it spells the name of an argument.
     package func sentence(_ spelling: (Argument) -> String = \.rawValue) -> String {
         let spelled = argument.map(spelling) ?? property

@@ -1,6 +1,6 @@
 /// Headers that the broker itself gives a record. Publishers cannot set them: all names that begin so are reserved.
 ///
-/// What they hold is text, so that every client of every protocol can read it.
+/// What they hold is text, so that every client of every protocol can read it, but for `amqp`.
 package enum BrokerHeader: String, CaseIterable, Sendable {
     package static let prefix = "cola-"
 
@@ -23,4 +23,7 @@ package enum BrokerHeader: String, CaseIterable, Sendable {
     case death = "cola-death"
     /// Of a message that a worker failed at: one header for each attempt that did not succeed, the latest last.
     case attempt = "cola-attempt"
+    /// The properties of a message of AMQP 0-9-1, flags and list as they were received; not there where they are no
+    /// more than a delivery mode of 2.
+    case amqp = "cola-amqp"
 }

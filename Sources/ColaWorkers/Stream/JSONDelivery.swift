@@ -85,7 +85,8 @@ package struct JSONDelivery: Sendable {
     private typealias Header = (name: ArraySlice<UInt8>, value: ArraySlice<UInt8>?)
 
     private static func append(_ headers: [Header], of entry: RecordSegment.Entry, to bytes: inout [UInt8]) {
-        var rest = headers
+        // What is in its properties has members, or stands among the headers.
+        var rest = headers.filter { BrokerHeader($0.name) != .amqp }
         for (header, name, isNumber) in members {
             guard let value = rest.first(where: { BrokerHeader($0.name) == header })?.value else { continue }
             rest.removeAll { BrokerHeader($0.name) == header }

@@ -1,0 +1,90 @@
+import ColaAMQP
+import ColaCore
+import Testing
+
+/// What a `basic.consume` and a `queue.bind` ask for. The texts of refusals are those of a RabbitMQ 3.10.8.
+@Suite struct ConsumerArgumentsTests {
+    private func read(_ table: FieldTable, isStream: Bool = false) throws(Refusal) -> ConsumerArguments {
+        try ConsumerArguments(table, queue: "q", host: "/", isStream: isStream)
+    }
+
+    @Test func aConsumerHasAPriorityAndATime() throws {
+        #expect(try read([:]) == read(["x-foo": .void, "x-credit": .table(["credit": .int64(5)])]))
+        let found = try read([
+            "x-priority": .int32(-5), "x-consumer-timeout": .int64(60_000), "x-cancel-on-ha-failover": .bool(true),
+        ])
+        #expect(found.priority == -5 && found.timeout == 60_000 && found.start == nil)
+    }
+
+    @Test(arguments: [
+        (FieldValue.string("first"), Consume.Position.first), (.string("last"), .last), (.string("next"), .next),
+        (.int64(77), .offset(Offset(77))), (.uint8(7), .offset(Offset(7))), (.int32(-5), .offset(Offset(0))),
+        (.timestamp(1_795_360_000), .time(Timestamp(1_795_360_000_000))),
+        (.timestamp(.max), .time(Timestamp(.max / 1_000 * 1_000))),
+        (.string("5m"), .time(Timestamp(1_700_000))), (.string("1D"), .time(Timestamp(-84_400_000))),
+    ])
+    func aStreamIsReadFromWhereItSays(value: FieldValue, position: Consume.Position) throws {
+        let found = try read(["x-stream-offset": value, "x-stream-filter": .string("a")], isStream: true)
+        #expect(found.start?.position(at: Timestamp(2_000_000)) == position)
+    }
+
+    @Test(arguments: [
+        ("x-priority", FieldValue.string("a"), false, ": \"expected integer, got longstr\""),
+        ("x-cancel-on-ha-failover", .string("x"), false, ": {unacceptable_type,longstr}"),
+        ("x-stream-offset", .string("first"), false, " of queue type rabbit_classic_queue"),
+        ("x-priority", .int32(5), true, " of queue type rabbit_stream_queue"),
+        ("x-stream-offset", .string("1Y2M"), true, ": {invalid_stream_offset_arg,{longstr,<<\"1Y2M\">>}}"),
+        ("x-stream-offset", .string("5"), true, ": {invalid_stream_offset_arg,{longstr,<<\"5\">>}}"),
+        ("x-stream-offset", .bool(true), true, ": {invalid_stream_offset_arg,bool}"),
+        ("x-stream-filter", .int32(5), true, ": {unacceptable_type,signedint}"),
+    ])
+    func whatCannotBeIsRefused(name: String, value: FieldValue, isStream: Bool, end: String) {
+        let refusal = #expect(throws: Refusal.self) { try read([name: value], isStream: isStream) }
+        #expect(refusal == Refusal("invalid arg '\(name)' for queue 'q' in vhost '/'\(end)"))
+    }
+
+    @Test func aDeliveryThatTimedOutSaysSoInRabbitMQsWords() {
+        #expect(
+            Refusal.deliveryTimedOut(channel: 3, milliseconds: 1_800_000)
+                == Refusal(
+                    "delivery acknowledgement on channel 3 timed out. Timeout value used: 1800000 ms. This timeout "
+                        + "value can be configured, see consumers doc guide to learn more"))
+    }
+
+    // MARK: Bindings
+
+    private typealias Match = BindingDefinition.Match
+
+    @Test func aBindingComparesHeadersAsText() throws {
+        #expect(try Match([:]) == Match())
+        #expect(try Match(["x-match": .string("any")]) == Match(isAny: true))
+        let table: FieldTable = [
+            "s": .string("ä"), "i": .int32(-5), "b": .bool(true), "v": .void, "d": .double(1.5), "T": .timestamp(9),
+            "D": .decimal(scale: 2, value: -5), "x-a": .int8(1), "s": .string("again"),
+        ]
+        let expected = [
+            ("D", "-0.05"), ("T", "9"), ("b", "true"), ("d", "1.5"), ("i", "-5"), ("s", "ä"), ("v", nil),
+        ].map { Match.Header(name: $0.0, value: $0.1) }
+        #expect(try Match(table) == Match(headers: expected))
+        var withX = table
+        withX["x-match"] = .string("any-with-x")
+        #expect(try Match(withX) == Match(isAny: true, headers: expected + [.init(name: "x-a", value: "1")]))
+    }
+
+    @Test(arguments: [
+        (
+            FieldValue.string("foo"),
+            "Invalid x-match field value <<\"foo\">>; expected all, any, all-with-x, or any-with-x"
+        ), (.int32(5), "Invalid x-match field type signedint; expected longstr"),
+    ])
+    func aWrongMatchIsRefused(value: FieldValue, text: String) {
+        #expect(#expect(throws: Refusal.self) { try Match(["x-match": value]) } == Refusal(text))
+    }
+
+    @Test func whatHasNoTextIsRefused() {
+        for value in [FieldValue.table([:]), .array([.int8(1)]), .bytes([1]), .longString([0xFF])] {
+            let refusal = #expect(throws: Refusal.self) { try Match(["h": value]) }
+            #expect(refusal?.text.contains("header 'h'") ?? false)
+        }
+    }
+}
