@@ -60,7 +60,7 @@ extension Description {
 extension Heard.Answer {
     init(_ reply: Reply) {
         switch reply {
-        case .done: self = .done
+        case .done, .consuming: self = .done
         case .declared(let messages, _): self = .declared(messages: messages)
         case .removed(let messages): self = .removed(messages: messages)
         case .message(let delivery, _): self = .message(Heard.Received(delivery, consumer: 0))

@@ -235,7 +235,7 @@ import Testing
                 guard let name = pair[0] as? String, name.hasPrefix("h.") else { return nil }
                 return [String(name.dropFirst(2)), pair[1]]
             }
-            bench.reply(.message(delivery(fields), remaining: 0), to: tag)
+            bench.reply(.message(delivery(fields), of: QueueState()), to: tag)
         } else if let messages = number("messages") {
             bench.reply(.removed(messages: messages), to: tag)
         } else if let ready = number("ready") {

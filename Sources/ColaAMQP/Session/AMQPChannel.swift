@@ -48,6 +48,8 @@ final class AMQPChannel {
     /// The queue that stands for `amq.rabbitmq.reply-to`, if the channel consumes that.
     var replyQueue: String?
     var replyConsumer: ConsumerTag?
+    /// Consumers of queues that the channel itself deletes: they are cancelled behind the answer to that.
+    var cancelledLater: [String] = []
     /// A publish that is not whole yet.
     var content: IncomingContent?
 
@@ -61,6 +63,13 @@ final class AMQPChannel {
 
     var bodyBytes: Int { content?.body.count ?? 0 }
 
+    /// Whether it has asked for the queue to be deleted, and was not answered.
+    func isDeleting(_ queue: [UInt8]) -> Bool {
+        pending.contains {
+            if case .delete(let name, _) = $0.kind { name.utf8.elementsEqual(queue) } else { false }
+        }
+    }
+
     /// It is over: nothing that comes for it concerns anybody.
     func drop() {
         state = .closing
@@ -73,7 +82,14 @@ final class AMQPChannel {
 /// A consumer as its client knows it.
 struct AMQPConsumer {
     var tag: [UInt8]
-    var queue: String
+    var queue: [UInt8]
+    /// Known when the broker has taken it.
+    var kind = QueueKind.classic
+
+    init(tag: String, queue: String) {
+        self.tag = Array(tag.utf8)
+        self.queue = Array(queue.utf8)
+    }
 }
 
 /// What is to be said when a request has been answered by the broker.
@@ -82,7 +98,7 @@ struct PendingAnswer {
         /// This, or nothing.
         case method(Method?)
         case declare(queue: String, isSilent: Bool)
-        case delete(isSilent: Bool)
+        case delete(queue: String, isSilent: Bool)
         case purge(isSilent: Bool)
         case get(queue: String)
         case consume(ConsumerTag, Method?)

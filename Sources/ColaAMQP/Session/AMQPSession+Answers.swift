@@ -97,7 +97,10 @@ extension AMQPSession {
             commands.append(.detach(channel.id))
             forget(channel)
         case (_, .refused(let error)): end(channel, Self.error(error, answer.method, host))
-        case (.method(let method), _), (.consume(_, let method), _):
+        case (.consume(let number, let method), .consuming(let kind)):
+            channel.consumers[number]?.kind = kind
+            if let method { write(method, channel: channel.number) }
+        case (.method(let method), _):
             if let method { write(method, channel: channel.number) }
         case (.declare(let queue, let isSilent), .declared(let messages, let consumers)):
             channel.lastQueue = queue
@@ -112,12 +115,13 @@ extension AMQPSession {
             write(.queueDeclareOk(queue: name, messageCount: 0, consumerCount: 0), channel: channel.number)
         case (.purge(false), .removed(let messages)):
             write(.queuePurgeOk(messageCount: UInt32(clamping: messages)), channel: channel.number)
-        case (.delete(false), .removed(let messages)):
-            write(.queueDeleteOk(messageCount: UInt32(clamping: messages)), channel: channel.number)
+        case (.delete(_, let isSilent), .removed(let messages)):
+            if !isSilent { write(.queueDeleteOk(messageCount: UInt32(clamping: messages)), channel: channel.number) }
+            writeCancels(to: channel)
         case (.commit, _): write(.txCommitOk, channel: channel.number)
         case (.get, .empty): write(.basicGetEmpty, channel: channel.number)
-        case (.get(let queue), .message(let delivery, let remaining)):
-            writeGetOk(delivery, of: queue, remaining: remaining, channel)
+        case (.get(let queue), .message(let delivery, let state)):
+            writeGetOk(delivery, of: queue, state, channel)
         default: break
         }
     }
@@ -164,10 +168,8 @@ extension AMQPSession {
             .basicReturn(
                 replyCode: ReplyCode.noRoute.rawValue, replyText: ReplyCode.noRoute.name, exchange: publish.exchange,
                 routingKey: publish.routingKey), channel: channel.number)
-        let headers = publish.message.headers.encoded.withUnsafeBytes { RecordHeaders.decode($0) } ?? []
-        let properties = headers.first { $0.name.elementsEqual("cola-amqp".utf8) }?.value ?? [0x10, 0, 2]
         output.writeContent(
-            channel: channel.number, properties: properties, body: publish.message.value ?? [],
+            channel: channel.number, properties: publish.message.amqpProperties, body: publish.message.value ?? [],
             frameMax: Int(frameMax))
     }
 
@@ -183,52 +185,31 @@ extension AMQPSession {
             return
         }
         guard channel.state != .closing, let consumer = channel.consumers[number] else { return }
-        let parts = parts(of: delivery)
-        delivery.data.withUnsafeBytes { data in
-            consumer.tag.withUnsafeBytes { tag in
-                parts.properties.withUnsafeBytes { properties in
-                    output.writeDeliver(
-                        channel: channel.number, consumerTag: tag, deliveryTag: delivery.tag.rawValue,
-                        redelivered: delivery.redelivered != nil, exchange: parts.exchange,
-                        routingKey: parts.routingKey ?? Array(consumer.queue.utf8), properties: properties,
-                        body: UnsafeRawBufferPointer(rebasing: data[delivery.entry.value.range]),
-                        frameMax: Int(frameMax))
-                }
+        let content = DeliveryContent(delivery, from: consumer.kind.source)
+        let frameMax = Int(frameMax)
+        consumer.tag.withUnsafeBytes { tag in
+            content.with(delivery, queue: consumer.queue) { exchange, key, properties, body in
+                output.writeRawDeliver(
+                    channel: channel.number, consumerTag: tag, deliveryTag: delivery.tag.rawValue,
+                    redelivered: delivery.redelivered != nil, exchange: exchange, routingKey: key,
+                    properties: properties, body: body, frameMax: frameMax)
             }
         }
-    }
-
-    private func parts(of delivery: Delivery) -> (exchange: [UInt8], routingKey: [UInt8]?, properties: [UInt8]) {
-        var result: ([UInt8], [UInt8]?, [UInt8]) = ([], nil, [0x10, 0, 2])
-        let headers =
-            delivery.data.withUnsafeBytes {
-                RecordHeaders.decode(UnsafeRawBufferPointer(rebasing: $0[delivery.entry.headers.range]))
-            } ?? []
-        for header in headers {
-            switch String(decoding: header.name, as: UTF8.self) {
-            case "cola-amqp": result.2 = Array(header.value ?? [])
-            case "cola-exchange": result.0 = Array(header.value ?? [])
-            case "cola-routing-key": result.1 = Array(header.value ?? [])
-            default: break
-            }
-        }
-        return result
     }
 
     private mutating func writeGetOk(
-        _ delivery: Delivery, of queue: String, remaining: Int, _ channel: AMQPChannel
+        _ delivery: Delivery, of queue: String, _ state: QueueState, _ channel: AMQPChannel
     ) {
-        let parts = parts(of: delivery)
-        write(
-            .basicGetOk(
-                deliveryTag: delivery.tag.rawValue, redelivered: delivery.redelivered != nil,
-                exchange: String(decoding: parts.exchange, as: UTF8.self),
-                routingKey: parts.routingKey.map { String(decoding: $0, as: UTF8.self) } ?? queue,
-                messageCount: UInt32(clamping: remaining)), channel: channel.number)
-        delivery.data.withUnsafeBytes { data in
-            output.writeContent(
-                channel: channel.number, properties: parts.properties,
-                body: UnsafeRawBufferPointer(rebasing: data[delivery.entry.value.range]), frameMax: Int(frameMax))
+        let content = DeliveryContent(delivery, from: state.kind.source)
+        let frameMax = Int(frameMax)
+        content.with(delivery, queue: Array(queue.utf8)) { exchange, key, properties, body in
+            output.writeMethod(
+                .basicGetOk(
+                    deliveryTag: delivery.tag.rawValue, redelivered: delivery.redelivered != nil,
+                    exchange: String(decoding: exchange, as: UTF8.self),
+                    routingKey: String(decoding: key, as: UTF8.self),
+                    messageCount: UInt32(clamping: state.ready)), channel: channel.number)
+            output.writeRawContent(channel: channel.number, properties: properties, body: body, frameMax: frameMax)
         }
     }
 
@@ -237,17 +218,62 @@ extension AMQPSession {
         // Of messages that are damaged the consumer goes on with the others.
         case .damaged: return
         case .heldTooLong(_, _, let milliseconds):
-            let sentence =
-                "delivery acknowledgement on channel \(channel.number) timed out. Timeout value used: \(milliseconds) ms: "
-                + "\(error)"
-            return end(channel, ProtocolError(.preconditionFailed, sentence))
+            let refusal = Refusal.deliveryTimedOut(channel: channel.number, milliseconds: milliseconds)
+            return end(channel, ProtocolError(refusal, in: MethodID(classID: 0, methodID: 0)))
         default: break
         }
         guard let consumer = channel.consumers.removeValue(forKey: number) else { return }
         let tag = String(decoding: consumer.tag, as: UTF8.self)
         channel.tags[tag] = nil
         guard capabilities.knowsConsumerCancel, channel.isReading else { return }
-        write(.basicCancel(consumerTag: tag, noWait: true), channel: channel.number)
+        channel.cancelledLater.append(tag)
+        // As RabbitMQ: who deletes a queue hears of its own consumers behind the answer to that.
+        if !channel.isDeleting(consumer.queue) { writeCancels(to: channel) }
+    }
+
+    private mutating func writeCancels(to channel: AMQPChannel) {
+        for tag in channel.cancelledLater {
+            write(.basicCancel(consumerTag: tag, noWait: true), channel: channel.number)
+        }
+        channel.cancelledLater = []
+    }
+}
+
+extension QueueKind {
+    fileprivate var source: DeliveryContent.Source {
+        switch self {
+        case .classic: .classic
+        case .quorum: .quorum
+        case .stream: .stream
+        }
+    }
+}
+
+extension DeliveryContent {
+    /// Hands `body` the exchange, the routing key, the properties and the body of the message, where they stand.
+    fileprivate func with(
+        _ delivery: Delivery, queue: [UInt8],
+        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
+    ) {
+        delivery.data.withUnsafeBytes { data in
+            queue.withUnsafeBytes { queue in
+                withProperties(in: delivery.data) { properties in
+                    let exchange = exchange.map { UnsafeRawBufferPointer(rebasing: data[$0]) }
+                    let key = routingKey.map { UnsafeRawBufferPointer(rebasing: data[$0]) } ?? queue
+                    let value = UnsafeRawBufferPointer(rebasing: data[delivery.entry.value.range])
+                    body(exchange ?? UnsafeRawBufferPointer(start: nil, count: 0), key, properties, value)
+                }
+            }
+        }
+    }
+}
+
+extension Message {
+    /// Flags and list, as they came.
+    fileprivate var amqpProperties: ArraySlice<UInt8> {
+        let fields = headers.encoded.withUnsafeBytes { RecordHeaders.decode($0) } ?? []
+        let found = fields.first { $0.name.elementsEqual(BrokerHeader.amqp.rawValue.utf8) }
+        return found?.value ?? Content.persistent[...]
     }
 }
 

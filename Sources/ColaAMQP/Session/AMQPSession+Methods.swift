@@ -78,21 +78,29 @@ extension AMQPSession {
                 .deleteExchange(name: name, ifUnused: ifUnused), .method(noWait ? nil : .exchangeDeleteOk), method,
                 on: channel)
         case .exchangeBind(let destination, let source, let key, let noWait, let arguments):
+            guard let match = match(arguments, method, on: channel) else { return }
             let binding = BindingDefinition(
-                source: source, target: .exchange, destination: destination, routingKey: key,
-                match: match(arguments))
+                source: source, target: .exchange, destination: destination, routingKey: key, match: match)
             ask(.bind(binding), .method(noWait ? nil : .exchangeBindOk), method, on: channel)
         case .exchangeUnbind(let destination, let source, let key, let noWait, let arguments):
+            guard let match = match(arguments, method, on: channel) else { return }
             let binding = BindingDefinition(
-                source: source, target: .exchange, destination: destination, routingKey: key,
-                match: match(arguments))
+                source: source, target: .exchange, destination: destination, routingKey: key, match: match)
             ask(.unbind(binding), .method(noWait ? nil : .exchangeUnbindOk), method, on: channel)
         default: break
         }
     }
 
-    private func match(_ arguments: FieldTable) -> BindingDefinition.Match {
-        BindingDefinition.Match()
+    /// What a headers exchange compares.
+    private mutating func match(
+        _ arguments: FieldTable, _ method: Method, on channel: AMQPChannel
+    ) -> BindingDefinition.Match? {
+        do throws(Refusal) {
+            return try BindingDefinition.Match(arguments)
+        } catch {
+            refuse(ProtocolError(error, in: method.id), on: channel)
+            return nil
+        }
     }
 
     // MARK: Queues
@@ -109,17 +117,19 @@ extension AMQPSession {
         switch method {
         case .queueDeclare: declare(method, on: channel)
         case .queueBind(let name, let exchange, let key, let noWait, let arguments):
-            guard let queue = queue(name, method, on: channel) else { return }
+            guard let queue = queue(name, method, on: channel), let match = match(arguments, method, on: channel)
+            else { return }
             // Source: AMQP 0-9-1, class queue, method bind, "routing-key"
             let key = name.isEmpty && key.isEmpty ? queue : key
             let binding = BindingDefinition(
-                source: exchange, destination: queue, routingKey: key, match: match(arguments))
+                source: exchange, destination: queue, routingKey: key, match: match)
             ask(.bind(binding), .method(noWait ? nil : .queueBindOk), method, on: channel)
         case .queueUnbind(let name, let exchange, let key, let arguments):
-            guard let queue = queue(name, method, on: channel) else { return }
+            guard let queue = queue(name, method, on: channel), let match = match(arguments, method, on: channel)
+            else { return }
             let key = name.isEmpty && key.isEmpty ? queue : key
             let binding = BindingDefinition(
-                source: exchange, destination: queue, routingKey: key, match: match(arguments))
+                source: exchange, destination: queue, routingKey: key, match: match)
             ask(.unbind(binding), .method(.queueUnbindOk), method, on: channel)
         case .queuePurge(let name, let noWait):
             guard let queue = queue(name, method, on: channel) else { return }
@@ -127,7 +137,9 @@ extension AMQPSession {
         case .queueDelete(let name, let ifUnused, let ifEmpty, let noWait):
             guard let queue = queue(name, method, on: channel) else { return }
             ask(
-                .deleteQueue(name: queue, ifUnused: ifUnused, ifEmpty: ifEmpty), .delete(isSilent: noWait), method,
+                .deleteQueue(name: queue, ifUnused: ifUnused, ifEmpty: ifEmpty),
+                .delete(queue: queue, isSilent: noWait),
+                method,
                 on: channel)
         default: break
         }
@@ -147,9 +159,30 @@ extension AMQPSession {
             name: name, isDurable: durable, isExclusive: exclusive, isAutoDelete: autoDelete)
         declaration.isPassive = passive
         declaration.prefix = "amq.gen-"
-        _ = arguments
+        if !passive {
+            do throws(Refusal) {
+                let read = try QueueArguments(arguments, queue: name, host: host)
+                if read.kind == .stream {
+                    try QueueArguments.checkStream(
+                        named: name, in: host, isDurable: durable, isExclusive: exclusive, isAutoDelete: autoDelete)
+                    return declareStream(name, read.arguments, noWait, method, on: channel)
+                }
+                declaration.arguments = read.arguments
+            } catch {
+                return refuse(ProtocolError(error, in: method.id), on: channel)
+            }
+        }
         if !name.isEmpty { channel.lastQueue = name }
         ask(.declareQueue(declaration), .declare(queue: name, isSilent: noWait), method, on: channel)
+    }
+
+    private mutating func declareStream(
+        _ name: String, _ arguments: Arguments, _ noWait: Bool, _ method: Method, on channel: AMQPChannel
+    ) {
+        channel.lastQueue = name
+        ask(
+            .declareTopic(name: name, partitions: 1, arguments), .declare(queue: name, isSilent: noWait), method,
+            on: channel)
     }
 
     // MARK: Modes
@@ -234,7 +267,8 @@ extension AMQPSession {
     }
 
     private mutating func consume(_ method: Method, on channel: AMQPChannel) {
-        guard case .basicConsume(let name, let given, _, let noAck, let exclusive, let noWait, _) = method else {
+        guard case .basicConsume(let name, let given, _, let noAck, let exclusive, let noWait, let table) = method
+        else {
             return
         }
         if name == Self.replyTo { return consumeReplies(given, noAck, noWait, method, on: channel) }
@@ -245,7 +279,18 @@ extension AMQPSession {
             name: queue, consumer: number,
             flow: .prefetch(channel.prefetch == 0 ? .max : Int(channel.prefetch)), isAutoAck: noAck)
         consume.isExclusive = exclusive
-        channel.consumers[number] = AMQPConsumer(tag: Array(tag.utf8), queue: queue)
+        do throws(Refusal) {
+            let isStream = ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"].contains {
+                table[$0] != nil
+            }
+            let arguments = try ConsumerArguments(table, queue: queue, host: host, isStream: isStream)
+            consume.priority = arguments.priority
+            consume.timeout = arguments.timeout
+            consume.position = arguments.start?.position(at: wall)
+        } catch {
+            return refuse(ProtocolError(error, in: method.id), on: channel)
+        }
+        channel.consumers[number] = AMQPConsumer(tag: tag, queue: queue)
         ask(
             .consume(consume), .consume(number, noWait ? nil : .basicConsumeOk(consumerTag: tag)), method,
             on: channel)
@@ -300,7 +345,7 @@ extension AMQPSession {
         let name = "\(Self.replyTo).\(epoch)-\(channel.id)-\(number)"
         channel.replyQueue = name
         channel.replyConsumer = number
-        channel.consumers[number] = AMQPConsumer(tag: Array(tag.utf8), queue: name)
+        channel.consumers[number] = AMQPConsumer(tag: tag, queue: name)
         var declaration = QueueDeclaration(name: name, isDurable: false, isExclusive: true, isAutoDelete: true)
         declaration.mayBeReserved = true
         ask(.declareQueue(declaration), .method(nil), method, on: channel)

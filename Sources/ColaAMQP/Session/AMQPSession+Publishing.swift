@@ -142,13 +142,53 @@ extension AMQPSession {
     private static let transactionBytesMax = 64 * 1_024 * 1_024
 
     private func publish(
-        _ body: ArraySlice<UInt8>, _ properties: ArraySlice<UInt8>, _ content: IncomingContent, on channel: AMQPChannel
+        _ body: ArraySlice<UInt8>, _ properties: ArraySlice<UInt8>, _ incoming: IncomingContent,
+        on channel: AMQPChannel
     ) throws(ProtocolError) -> Publish {
-        let target = content.target
+        let properties = try replacingReplyTo(of: properties, on: channel)
+        let user = identity?.user ?? ""
+        let read = properties.withUnsafeBytes { bytes in
+            Result { () throws(ContentError) in try Content(properties: bytes, body: body, user: user) }
+        }
+        let content: Content
+        do throws(ContentError) {
+            content = try read.get()
+        } catch {
+            switch error {
+            case .malformed(let malformed): throw ProtocolError(.syntaxError, malformed.reason, in: .basicPublish)
+            case .refused(let refusal): throw ProtocolError(refusal, in: .basicPublish)
+            }
+        }
         var publish = Publish(
-            exchange: target.exchange, routingKey: target.routingKey, isMandatory: content.isMandatory,
-            message: Message(value: body))
-        publish.message.headers.append(name: "cola-amqp".utf8, value: properties)
+            exchange: incoming.target.exchange, routingKey: incoming.target.routingKey,
+            isMandatory: incoming.isMandatory, message: content.message)
+        publish.priority = content.priority
+        publish.timeToLive = content.timeToLive
+        publish.id = content.id
         return publish
+    }
+
+    /// Who asks for answers at `amq.rabbitmq.reply-to` is told by the name of the queue that stands behind it.
+    ///
+    /// Source: RabbitMQ, "Direct Reply-to"
+    private func replacingReplyTo(
+        of properties: ArraySlice<UInt8>, on channel: AMQPChannel
+    ) throws(ProtocolError) -> ArraySlice<UInt8> {
+        guard properties.count > 2 + Self.replyTo.utf8.count, properties[properties.startIndex] & 0x02 != 0 else {
+            return properties
+        }
+        let asked = properties.withUnsafeBytes { bytes -> BasicProperties? in
+            guard let range = (try? PropertyScanner(bytes))?.replyTo, bytes[range].elementsEqual(Self.replyTo.utf8)
+            else { return nil }
+            return try? BasicProperties.decode(bytes)
+        }
+        guard var asked else { return properties }
+        guard let queue = channel.replyQueue else {
+            throw ProtocolError(.preconditionFailed, "fast reply consumer does not exist", in: .basicPublish)
+        }
+        asked.replyTo = queue
+        var buffer = ByteBuffer()
+        asked.write(to: &buffer)
+        return Array(buffer.readableBytesView)[...]
     }
 }

@@ -132,6 +132,11 @@ package struct AMQPSession {
         }
     }
 
+    /// About what the clock says.
+    var wall: Timestamp {
+        Timestamp(began.wall.rawValue + (lastReceived.rawValue - began.monotonic.rawValue) / 1_000_000)
+    }
+
     // MARK: Time
 
     package var nextDeadline: Instant? {

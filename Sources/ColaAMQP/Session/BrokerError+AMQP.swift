@@ -22,7 +22,7 @@ extension AMQPSession {
             )
         case .inUse where method == .basicConsume: (.accessRefused, "\(error) in vhost '\(host)': in exclusive use")
         case .inequivalent(let inequivalence):
-            (inequivalence.isOfOwnership ? .resourceLocked : .preconditionFailed, inequivalence.sentence { "x-\($0)" })
+            (ReplyCode(rawValue: inequivalence.refusal.code) ?? .preconditionFailed, inequivalence.refusal.text)
         case .unknownDelivery(_, let last): (.preconditionFailed, "unknown delivery tag \(last)")
         case .reservedName, .permanent: (.accessRefused, error.description)
         case .consumerInUse: (.notAllowed, error.description)

@@ -68,6 +68,10 @@ package struct ProtocolError: Error, Equatable, Sendable {
         self.method = method
     }
 
+    init(_ refusal: Refusal, in method: MethodID) {
+        self.init(ReplyCode(rawValue: refusal.code) ?? .preconditionFailed, refusal.text, in: method)
+    }
+
     /// As RabbitMQ writes it: clients look at what stands before the dash.
     var text: String { "\(code.name) - \(sentence)" }
 }

@@ -41,7 +41,7 @@ extension Broker {
         queue.hadConsumers = true
         queue.consumersChanged()
         used(queue, at: now)
-        respond(channel, id, .done)
+        respond(channel, id, channel.info.isStrict ? .consuming(from: queue.kind) : .done)
         queue.enqueue(consumer)
         dispatchLater(queue)
     }

@@ -80,6 +80,8 @@ extension Broker {
         let queue: Queue
         switch host.router.destinations[name] {
         case .queue(let found): queue = found
+        // A stream is a queue like others to clients of AMQP.
+        case .topic where channel.info.isStrict: return deleteTopic(name, id, for: channel, in: host, at: now)
         case .topic:
             return refuse(channel, id, .mismatch("'\(name)' is a topic; delete it with `cola delete topic \(name)`"))
         case nil:

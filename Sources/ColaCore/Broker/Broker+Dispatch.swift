@@ -324,7 +324,8 @@ extension Broker {
         respond(
             channel, id,
             .message(
-                Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data), remaining: queue.ready))
+                Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data),
+                of: QueueState(kind: queue.kind, ready: queue.ready)))
         charge(channel, entry.byteCount)
         if isAutoAck {
             statistics.acknowledged += 1

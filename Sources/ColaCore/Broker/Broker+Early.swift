@@ -19,8 +19,9 @@ extension Broker {
 
     /// The queue that such a publish leads to; nil if it has to wait for the disk.
     func earlyQueue(for publish: Publish, along route: [Router.Destination], _ id: RequestID) -> Queue? {
-        guard limits.isDeliveryEarly, id != .silent, publish.id == nil, route.count == 1,
-            case .queue(let queue) = route[0], queue.isDurable, queue.arguments.overflow != .deadLetterPublish
+        guard limits.isDeliveryEarly, id != .silent, route.count == 1, case .queue(let queue) = route[0],
+            queue.isDurable, publish.id == nil || queue.arguments.deduplicationWindow == nil,
+            queue.arguments.overflow != .deadLetterPublish
         else { return nil }
         return queue
     }

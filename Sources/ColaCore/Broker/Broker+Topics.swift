@@ -4,7 +4,8 @@ internal import OrderedCollections
 // From topics to readers, and where groups of them stand.
 extension Broker {
     func begin(_ consume: Consume, of topic: Topic, _ id: RequestID, for channel: Channel) {
-        guard consume.priority == 0, !consume.isExclusive else {
+        // RabbitMQ takes both, and they mean as little there.
+        guard channel.info.isStrict || consume.priority == 0 && !consume.isExclusive else {
             return refuse(
                 channel, id, .mismatch("'\(topic.name)' is a topic: all of its readers get everything, in no order"))
         }
@@ -34,7 +35,7 @@ extension Broker {
         channel.consumers.append(reader)
         topic.readers.append(reader)
         for number in numbers { addPosition(topic.partitions[number], to: reader) }
-        respond(channel, id, .done)
+        respond(channel, id, channel.info.isStrict ? .consuming(from: .stream) : .done)
         pendingReaders.append(reader)
     }
 

@@ -41,8 +41,10 @@ package enum Reply: Sendable {
     case backedUp(bytes: Int)
     /// So many messages went.
     case removed(messages: Int)
-    /// `remaining`: how many wait behind it.
-    case message(Delivery, remaining: Int)
+    /// One message that was asked for, and what can be said of its queue.
+    case message(Delivery, of: QueueState)
+    /// A consumer of a strict channel has begun.
+    case consuming(from: QueueKind)
     /// The message leads nowhere, and a strict channel gets it back.
     indirect case returned(Publish)
     case empty
@@ -53,6 +55,26 @@ package enum Reply: Sendable {
     case description(Description)
     case refused(BrokerError)
     case refusedBySession(BrokerRefusal)
+}
+
+/// What a message was taken from, as AMQP tells queues apart.
+package enum QueueKind: Equatable, Sendable {
+    case classic
+    case quorum
+    /// A topic.
+    case stream
+}
+
+/// A queue, as one sees it who takes a message.
+package struct QueueState: Equatable, Sendable {
+    package var kind: QueueKind
+    /// Messages that wait.
+    package var ready: Int
+
+    package init(kind: QueueKind = .classic, ready: Int = 0) {
+        self.kind = kind
+        self.ready = ready
+    }
 }
 
 /// A place in a queue or partition, between two messages.

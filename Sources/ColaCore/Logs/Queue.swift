@@ -64,6 +64,8 @@ final class Queue {
 
     var name: String { definition.name }
 
+    var kind: QueueKind { arguments.queueType == .quorum ? .quorum : .classic }
+
     /// Whether it is one in which messages are parked.
     var isParking: Bool { name.hasPrefix(Broker.parkingName(of: "")) }
 

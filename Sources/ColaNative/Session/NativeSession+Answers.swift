@@ -69,7 +69,7 @@ extension NativeSession {
         flushTags()
         let isStatistics = isStatistics(id)
         switch reply {
-        case .done: finish("ok", id, "")
+        case .done, .consuming: finish("ok", id, "")
         case .declared(let messages, _): finish("ok", id, " ready=\(messages)")
         case .removed(let messages): finish("ok", id, " messages=\(messages)")
         case .backedUp(let bytes): finish("ok", id, " bytes=\(bytes)")
