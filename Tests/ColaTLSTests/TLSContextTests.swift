@@ -1,6 +1,7 @@
 import ColaCore
 import ColaTLS
 import Foundation
+import NIOSSL
 import Testing
 
 /// Files are read as they are meant, or refused with a sentence that names the file and the setting.
