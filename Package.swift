@@ -71,8 +71,8 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaWorkers", "CMalloc", nioCore, nioPosix, logging,
-                lifecycle, signals, deque, ordered,
+                "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaTLS", "ColaWorkers", "CMalloc", nioCore,
+                nioPosix, logging, lifecycle, signals, deque, ordered,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: dataPath),

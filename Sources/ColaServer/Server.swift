@@ -2,6 +2,7 @@ internal import ColaAMQP
 internal import ColaCore
 internal import ColaNative
 internal import ColaStore
+internal import ColaTLS
 internal import ColaWorkers
 internal import Logging
 internal import NIOCore
@@ -56,6 +57,7 @@ package struct Server {
     /// Serves until a graceful shutdown is asked for.
     package func run() async throws {
         try settings.checkWorkers()
+        let certificates = try certificates()
         warn()
         MachineResources.keepHeapSmall()
         let store = SQLiteStore(options: options)
@@ -63,7 +65,7 @@ package struct Server {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
         do {
-            let started = try await start(store, on: eventLoop)
+            let started = try await start(store, certificates, on: eventLoop)
             announce(started.announcement)
             try? await gracefulShutdown()
             try await stop(started, store: store, on: eventLoop)
@@ -83,12 +85,23 @@ package struct Server {
         return options
     }
 
+    private func certificates() throws(Failure) -> TLSCertificates? {
+        guard settings.amqps != nil, let files = settings.tls else { return nil }
+        do {
+            let context = try TLSContext(files)
+            context.warnIfOver(at: SystemClock().now.wall, logger)
+            return TLSCertificates(context)
+        } catch {
+            throw Failure(exitCode: error.kind == .notPermitted ? 77 : 78, description: error.description)
+        }
+    }
+
     private func warn() {
         if settings.isDurabilityRelaxed {
             logger.warning("durability=relaxed: a power failure may lose messages that were confirmed")
         }
         if getuid() == 0 { logger.warning("running as root; a user of its own is safer") }
-        let hosts = [settings.native, settings.amqp].compactMap(\.?.host)
+        let hosts = [settings.native, settings.amqp, settings.amqps].compactMap(\.?.host)
         if settings.account == nil, !hosts.allSatisfy(["127.0.0.1", "::1", "localhost"].contains) {
             logger.warning("nobody can log in from another machine: set default-user and default-pass")
         }
@@ -103,7 +116,9 @@ package struct Server {
         var announcement: String
     }
 
-    private func start(_ store: SQLiteStore, on eventLoop: any EventLoop) async throws -> Started {
+    private func start(
+        _ store: SQLiteStore, _ certificates: TLSCertificates?, on eventLoop: any EventLoop
+    ) async throws -> Started {
         let owner = LoopOwner(eventLoop: eventLoop)
         let logger = logger
         let recovery: Recovery
@@ -135,7 +150,7 @@ package struct Server {
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)
-            return try await listen(bound, on: eventLoop)
+            return try await listen(bound, certificates, on: eventLoop)
         } catch {
             try? store.close()
             throw error
@@ -144,7 +159,8 @@ package struct Server {
 
     /// - Parameter url: where the server can be reached from this machine, by its Unix socket if it has one.
     private func startWorkers(
-        of loop: NIOLoopBound<BrokerLoop>, url: String, on eventLoop: any EventLoop
+        of loop: NIOLoopBound<BrokerLoop>, _ certificates: TLSCertificates?, url: String,
+        on eventLoop: any EventLoop
     ) async throws -> NIOLoopBound<WorkerHost> {
         let (settings, logger, environment, read) = (settings, logger, environment, read)
         return try await eventLoop.submit {
@@ -157,6 +173,7 @@ package struct Server {
                 broker: broker, output: output, settings: settings, read: read, url: url, environment: environment,
                 logger: logger)
             host.archive = output
+            host.certificates = certificates
             loop.value.workerDesk = host
             loop.value.workerConnections = host
             host.connectionBroker = loop.value
@@ -167,7 +184,9 @@ package struct Server {
 
     private var access: Access { Access(account: settings.account, serverUser: Int(getuid())) }
 
-    private func listen(_ loop: NIOLoopBound<BrokerLoop>, on eventLoop: any EventLoop) async throws -> Started {
+    private func listen(
+        _ loop: NIOLoopBound<BrokerLoop>, _ certificates: TLSCertificates?, on eventLoop: any EventLoop
+    ) async throws -> Started {
         var configuration = NativeSession.Configuration(server: "Cola/\(Self.version)")
         configuration.bodyBytesMax = settings.bodyBytesMax
         let listener = NativeListener(
@@ -191,12 +210,18 @@ package struct Server {
                 channels.append(channel)
                 words.append("amqp=amqp://\(address.text(bound: channel))")
             }
+            if let address = settings.amqps, let certificates {
+                let channel = try await amqpListener(loop).sockets(certificates).bind(address, on: eventLoop)
+                channels.append(channel)
+                words.append("amqps=amqps://\(address.text(bound: channel))")
+            }
         } catch {
             for channel in channels { try? await channel.close() }
             throw error
         }
         let url = words.last { $0.hasPrefix("socket=") } ?? words.last { $0.hasPrefix("native=") } ?? ""
-        let workers = try await startWorkers(of: loop, url: String(url.drop { $0 != "=" }.dropFirst()), on: eventLoop)
+        let workers = try await startWorkers(
+            of: loop, certificates, url: String(url.drop { $0 != "=" }.dropFirst()), on: eventLoop)
         reloading.begin(workers, on: eventLoop)
         return Started(
             loop: loop, workers: workers, listeners: channels,

@@ -26,10 +26,10 @@ package final class TLSCertificates: Sendable {
     /// - Parameters:
     ///   - begin: the handshake is done: adds the handlers that speak through the connection, and gets the verified
     ///     certificate of the client, if that has shown one.
-    ///   - failed: the handshake was not done, and the connection is closed.
+    ///   - failed: the handshake was not done, for this reason, and the connection is closed.
     package func secure(
         _ channel: any Channel, begin: @escaping (PeerCertificate?) throws -> Void,
-        failed: @escaping (any Error) -> Void
+        failed: @escaping (String) -> Void
     ) throws {
         guard handshakes.add(1, ordering: .relaxed).newValue <= Self.handshakesMax else {
             handshakes.subtract(1, ordering: .relaxed)
@@ -38,8 +38,18 @@ package final class TLSCertificates: Sendable {
         let first = current.handler()
         let handshake = TLSHandshake(behind: first, begin: begin) { [self] error in
             handshakes.subtract(1, ordering: .relaxed)
-            if let error { failed(error) }
+            if let error { failed(Self.reason(error)) }
         }
         try channel.pipeline.syncOperations.addHandlers([first, handshake])
+    }
+
+    /// What BoringSSL says without its numbers and the places in its sources: `unsupported protocol`.
+    private static func reason(_ error: any Error) -> String {
+        let text = "\(error)"
+        guard let start = text.firstRange(of: "OPENSSL_internal:")?.upperBound else {
+            return error is ChannelError || text.contains("EOF") ? "the client went away" : text
+        }
+        let words = text[start...].prefix { $0 != " " && $0 != "]" }
+        return words.replacing("_", with: " ").lowercased()
     }
 }

@@ -57,6 +57,13 @@ import Testing
         #expect(free?.host == "::1")
         #expect(free?.port == 0)
         #expect(complaint("--native", "off", "--socket", "off", "--amqp", "off").contains("nobody could reach"))
+        #expect(
+            try settings(
+                "--native", "off", "--socket", "off", "--amqp", "off", "--amqps", "[::]:5671", "--tls-certificate", "c",
+                "--tls-key", "k"
+            ).amqps?.port == 5671)
+        #expect(complaint("--amqps", "127.0.0.1:0", "--tls-key", "k").contains("set tls-certificate as well"))
+        #expect(complaint("--amqps", "127.0.0.1:0", "--tls-certificate", "c").contains("set tls-key as well"))
     }
 
     @Test func anotherFileCanBeNamed() throws {

@@ -11,7 +11,7 @@ struct EchoServer {
     /// What the server saw of a client.
     enum Seen: Equatable {
         case client(PeerCertificate?)
-        case failure
+        case failure(String)
     }
 
     let channel: any Channel
@@ -32,7 +32,7 @@ struct EchoServer {
                             continuation.yield(.client(certificate))
                             try channel.pipeline.syncOperations.addHandler(Echo())
                         },
-                        failed: { _ in continuation.yield(.failure) })
+                        failed: { continuation.yield(.failure($0)) })
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()

@@ -77,6 +77,7 @@ class Broker:
         self.unix = "unix://" + self.socket
         self.tcp = ""
         self.amqp = ""
+        self.amqps = ""
         self.process: Optional[subprocess.Popen] = None
         self.recoveries: List[float] = []
         self._starts = 0
@@ -94,6 +95,7 @@ class Broker:
         addresses = dict(word.partition("=")[::2] for word in words[2:])
         self.tcp = addresses.get("native", "")
         self.amqp = addresses.get("amqp", "")
+        self.amqps = addresses.get("amqps", "")
         self.recoveries.append(seconds)
         return seconds
 

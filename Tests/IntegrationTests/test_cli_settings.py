@@ -9,6 +9,8 @@ WRONG = [
     ("native", "localhost", ["HOST:PORT or off"]),
     ("native", "127.0.0.1:99999", ["HOST:PORT or off"]),
     ("amqp", "localhost", ["HOST:PORT or off"]),
+    ("amqps", "5671", ["HOST:PORT or off"]),
+    ("tls-certificate", "", ["empty"]),
     ("amqp-product", "RabbitMQ", ["NAME:VERSION", "RabbitMQ:3.13.7"]),
     ("kafka", "127.0.0.1:9092", ["no kafka listener", "off"]),
     ("socket-mode", "999", ["0660"]),
@@ -26,8 +28,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize("name, value, words", WRONG, ids=lambda part: part if isinstance(part, str) else "")
-def test_a_wrong_value_is_64_and_says_where_it_came_from_and_what_it_may_be(tmp_path, name, value, words):
+def test_a_wrong_value_is_64_and_says_where_it_came_from_and_what_it_may_be(tmp_path, monkeypatch, name, value, words):
     folder = str(tmp_path)
+    monkeypatch.delenv("COLA_AMQP", raising=False)  # it would go before the file
 
     def check(origin, *arguments, **options):
         # Two settings that only go together are named both, wherever they came from.

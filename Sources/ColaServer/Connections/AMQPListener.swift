@@ -1,5 +1,6 @@
 internal import ColaAMQP
 internal import ColaCore
+internal import ColaTLS
 internal import Logging
 internal import NIOCore
 
@@ -11,6 +12,10 @@ struct AMQPListener: Sendable {
     let logger: Logger
 
     var sockets: SocketListener { SocketListener(setting: "amqp", logger: logger, accept: add) }
+
+    func sockets(_ certificates: TLSCertificates) -> SocketListener {
+        SocketListener(setting: "amqps", logger: logger, accept: add, certificates: certificates)
+    }
 
     private func add(_ channel: any Channel, _ peer: Peer) throws {
         let loop = loop.value

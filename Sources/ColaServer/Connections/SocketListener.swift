@@ -1,4 +1,5 @@
 internal import ColaCore
+internal import ColaTLS
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -18,6 +19,8 @@ struct SocketListener: Sendable {
     let logger: Logger
     /// A connection begins.
     let accept: @Sendable (any Channel, Peer) throws -> Void
+    /// Nil: connections are not encrypted.
+    var certificates: TLSCertificates?
 
     /// - Throws: `Server.Failure` with exit code 69 where the address cannot be had.
     func bind(_ address: Settings.Address, on eventLoop: any EventLoop) async throws -> any Channel {
@@ -97,8 +100,23 @@ struct SocketListener: Sendable {
                 if !isUnix {
                     _ = channel.setOption(.socketOption(.tcp_nodelay), value: 1)
                 }
-                return peer(of: channel, isUnix: isUnix).flatMapThrowing { peer in try accept(channel, peer) }
+                return peer(of: channel, isUnix: isUnix).flatMapThrowing { peer in try begin(channel, peer) }
             }
+    }
+
+    private func begin(_ channel: any Channel, _ peer: Peer) throws {
+        guard let certificates, case .address(let address, let isLoopback) = peer else {
+            return try accept(channel, peer)
+        }
+        try certificates.secure(
+            channel,
+            begin: { certificate in
+                try accept(channel, .secured(address, isLoopback: isLoopback, certificate: certificate))
+            },
+            failed: { reason in
+                // Whoever scans for open ports ends here too, so it is no warning.
+                logger.info("no TLS with a client", metadata: ["peer": "\(address)", "reason": "\(reason)"])
+            })
     }
 
     /// Who is at the other end; for a Unix socket the kernel says it.

@@ -55,6 +55,21 @@ extension Setting {
             name: "amqp", kind: .listener, defaultValue: "127.0.0.1:5672", placeholder: "HOST:PORT|off",
             help: "TCP for AMQP 0-9-1, which clients of RabbitMQ speak."),
         Setting(
+            name: "amqps", kind: .listener, defaultValue: "off", placeholder: "HOST:PORT|off",
+            help: "The same through TLS 1.2 or later, with tls-certificate and tls-key; the usual port is 5671."),
+        Setting(
+            name: "tls-certificate", kind: .text, defaultValue: nil, placeholder: "FILE",
+            help: "The server's certificate and those that lead to its authority, in PEM. `cola reload` and SIGHUP "
+                + "read it, tls-key and tls-ca again: new connections get what is in them then."),
+        Setting(
+            name: "tls-key", kind: .text, defaultValue: nil, placeholder: "FILE",
+            help: "The private key of tls-certificate, in PEM without a passphrase. Refused if others than its owner "
+                + "and its group could read it."),
+        Setting(
+            name: "tls-ca", kind: .text, defaultValue: nil, placeholder: "FILE",
+            help: "Authorities of clients, in PEM. Clients are then asked for a certificate; one that none of these "
+                + "has signed is refused."),
+        Setting(
             name: "amqp-product", kind: .text, defaultValue: nil, placeholder: "NAME:VERSION",
             help: "What the server calls itself to them, where a client insists on RabbitMQ:3.13.7. Default: Cola."),
         Setting(
@@ -166,7 +181,8 @@ extension Setting {
             "  COLA_DEFAULT_USER=ana COLA_DEFAULT_PASS=secret cola serve --native 0.0.0.0:7672",
             "  cola serve --native 127.0.0.1:0 --socket off", "",
             "EXIT CODES: 0 stopped in order, 64 wrong setting, 65 damaged or newer data, 69 cannot listen there,",
-            "  70 the disk failed, 74 no room, 75 the data directory is in use, 77 not permitted",
+            "  70 the disk failed, 74 no room, 75 the data directory is in use, 77 not permitted,",
+            "  78 a certificate, key or worker that cannot be used",
         ]
         return lines.joined(separator: "\n")
     }

@@ -7,6 +7,9 @@ struct SettingReader {
         return (setting, given[name]?.value ?? setting.defaultValue, given[name]?.origin ?? name)
     }
 
+    /// How a setting is named where it was given.
+    func origin(_ name: String) -> String { find(name).origin }
+
     mutating func text(_ name: String) throws -> String? {
         let (setting, value, origin) = find(name)
         guard let value else { return nil }

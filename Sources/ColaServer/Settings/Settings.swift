@@ -1,4 +1,5 @@
 package import ColaCore
+internal import ColaTLS
 package import ColaWorkers
 internal import Yams
 
@@ -12,6 +13,10 @@ package struct Settings: Sendable {
     package var native: Address?
     /// The same for AMQP.
     package var amqp: Address?
+    /// The same through TLS.
+    package var amqps: Address?
+    /// What it shows of itself; not nil if there is a listener for TLS.
+    var tls: TLSFiles?
     /// What the server calls itself to clients of AMQP, and its version; nil: what it is.
     package var amqpProduct: (name: String, version: String)?
     package var account: Access.Account?
@@ -86,7 +91,11 @@ package struct Settings: Sendable {
         socketMode = UInt32(try reader.number("socket-mode"))
         native = try reader.address("native")
         amqp = try reader.address("amqp")
-        amqpProduct = try Self.product(reader.text("amqp-product"))
+        amqps = try reader.address("amqps")
+        tls = try Self.tls(
+            certificate: reader.text("tls-certificate"), key: reader.text("tls-key"),
+            authorities: reader.text("tls-ca"), isNeeded: amqps != nil)
+        amqpProduct = try Self.product(reader.text("amqp-product"), origin: reader.origin("amqp-product"))
         for name in ["kafka", "http"] { try reader.expectOff(name) }
         let socket = try reader.text("socket") ?? "\(dataDirectory)/cola.sock"
         socketPath = socket == "off" ? nil : socket
@@ -113,8 +122,9 @@ package struct Settings: Sendable {
         limits.cacheBytesMax = Int(try reader.number("cache"))
         logFormat = try reader.text("log-format") ?? logFormat
         logLevel = try reader.text("log-level") ?? logLevel
-        guard socketPath != nil || native != nil || amqp != nil else {
-            throw Wrong(description: "--socket, --native and --amqp are all off: nobody could reach this server")
+        guard socketPath != nil || native != nil || amqp != nil || amqps != nil else {
+            throw Wrong(
+                description: "--socket, --native, --amqp and --amqps are all off: nobody could reach this server")
         }
     }
 
@@ -124,6 +134,12 @@ package struct Settings: Sendable {
         runsWorkersAsRoot = new.runsWorkersAsRoot
         configurationPath = new.configurationPath
         given[Self.workersAsRoot] = new.given[Self.workersAsRoot]
+    }
+
+    /// Goes by the certificates of `new` as well.
+    mutating func takeCertificates(of new: Settings) {
+        if let files = new.tls { tls = files }
+        for name in Self.tlsFiles { given[name] = new.given[name] }
     }
 
     /// - Parameter folder: what the directories of these workers count from.
@@ -140,11 +156,21 @@ package struct Settings: Sendable {
         }
     }
 
-    private static func product(_ text: String?) throws -> (name: String, version: String)? {
+    private static func tls(
+        certificate: String?, key: String?, authorities: String?, isNeeded: Bool
+    ) throws -> TLSFiles? {
+        if let certificate, let key { return TLSFiles(certificate: certificate, key: key, authorities: authorities) }
+        guard isNeeded else { return nil }
+        let missing = certificate == nil ? "tls-certificate" : "tls-key"
+        throw Wrong(
+            description: "amqps needs the server's certificate and its key: set \(missing) as well, or amqps to off")
+    }
+
+    private static func product(_ text: String?, origin: String) throws -> (name: String, version: String)? {
         guard let text else { return nil }
         let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
         guard parts.count == 2 else {
-            throw Wrong(description: "amqp-product is '\(text)'; it must be NAME:VERSION, such as RabbitMQ:3.13.7")
+            throw Wrong(description: "\(origin) is '\(text)'; it must be NAME:VERSION, such as RabbitMQ:3.13.7")
         }
         return (parts[0], parts[1])
     }

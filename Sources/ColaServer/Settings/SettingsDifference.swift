@@ -5,6 +5,8 @@ internal import ColaWorkers
 struct SettingsDifference {
     /// Whether the workers go by it now.
     var isApplied = false
+    /// Whether the files of certificates and keys hold others than before; nil: nothing here needs any.
+    var hasNewCertificates: Bool?
     private let settings: [Change]
     private let workers: [WorkerDifference]
 
@@ -25,7 +27,7 @@ struct SettingsDifference {
             return Change(
                 name: setting.name, old: setting.isSecret ? before.map { _ in "set" } : before,
                 new: setting.isSecret ? after.map { _ in "set anew" } : after,
-                needsRestart: setting.name != Settings.workersAsRoot)
+                needsRestart: setting.name != Settings.workersAsRoot && !Settings.tlsFiles.contains(setting.name))
         }
     }
 
@@ -39,13 +41,15 @@ struct SettingsDifference {
             case .unchanged: ""
             }
         }
+        if hasNewCertificates == true { parts.append("new certificates") }
         let waiting = settings.filter(\.needsRestart).map(\.name)
         if !waiting.isEmpty { parts.append("after the next start of the server: \(waiting.joined(separator: ", "))") }
         return parts.isEmpty ? "none" : parts.joined(separator: "; ")
     }
 
     /// Shape: `{applied, workers: [{name, change: added|removed|changed, settings: [{name, old, new, restart}]}],
-    ///        settings: [{name, old, new, restart}]}`; old and new null where a setting is as by default.
+    ///        settings: [{name, old, new, restart}], certificates}`; old and new null where a setting is as by
+    ///        default; certificates, whether they are new, only where there is a listener for TLS.
     ///
     /// Source: `protocol/native.md` section 3.7
     var description: Description {
@@ -54,6 +58,7 @@ struct SettingsDifference {
         description.add("workers", .list(workers.map { .fields(Self.row($0)) }))
         let rows = settings.map { Self.row($0.name, $0.old, $0.new, $0.needsRestart) }
         description.add("settings", .list(rows.map { .fields($0) }))
+        if let hasNewCertificates { description.add("certificates", hasNewCertificates) }
         return description
     }
 

@@ -1,11 +1,12 @@
 internal import ColaCore
+internal import ColaTLS
 internal import ColaWorkers
 internal import Logging
 internal import NIOCore
 
 // The configuration is read again while everything goes on.
 extension WorkerHost {
-    /// What has changed of the workers holds from then on.
+    /// What has changed of the workers and of the certificates holds from then on.
     ///
     /// - Parameters:
     ///   - isDryRun: nothing is changed.
@@ -15,9 +16,12 @@ extension WorkerHost {
             return then(.failure(.worker(.busy("the configuration is being read already; ask again in a moment"))))
         }
         isReloading = true
-        let read = read
+        let (read, isSecure) = (read, certificates != nil)
         let bound = NIOLoopBound((host: self, then: then), eventLoop: broker.eventLoop)
-        broker.eventLoop.makeFutureWithTask { try read() }.whenComplete { result in
+        broker.eventLoop.makeFutureWithTask {
+            let settings = try read()
+            return (settings, isSecure ? try settings.tls.map { try TLSContext($0) } : nil)
+        }.whenComplete { result in
             let (host, then) = bound.value
             host.isReloading = false
             then(host.take(result, isDryRun: isDryRun))
@@ -25,16 +29,24 @@ extension WorkerHost {
     }
 
     private func take(
-        _ result: Result<Settings, any Error>, isDryRun: Bool
+        _ result: Result<(Settings, TLSContext?), any Error>, isDryRun: Bool
     ) -> Result<SettingsDifference, BrokerError> {
         guard allGone == nil, !isAllGone else { return .failure(BrokerError(SupervisorError.shuttingDown)) }
         do {
-            let new = try result.get()
+            let (new, context) = try result.get()
             try new.checkWorkers()
             var difference = SettingsDifference(from: settings, to: new)
+            if let certificates, let context {
+                difference.hasNewCertificates = !context.isSame(as: certificates.current)
+            }
             guard !isDryRun else { return .success(difference) }
             difference.isApplied = true
             logger.info("the configuration was read again", metadata: ["changes": "\(difference.summary)"])
+            if let context {
+                certificates?.current = context
+                context.warnIfOver(at: broker.now.wall, logger)
+            }
+            settings.takeCertificates(of: new)
             settings.takeWorkers(of: new)
             start(new.workers)
             return .success(difference)

@@ -1,4 +1,5 @@
 internal import ColaCore
+internal import ColaTLS
 internal import ColaWorkers
 internal import Logging
 internal import NIOCore
@@ -24,6 +25,8 @@ final class WorkerHost {
     /// Reads the settings again.
     let read: @Sendable () throws -> Settings
     var isReloading = false
+    /// What new connections get through TLS, which is read again with the settings; nil: there is no TLS.
+    var certificates: TLSCertificates?
     /// What a process that connects by itself is told.
     let clientEnvironment: [String]
     /// Where what they write goes.

@@ -11,10 +11,11 @@ struct Reload: AsyncParsableCommand {
 
             Prints what is different in the broker's cola.yaml since it was read last. Workers go by it from then on: \
             only those are started or stopped that were added or removed, and only where a process has to be another \
-            for a change is it replaced, one after the other, each after its messages in hand. Other settings hold \
-            after the next start of the broker. SIGHUP does the same, and says it in the log.
+            for a change is it replaced, one after the other, each after its messages in hand. New connections get the \
+            certificates that tls-certificate, tls-key and tls-ca hold now. Other settings hold after the next start \
+            of the broker. SIGHUP does the same, and says it in the log.
 
-            What is wrong in the file leaves everything as it is, and is an error (exit code 78).
+            What is wrong in the file, or with a certificate or key, leaves everything as it is, and is an error (exit code 78).
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -51,6 +52,7 @@ struct Reload: AsyncParsableCommand {
                 let effect = change["restart"] == .truth(true) ? "after the broker's next start" : "holds at once"
                 return "setting \(Self.change(change)) (\(effect))"
             }
+            + (answer["certificates"] == .truth(true) ? ["certificates: others are in the files (hold at once)"] : [])
     }
 
     private static func change(_ change: JSONValue) -> String {
