@@ -30,12 +30,15 @@ extension ClientRequest {
         case .declareQueue(let name, _): words("declare queue", name, to: &buffer)
         case .declareTopic(let name, _, _): words("declare topic", name, to: &buffer)
         case .declareExchange(let name, _, _): words("declare exchange", name, to: &buffer)
-        case .declareVirtualHost(let name): words("declare vhost", name, to: &buffer)
+        case .declareVirtualHost(let name, _): words("declare vhost", name, to: &buffer)
         case .delete(let kind, let name, _, _): words("delete", kind, name, to: &buffer)
         case .deleteGroup(let topic, let group): words("delete group", topic, group, to: &buffer)
         case .alter(let name, _, _): words("alter", name, to: &buffer)
         case .policy(let policy): words("policy", policy.name, to: &buffer)
         case .unpolicy(let name): words("unpolicy", name, to: &buffer)
+        case .user(let name, _): words("user", name, to: &buffer)
+        case .permit(let name, _): words("permit", name, to: &buffer)
+        case .unpermit(let name, _): words("unpermit", name, to: &buffer)
         case .bind(let binding): words("bind", binding.exchange, binding.name, to: &buffer)
         case .unbind(let binding): words("unbind", binding.exchange, binding.name, to: &buffer)
         case .purge(let name): words("purge", name, to: &buffer)
@@ -90,6 +93,9 @@ extension ClientRequest {
         case .declareExchange(_, let type, let alternate):
             option("type", type, to: &buffer)
             option("alternate", alternate, to: &buffer)
+        case .declareVirtualHost(_, let options), .user(_, let options), .permit(_, let options),
+            .unpermit(_, let options):
+            arguments(options, to: &buffer)
         case .delete(_, _, let ifUnused, let ifEmpty):
             option("if-unused", ifUnused, to: &buffer)
             option("if-empty", ifEmpty, to: &buffer)

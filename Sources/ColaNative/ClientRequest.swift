@@ -26,13 +26,17 @@ package enum ClientRequest: Equatable, Sendable {
     case declareTopic(String, partitions: Int? = nil, arguments: [Pair] = [])
     /// `type` is `direct`, `fanout`, `topic` or `headers`.
     case declareExchange(String, type: String, alternate: String? = nil)
-    case declareVirtualHost(String)
-    /// `kind` is `queue`, `topic`, `exchange` or `vhost`.
+    /// `options` are those of the specification, in its order.
+    case declareVirtualHost(String, options: [Pair] = [])
+    /// `kind` is `queue`, `topic`, `exchange`, `vhost` or `user`.
     case delete(kind: String, name: String, ifUnused: Bool = false, ifEmpty: Bool = false)
     case deleteGroup(topic: String, group: String)
     case alter(String, set: [Pair], clear: [String] = [])
     case policy(Policy)
     case unpolicy(String)
+    case user(String, options: [Pair])
+    case permit(String, options: [Pair])
+    case unpermit(String, options: [Pair])
     case bind(Binding)
     case unbind(Binding)
     case purge(String)
@@ -55,9 +59,9 @@ package enum ClientRequest: Equatable, Sendable {
     case peek(String, from: Int64?, count: Int?, partition: Int? = nil, priority: Int? = nil)
     case commit(topic: String, group: String, offset: Int64, partition: Int? = nil)
     /// `what` is `queues`, `topics`, `exchanges`, `bindings`, `consumers`, `connections`, `groups`, `policies`,
-    /// `vhosts`, `users`, `workers` or `processes`.
+    /// `vhosts`, `users`, `permissions`, `topic-permissions`, `workers` or `processes`.
     case list(String)
-    /// `kind` is `queue`, `topic`, `exchange`, `policy`, `vhost` or `worker`.
+    /// `kind` is `queue`, `topic`, `exchange`, `policy`, `vhost`, `user` or `worker`.
     case describe(kind: String, name: String)
     case describeGroup(topic: String, group: String)
     case why(String, offset: Int64? = nil, priority: Int? = nil)

@@ -43,7 +43,7 @@ final class BrokerLoop {
     private var isFinishing = false
     private var isTurnPending = false
     /// Who looks at names and passwords.
-    private let authenticator: any Authenticator
+    private let passwords: Passwords
     /// Whoever runs the workers; nil: nobody can.
     var workerDesk: (any WorkerDesk)?
     /// Whoever runs the workers, for the connections of their processes.
@@ -74,12 +74,12 @@ final class BrokerLoop {
     ///   - clock: is read once per turn.
     init(
         eventLoop: any EventLoop, recovery: Recovery, limits: Limits, access: Access, store: any Store,
-        authenticator: any Authenticator, logger: Logger, watch: ResourceWatch? = nil,
+        logger: Logger, watch: ResourceWatch? = nil,
         clock: @escaping @Sendable () -> Now = { SystemClock().now }
     ) {
         self.eventLoop = eventLoop
         self.store = store
-        self.authenticator = authenticator
+        passwords = Passwords(thread: PasswordThread(on: eventLoop), logger: logger)
         self.clock = clock
         self.logger = logger
         self.watch = watch
@@ -196,8 +196,41 @@ final class BrokerLoop {
 
     /// The answer comes at once where nothing has to be computed for it.
     func authenticate(_ credentials: Credentials, of id: ChannelID) {
-        authenticator.authenticate(credentials) { [self] outcome in
+        let find = { [broker] in broker.user(named: $0) }
+        passwords.authenticate(credentials, at: now.monotonic, find: find) { [self] outcome in
             if !isStopping { connections[id]?.authenticated(outcome) }
+        }
+    }
+
+    private func hash(_ password: Secret, _ request: RequestID, of id: ChannelID) {
+        passwords.hash(password) { [self] hash in
+            guard !isStopping else { return }
+            broker.apply(.passwordHashed(id, request, hash), at: now, into: &effects)
+            finishTurnLater()
+        }
+    }
+
+    /// The user of the settings comes in the place of the guest, where nobody has said anything about users yet.
+    /// Otherwise what is stored counts, and where that is something else it is said: or somebody would change a
+    /// password here and wonder.
+    func begin(with account: Account) {
+        if broker.hasGuestAlone {
+            broker.begin(
+                with: UserDefinition(
+                    name: account.user, password: PasswordHash(ofNew: account.password),
+                    tags: [UserDefinition.Tag.administrator.rawValue]))
+            return finishTurnLater()
+        }
+        guard let user = broker.user(named: account.user) else {
+            return logger.warning(
+                "the user of default-user is not made, as there are others already; `cola users add` makes one",
+                metadata: ["user": "\(account.user)"])
+        }
+        passwords.check(account.password, user.password) { [logger] isRight in
+            guard !isRight else { return }
+            logger.warning(
+                "default-pass is not the stored password, which counts; `cola users password` changes that",
+                metadata: ["user": "\(account.user)"])
         }
     }
 
@@ -393,6 +426,7 @@ final class BrokerLoop {
             case .ask(let query): ask(query)
             case .backUp(let order): backUp(order)
             case .cancelBackup: store.cancelBackup()
+            case .hashPassword(let id, let request, let password): hash(password, request, of: id)
             case .workers(let id, let request, let workers): ask(workers, request, of: id)
             case .windowFull(let id): connections[id.connection]?.reportWhenWritable(id)
             case .read(let request): read(request)
@@ -518,6 +552,7 @@ final class BrokerLoop {
     func stop() {
         if isTurnPending { finishTurn() }
         isStopping = true
+        passwords.stop()
         timer?.cancel()
         watchTimer?.cancel()
         inboxTimer?.cancel()

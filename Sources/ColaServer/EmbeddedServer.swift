@@ -18,7 +18,7 @@ package final class EmbeddedServer {
         package var limits = Limits()
         package var bodyBytesMax = 16 * 1024 * 1024
         package var connectionsMax = 10_000
-        package var access = Access(account: nil, serverUser: 0)
+        package var access = Access(serverUser: 0)
 
         package init() {}
     }
@@ -36,7 +36,7 @@ package final class EmbeddedServer {
         let recovery = try store.open(events: owner.events(failed: failed))
         let broker = BrokerLoop(
             eventLoop: eventLoop, recovery: recovery, limits: options.limits, access: options.access, store: store,
-            authenticator: options.access, logger: logger, clock: clock)
+            logger: logger, clock: clock)
         loop = NIOLoopBound(broker, eventLoop: eventLoop)
         owner.set(loop)
         var configuration = NativeSession.Configuration(server: "Cola/\(Server.version)")

@@ -146,7 +146,9 @@ package struct Server {
             let bound = try await eventLoop.submit {
                 let loop = BrokerLoop(
                     eventLoop: eventLoop, recovery: recovery, limits: settings.limits, access: access, store: store,
-                    authenticator: access, logger: logger, watch: settings.watch)
+                    logger: logger, watch: settings.watch)
+                // Before anybody can ask for anything, so that a hash that takes long holds nobody up.
+                if let account = settings.account { loop.begin(with: account) }
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)
@@ -182,7 +184,7 @@ package struct Server {
         }.get()
     }
 
-    private var access: Access { Access(account: settings.account, serverUser: Int(getuid())) }
+    private var access: Access { Access(serverUser: Int(getuid())) }
 
     private func listen(
         _ loop: NIOLoopBound<BrokerLoop>, _ certificates: TLSCertificates?, on eventLoop: any EventLoop

@@ -72,13 +72,16 @@ package final class TestBroker {
     package func attach() -> ChannelID {
         lastChannel += 1
         let id = ChannelID(lastChannel)
-        apply(.attach(id, ChannelInfo(protocolName: "test", peer: "test \(lastChannel)", user: "tester")))
+        var info = ChannelInfo(protocolName: "test", peer: "test \(lastChannel)", user: "tester")
+        info.authority = .all
+        apply(.attach(id, info))
         return id
     }
 
     /// A channel of a connection that is there.
     package func attach(_ channel: ChannelID, isStrict: Bool) {
         var info = ChannelInfo(protocolName: "test", peer: "test \(channel.connection)", user: "tester")
+        info.authority = .all
         info.isStrict = isStrict
         apply(.attach(channel, info))
     }
@@ -123,7 +126,7 @@ package final class TestBroker {
                 store.ask(query) { [mailbox] result in
                     if case .success(let result) = result { mailbox.answers.append(.answered(query, result)) }
                 }
-            case .assigned, .backUp, .cancelBackup, .workers: break
+            case .assigned, .backUp, .cancelBackup, .workers, .hashPassword: break
             case .damaged(_, _, let sentence): damage.append(sentence)
             }
         }

@@ -110,6 +110,7 @@ import Testing
 
     @Test func aVirtualHostIsAskedForBeforeHelloIsAnswered() {
         var bench = SessionBench(SessionBench.loopback)
+        bench.entersAtOnce = false
         bench.feed(
             "hello 1 user=guest password=guest vhost=/shop t=1\nbind amq.direct q\npolicy p pattern=x max-length=1\n")
         #expect(bench.output().isEmpty)
@@ -127,6 +128,7 @@ import Testing
 
     @Test func aVirtualHostThatIsNotThereEndsTheConnection() {
         var bench = SessionBench(SessionBench.loopback)
+        bench.entersAtOnce = false
         bench.feed("hello 1 user=guest password=guest vhost=/none t=1\n")
         bench.reply(.refused(.notFound(.virtualHost, name: "/none")), to: RequestID(.max - 5))
         let lines = bench.output().split(separator: "\n")
@@ -165,7 +167,7 @@ import Testing
         #expect(bench.session.commands.isEmpty)
         bench.feed("hello 1 user=guest password=guest t=3\ndeclare queue q\n")
         #expect(bench.output().hasPrefix("ok t=3 version=1 server=Cola/0.1.0 user=guest admin=no heartbeat=0 "))
-        #expect(bench.session.commands.count == 2)
+        #expect(bench.requests().count == 1)
     }
 
     @Test func nothingIsReadWhileThePasswordIsLookedAt() {
@@ -179,6 +181,7 @@ import Testing
         #expect(bench.session.nextDeadline == nil)
         bench.session.receiveEnd()
         bench.answerCredentials()
+        bench.enter()
         #expect(bench.output().hasPrefix("ok t=1 version=1 "))
         #expect(bench.requests().map { $0.prefix(3) } == ["t=2", "t=3", "bar"])
     }

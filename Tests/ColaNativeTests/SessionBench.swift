@@ -3,10 +3,15 @@ import ColaNative
 import ColaTesting
 import NIOCore
 
+extension RequestID {
+    /// `hello`, for the broker.
+    static let hello = RequestID(.max - 5)
+}
+
 /// A native session without a socket, alone or with a broker behind it, fed by hand.
 struct SessionBench {
     static let channel = ChannelID(1)
-    static let access = Access(account: nil, serverUser: 1_000)
+    static let access = Access(serverUser: 1_000)
     static let local = Peer.process(id: 42, user: 1_000, group: 1_000)
     static let loopback = Peer.address("127.0.0.1:5000", isLoopback: true)
 
@@ -14,7 +19,8 @@ struct SessionBench {
     var now = Instant(0)
     /// The session does not keep it.
     private let tokens: Tokens
-    private let access: Access
+    /// Who comes in over TCP.
+    private let user: (name: String, password: String)
 
     /// Whoever runs a worker of which one process was given a token.
     final class Tokens: WorkerAdmission {
@@ -31,14 +37,15 @@ struct SessionBench {
 
     /// - Parameter token: good once; nil: no worker has one.
     init(
-        _ peer: Peer = local, access: Access = Self.access, bodyBytesMax: Int = 16 * 1024 * 1024, token: String? = nil
+        _ peer: Peer = local, user: (name: String, password: String) = ("guest", "guest"),
+        bodyBytesMax: Int = 16 * 1024 * 1024, token: String? = nil
     ) {
         tokens = Tokens(token)
-        self.access = access
+        self.user = user
         var configuration = NativeSession.Configuration(server: "Cola/0.1.0")
         configuration.bodyBytesMax = bodyBytesMax
         session = NativeSession(
-            channel: Self.channel, peer: peer, access: access, configuration: configuration, admission: tokens,
+            channel: Self.channel, peer: peer, access: Self.access, configuration: configuration, admission: tokens,
             now: Now(monotonic: Instant(0), wall: Timestamp(0)))
     }
 
@@ -46,6 +53,7 @@ struct SessionBench {
         var buffer = ByteBuffer(bytes: bytes)
         session.receive(&buffer, at: now)
         if answersCredentials { answerCredentials() }
+        if entersAtOnce { enter() }
     }
 
     /// Whether the session is told at once what is to be thought of a name and a password.
@@ -54,8 +62,23 @@ struct SessionBench {
     mutating func answerCredentials() {
         guard let credentials = session.credentials else { return }
         session.credentials = nil
-        session.authenticated(access.authentication(of: credentials))
+        let isRight = credentials.user == user.name && credentials.password == user.password
+        let isAllowed = credentials.user != "guest" || credentials.peer == Self.loopback
+        session.authenticated(
+            isRight && isAllowed
+                ? .admitted(Access.Identity(user: user.name, isAdministrator: false)) : .refused("wrong password"))
     }
+
+    /// The broker lets in who has come in.
+    mutating func enter() {
+        let isAsked = session.commands.contains {
+            if case .request(_, .hello, .enter) = $0 { true } else { false }
+        }
+        if isAsked { reply(.done, to: .hello) }
+    }
+
+    /// Whether the broker lets in at once who has come in, before anything else is answered.
+    var entersAtOnce = true
 
     mutating func feed(_ text: String) { feed(text.utf8) }
 
@@ -63,7 +86,8 @@ struct SessionBench {
     mutating func requests() -> [String] {
         defer { session.commands = [] }
         return session.commands.compactMap {
-            if case .request(_, let id, let request) = $0 { Self.spell(request, id) } else { nil }
+            guard case .request(_, let id, let request) = $0, id != .hello || !entersAtOnce else { return nil }
+            return Self.spell(request, id)
         }
     }
 

@@ -16,6 +16,7 @@ struct SessionServer {
 
     init(_ peer: Peer = SessionBench.local, bodyBytesMax: Int = 16 * 1024 * 1024) {
         bench = SessionBench(peer, bodyBytesMax: bodyBytesMax)
+        bench.entersAtOnce = false
         effects = Effects()
         broker.effectListener = { [effects] in effects.waiting.append($0) }
         pump()

@@ -35,13 +35,11 @@ import Testing
     /// Over TCP, on a server whose one user is the vector's.
     private func checkHello(_ pieces: [ArraySlice<UInt8>], _ fields: [String: Any], _ name: String) {
         let user = Vectors.text(fields["user"])
-        let account = Access.Account(user: user ?? "guest", password: Vectors.text(fields["password"]) ?? "")
+        let account = (name: user ?? "guest", password: Vectors.text(fields["password"]) ?? "")
         let token = Vectors.text(fields["token"])
         var bench = SessionBench(
-            SessionBench.loopback, access: Access(account: account, serverUser: 1), token: token)
+            SessionBench.loopback, user: account, token: token)
         for piece in pieces { bench.feed(piece) }
-        // Where a virtual host is named, the broker is asked first.
-        if fields["vhost"] != nil { bench.reply(.done, to: RequestID(.max - 5)) }
         let output = bench.output()
         let tag = Vectors.number(fields["t"]).map { " t=\($0)" } ?? ""
         #expect(output.hasPrefix("ok\(tag) version=1 "), "\(name): \(output)")
@@ -50,7 +48,7 @@ import Testing
             Issue.record("\(name): nobody came in")
             return
         }
-        #expect(info.user == (token != nil && user == nil ? "worker:resize" : account.user), "\(name)")
+        #expect(info.user == (token != nil && user == nil ? "worker:resize" : account.name), "\(name)")
         #expect(info.worker?.name == token.map { _ in "resize/7" }, "\(name)")
         #expect(info.client == Vectors.text(fields["client"]) ?? "", "\(name)")
         #expect(info.host == Vectors.text(fields["vhost"]) ?? "/", "\(name)")
@@ -187,7 +185,6 @@ import Testing
         switch answer["kind"] as? String {
         case "beat":
             bench.feed("hello 1 heartbeat=1\n")
-            bench.reply(.done, to: RequestID(.max - 5))
             _ = bench.output()
             bench.session.tick(at: Instant(500_000_000))
         case "blocked": bench.session.handle(.blocked(sentence))

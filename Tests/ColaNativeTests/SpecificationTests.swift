@@ -39,6 +39,7 @@ import Testing
         .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")), .worker(.misconfigured("")),
         .worker(.notPermitted("")), .stopped(""), .inequivalent(different),
         .heldTooLong(DeliveryTag(1), name: "", milliseconds: 1),
+        .accessRefused(AccessRefusal(user: "", host: "", need: .host)), .quota(""), .busy(""),
     ]
 
     private static let different = Inequivalence(
@@ -82,6 +83,9 @@ import Testing
         case .stopped: 33
         case .inequivalent: 34
         case .heldTooLong: 35
+        case .accessRefused: 36
+        case .quota: 37
+        case .busy: 38
         }
     }
 

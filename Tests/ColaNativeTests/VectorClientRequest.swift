@@ -35,6 +35,9 @@ struct VectorClientRequest {
             policy.priority = number("priority")
             return .policy(policy)
         case "unpolicy": return .unpolicy(name)
+        case "user": return .user(name, options: pairs("options"))
+        case "permit": return .permit(name, options: pairs("options"))
+        case "unpermit": return .unpermit(name, options: pairs("options"))
         case "bind": return .bind(binding())
         case "unbind": return .unbind(binding())
         case "purge": return .purge(name)
@@ -167,7 +170,7 @@ struct VectorClientRequest {
             return .declareQueue(name, queue)
         case "topic": return .declareTopic(name, partitions: number("partitions"), arguments: pairs("arguments"))
         case "exchange": return .declareExchange(name, type: text("type") ?? "", alternate: text("alternate"))
-        case "vhost": return .declareVirtualHost(name)
+        case "vhost": return .declareVirtualHost(name, options: pairs("options"))
         default: throw Vectors.Unknown(what: "\(fields)")
         }
     }

@@ -51,6 +51,9 @@ struct VectorRequest {
                 clear: try (fields["clear"] as? [String] ?? []).map { try #require(Argument(rawValue: $0)) })
         case "policy": .setPolicy(try policy())
         case "unpolicy": .clearPolicy(name: name)
+        case "user": .setUser(try user())
+        case "permit": permission()
+        case "unpermit": clearing()
         case "bind": .bind(try binding())
         case "unbind": .unbind(try binding())
         case "purge": .purge(name: name)
@@ -144,7 +147,14 @@ struct VectorRequest {
         case "exchange":
             let kind = try #require(ExchangeDefinition.Kind(rawValue: text("type") ?? ""))
             return .declareExchange(name: name, kind: kind, alternate: text("alternate"))
-        case "vhost": return .declareVirtualHost(name: name)
+        case "vhost":
+            var change = VirtualHostChange()
+            change.text = option("description")
+            change.tags = option("tags").map(Self.words)
+            change.queueType = option("default-queue-type")
+            change.connectionsMax = limit("max-connections")
+            change.queuesMax = limit("max-queues")
+            return .declareVirtualHost(name: name, change)
         default: throw Vectors.Unknown(what: "declare \(fields)")
         }
     }
@@ -156,9 +166,53 @@ struct VectorRequest {
         case "topic": return .deleteTopic(name: name)
         case "exchange": return .deleteExchange(name: name, ifUnused: ifUnused)
         case "vhost": return .deleteVirtualHost(name: name)
+        case "user": return .deleteUser(name: name)
         case "group": return .deleteGroup(topic: name, group: text("group") ?? "")
         default: throw Vectors.Unknown(what: "delete \(fields)")
         }
+    }
+
+    // MARK: Users
+
+    private func option(_ name: String) -> String? {
+        Vectors.texts(fields["options"]).first { $0.0 == name }?.1
+    }
+
+    private func limit(_ name: String) -> Limit? { option(name).map { Int($0).map { .most($0) } ?? .none } }
+
+    private static func words(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
+
+    private func user() throws -> UserChange {
+        var change = UserChange(name: name)
+        change.isNew = option("new").map { $0 == "yes" }
+        if let password = option("password") { change.password = .plain(Secret(password)) }
+        if let hash = option("hash") { change.password = .hash(try #require(PasswordHash(text: hash))) }
+        if option("no-password") != nil { change.password = UserChange.Password.none }
+        change.tags = option("tags").map(Self.words)
+        change.isFromLoopbackOnly = option("loopback-only").map { $0 == "yes" }
+        change.connectionsMax = limit("max-connections")
+        change.channelsMax = limit("max-channels")
+        return change
+    }
+
+    private func permission() -> Request {
+        let host = option("vhost") ?? "/"
+        let (write, read) = (option("write") ?? "", option("read") ?? "")
+        if let exchange = option("exchange") {
+            return .setTopicPermission(
+                TopicPermissionDefinition(host: host, user: name, exchange: exchange, write: write, read: read))
+        }
+        return .setPermission(
+            PermissionDefinition(
+                host: host, user: name, configure: option("configure") ?? "", write: write, read: read))
+    }
+
+    private func clearing() -> Request {
+        let host = option("vhost") ?? "/"
+        guard option("exchange") != nil || option("topics") != nil else {
+            return .clearPermission(user: name, host: host)
+        }
+        return .clearTopicPermission(user: name, host: host, exchange: option("exchange"))
     }
 
     private func arguments() throws -> Arguments {
@@ -212,6 +266,7 @@ struct VectorRequest {
         case "group": return .group(topic: name, group: text("group") ?? "")
         case "policy": return .policy(name)
         case "vhost": return .virtualHost(name)
+        case "user": return .user(name)
         default: throw Vectors.Unknown(what: "describe \(fields)")
         }
     }

@@ -18,6 +18,8 @@ enum ImportRules {
             "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaTLS", "ColaWorkers", "CMalloc", "NIOCore",
             "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams",
             "Synchronization", "libc",
+            // For passwords.
+            "Crypto", "CryptoExtras",
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],
         "ColaTesting": [

@@ -22,7 +22,7 @@ extension AMQPSession {
         case .blocked(let sentence):
             blocked = sentence
             tellBlocked()
-        case .assigned, .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers: break
+        case .assigned, .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers, .hashPassword: break
         }
     }
 

@@ -26,6 +26,11 @@ extension AMQPSession {
         case .unknownDelivery(_, let last): (.preconditionFailed, "unknown delivery tag \(last)")
         case .reservedName, .permanent: (.accessRefused, error.description)
         case .consumerInUse: (.notAllowed, error.description)
+        case .accessRefused(let refusal) where refusal.need == .host: (.notAllowed, error.description)
+        case .accessRefused: (.accessRefused, error.description)
+        case .quota where method == .queueDeclare: (.preconditionFailed, error.description)
+        case .quota: (.notAllowed, error.description)
+        case .busy: (.internalError, error.description)
         case .storage, .damaged, .backup, .worker: (.internalError, error.description)
         case .mismatch, .badName, .heldTooLong, .badArgument, .inUse, .unroutable, .queueFull, .limit, .deleted,
             .stopped,

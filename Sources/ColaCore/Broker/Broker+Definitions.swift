@@ -28,9 +28,8 @@ extension Broker {
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
         case nil:
-            guard checkNewName(name, orNone: true, mayBeReserved: declaration.mayBeReserved, id, for: channel) else {
-                return
-            }
+            guard checkNewName(name, orNone: true, mayBeReserved: declaration.mayBeReserved, in: host, id, for: channel)
+            else { return }
             if let error = checkArguments(declaration.arguments, isQueue: true) { return refuse(channel, id, error) }
             let queue = makeQueue(declaration, owner: channel, in: host, at: now)
             if declaration.isExclusive { channel.connection.owned.append(queue) }
@@ -187,7 +186,7 @@ extension Broker {
         case .queue:
             refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
         case nil:
-            guard checkNewName(name, orNone: false, id, for: channel) else { return }
+            guard checkNewName(name, orNone: false, in: host, id, for: channel) else { return }
             if let error = checkArguments(arguments, isQueue: false) { return refuse(channel, id, error) }
             let count = partitions ?? 1
             guard (1...limits.partitionsMax).contains(count) else {
@@ -286,7 +285,8 @@ extension Broker {
     }
 
     private func checkNewName(
-        _ name: String, orNone: Bool, mayBeReserved: Bool = false, _ id: RequestID, for channel: Channel
+        _ name: String, orNone: Bool, mayBeReserved: Bool = false, in host: VirtualHost, _ id: RequestID,
+        for channel: Channel
     ) -> Bool {
         if !(name.isEmpty && orNone), !mayBeReserved, let error = nameError(name) {
             refuse(channel, id, error)
@@ -294,6 +294,10 @@ extension Broker {
         }
         guard destinationCount < limits.queuesMax else {
             refuse(channel, id, .limit(what: "queues and topics", limit: limits.queuesMax, setting: "queues-max"))
+            return false
+        }
+        if let error = quotaError(forNew: name, in: host) {
+            refuse(channel, id, error)
             return false
         }
         return true

@@ -47,6 +47,7 @@ extension Broker {
             row.add("bindings", found.router.bindingCount)
             row.add("policies", found.policies.count)
             return .success(row)
+        case .user(let name): return describe(user: name)
         }
     }
 

@@ -1,6 +1,6 @@
 internal import OrderedCollections
 
-// Exchanges and bindings, and the virtual hosts that they are in.
+// Exchanges and bindings.
 extension Broker {
     func declareExchange(
         _ definition: ExchangeDefinition, _ id: RequestID, for channel: Channel, in host: VirtualHost
@@ -47,7 +47,7 @@ extension Broker {
         respond(channel, id, .done)
     }
 
-    private func delete(exchange name: String, from host: VirtualHost) {
+    func delete(exchange name: String, from host: VirtualHost) {
         guard let definition = host.router.exchanges[name]?.definition else { return }
         for binding in host.router.removeExchange(name) where isDurable(binding, in: host) {
             change(.remove(.binding(binding)))
@@ -122,46 +122,6 @@ extension Broker {
             return true
         }
         return queue.isDurable
-    }
-
-    // MARK: Virtual hosts
-
-    func declareVirtualHost(_ name: String, _ id: RequestID, for channel: Channel) {
-        if hosts[name] != nil {
-            relyOnDefinitions(channel)
-            return respond(channel, id, .done)
-        }
-        if let error = nameError(name) { return refuse(channel, id, error) }
-        guard hosts.count < limits.virtualHostsMax else {
-            return refuse(channel, id, .limit(what: "virtual hosts", limit: limits.virtualHostsMax, setting: ""))
-        }
-        hosts[name] = VirtualHost(name: name)
-        change(.put(.virtualHost(VirtualHostDefinition(name: name))))
-        didChange(channel)
-        respond(channel, id, .done)
-    }
-
-    /// Deletes an empty virtual host: one command is one transaction, and what is in it may be much.
-    func deleteVirtualHost(_ name: String, _ id: RequestID, for channel: Channel, at now: Now) {
-        guard let host = hosts[name] else { return refuse(channel, id, .notFound(.virtualHost, name: name)) }
-        guard name != VirtualHostDefinition.defaultName else {
-            return refuse(channel, id, .permanent("virtual host '/' is the default one, and always there"))
-        }
-        guard host.router.destinations.isEmpty else {
-            let count = host.router.destinations.count
-            return refuse(
-                channel, id,
-                .inUse("virtual host '\(name)' has \(count) queues and topics; delete them first"))
-        }
-        for exchange in host.router.exchanges.keys where !Router.isPredeclared(exchange) {
-            delete(exchange: exchange, from: host)
-        }
-        for policy in host.policies.values { change(.remove(.policy(policy.definition))) }
-        host.isDeleted = true
-        hosts[name] = nil
-        change(.remove(.virtualHost(VirtualHostDefinition(name: name))))
-        didChange(channel)
-        respond(channel, id, .done)
     }
 }
 

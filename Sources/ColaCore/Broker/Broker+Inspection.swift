@@ -17,7 +17,9 @@ extension Broker {
             }
         case .policies: return host.policies.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
         case .virtualHosts: return hosts.values.sorted { $0.name < $1.name }.map(row)
-        case .users: return users.sorted { $0.name < $1.name }.map(row)
+        case .users: return userRows
+        case .permissions: return permissionRows
+        case .topicPermissions: return topicPermissionRows
         }
     }
 
@@ -48,7 +50,7 @@ extension Broker {
         }.sorted { $0.name < $1.name }
     }
 
-    private var sortedChannels: [Channel] { channels.values.sorted { $0.id < $1.id } }
+    var sortedChannels: [Channel] { channels.values.sorted { $0.id < $1.id } }
 
     private var connections: [Channel] { sortedChannels.filter(\.id.isConnection) }
 
@@ -181,35 +183,6 @@ extension Broker {
         row.add("to", policy.appliesTo.rawValue)
         row.add("priority", policy.priority)
         row.add("arguments", .fields(description(of: policy.arguments)))
-        return row
-    }
-
-    func row(_ host: VirtualHost) -> Description {
-        var row = Description()
-        row.add("name", host.name)
-        row.add("queues", queues(of: host).count)
-        row.add("topics", topics(of: host).count)
-        row.add("connections", connections.reduce(0) { $0 + ($1.host === host ? 1 : 0) })
-        return row
-    }
-
-    /// Those that are known, and others that have come through the Unix socket.
-    private var users: [Access.User] {
-        var users = access.users
-        for channel in sortedChannels where !users.contains(where: { $0.name == channel.info.user }) {
-            users.append(Access.User(name: channel.info.user, isAdministrator: false))
-        }
-        return users
-    }
-
-    private func row(_ user: Access.User) -> Description {
-        var row = Description()
-        row.add("name", user.name)
-        row.add("authentication", user.authentication.rawValue)
-        row.add("administrator", user.isAdministrator)
-        row.add("loopback-only", user.isFromLoopbackOnly)
-        row.add("vhosts", .list(hosts.values.map(\.name).sorted().map { .text($0) }))
-        row.add("connections", connections.reduce(0) { $0 + ($1.info.user == user.name ? 1 : 0) })
         return row
     }
 

@@ -3,10 +3,10 @@ internal import OrderedCollections
 // What a start finds.
 extension Broker {
     func recover(_ recovery: Recovery) {
-        hosts[VirtualHostDefinition.defaultName] = VirtualHost(name: VirtualHostDefinition.defaultName)
-        for definition in recovery.virtualHosts where hosts[definition.name] == nil {
-            hosts[definition.name] = VirtualHost(name: definition.name)
-        }
+        let name = VirtualHostDefinition.defaultName
+        hosts[name] = VirtualHost(name: name)
+        for definition in recovery.virtualHosts { hosts[definition.name] = VirtualHost(definition) }
+        recoverUsers(recovery)
         for definition in recovery.policies {
             // A pattern that was accepted once is accepted again; one of a later version is passed over.
             try? hosts[definition.host]?.set(definition)

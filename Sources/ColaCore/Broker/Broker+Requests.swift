@@ -79,11 +79,14 @@ extension Broker {
         switch consume request {
         case .publish(let publish):
             guard let host = host(of: channel, answering: id) else { return }
+            if let error = accessError(of: publish, channel) { return refuse(channel, id, error) }
             self.publish(publish, id, from: channel, in: host, at: now)
         case .settle(let first, let last, let settlement):
             guard host(of: channel, answering: id) != nil else { return }
             settle(first: first, last: last, settlement, id, for: channel, at: now)
-        case let request: performSeldom(request, id, for: channel, at: now)
+        case let request:
+            if let error = accessError(request, channel) { return refuse(channel, id, error) }
+            performSeldom(request, id, for: channel, at: now)
         }
     }
 
@@ -97,8 +100,16 @@ extension Broker {
         switch request {
         case .barrier: return respond(channel, id, .done)
         case .refuse(let refusal): return respond(channel, id, .refusedBySession(refusal))
-        case .declareVirtualHost(let name): return declareVirtualHost(name, id, for: channel)
+        case .declareVirtualHost(let name, let change):
+            return declareVirtualHost(name, change, id, for: channel)
         case .deleteVirtualHost(let name): return deleteVirtualHost(name, id, for: channel, at: now)
+        case .setUser(let change): return setUser(change, id, for: channel, at: now)
+        case .deleteUser(let name): return deleteUser(name, id, for: channel)
+        case .setPermission(let permission): return setPermission(permission, id, for: channel)
+        case .clearPermission(let user, let host): return clearPermission(user: user, host: host, id, for: channel)
+        case .setTopicPermission(let permission): return setTopicPermission(permission, id, for: channel)
+        case .clearTopicPermission(let user, let host, let exchange):
+            return clearTopicPermission(user: user, host: host, exchange: exchange, id, for: channel)
         case .get, .peek, .list, .describe, .why, .statistics, .backUp, .workers:
             return look(request, id, for: channel, at: now)
         default: break
@@ -114,7 +125,7 @@ extension Broker {
                 of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, because: .returned, at: now)
             respond(channel, id, .done)
         case .transaction(let requests): perform(requests, id, for: channel, in: host, at: now)
-        case .enter: respond(channel, id, .done)
+        case .enter: enter(id, for: channel, in: host)
         case .seek(let tag, let partition, let position):
             seek(tag, partition: partition, to: position, id, for: channel)
         case .declareQueue(let declaration): declareQueue(declaration, id, for: channel, in: host, at: now)
@@ -146,7 +157,8 @@ extension Broker {
         case .commitOffset(let topic, let partition, let group, let next):
             commitOffset(topic, partition, group, next, id, for: channel, in: host)
         case .publish, .settle, .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list,
-            .describe, .why, .statistics, .backUp, .workers:
+            .describe, .why, .statistics, .backUp, .workers, .setUser, .deleteUser, .setPermission, .clearPermission,
+            .setTopicPermission, .clearTopicPermission:
             break
         }
     }

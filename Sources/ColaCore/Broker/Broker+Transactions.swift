@@ -14,6 +14,7 @@ extension Broker {
     ) -> BrokerError? {
         var bytes = 0
         for (_, request) in requests {
+            if let error = accessError(request, channel) { return error }
             switch request {
             case .publish(let publish):
                 guard

@@ -19,6 +19,10 @@ package final class Broker {
     let epoch: Epoch
 
     var hosts: OrderedDictionary<String, VirtualHost> = [:]
+    var users: OrderedDictionary<String, UserDefinition> = [:]
+    var grants: OrderedDictionary<GrantKey, Grant> = [:]
+    /// How often users or their permissions have changed.
+    var rightsCount = 0
     var owners: [LogID: Owner] = [:]
     var channels: [ChannelID: Channel] = [:]
     var nextLog: LogID
@@ -129,7 +133,7 @@ package final class Broker {
     var effects: [Effect] = []
 
     package init(
-        _ recovery: Recovery, limits: Limits = Limits(), access: Access = Access(account: nil, serverUser: 0)
+        _ recovery: Recovery, limits: Limits = Limits(), access: Access = Access(serverUser: 0)
     ) {
         self.limits = limits
         self.access = access
@@ -167,6 +171,7 @@ package final class Broker {
         case .backingUp(let progress): backingUp(progress)
         case .backedUp(let result): backedUp(result, at: now)
         case .workersAnswered(let id, let request, let result): workersAnswered(id, request, result, at: now)
+        case .passwordHashed(let id, let request, let hash): passwordHashed(id, request, hash, at: now)
         case .alarm(let alarm, let reason): change(alarm, reason, at: now)
         case .tick: break
         }

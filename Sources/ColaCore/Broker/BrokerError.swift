@@ -34,6 +34,11 @@ package enum BrokerError: Error, Equatable, Sendable {
     case damaged(name: String, base: Offset)
     case backup(BackupFailure)
     case worker(WorkerFailure)
+    case accessRefused(AccessRefusal)
+    /// There are as many of something as a virtual host or user may have.
+    case quota(String)
+    /// Too much is being done of what was asked for.
+    case busy(String)
 
     package enum Kind: String, Sendable {
         case queue
@@ -43,6 +48,8 @@ package enum BrokerError: Error, Equatable, Sendable {
         case virtualHost = "virtual host"
         case policy
         case group
+        case user
+        case permission
     }
 }
 
@@ -66,17 +73,19 @@ extension BrokerError {
         case .damaged: "damaged"
         case .backup(let failure): failure.code
         case .worker(let failure): failure.code
+        case .accessRefused: "access_refused"
+        case .quota: "limit"
+        case .busy: "busy"
         }
     }
 
     /// Whether sending the same request again, unchanged, can succeed.
     package var isRetryable: Bool {
         switch self {
-        case .storage, .overloaded, .queueFull: true
+        case .storage, .overloaded, .queueFull, .busy: true
         case .notFound, .consumerNotFound, .mismatch, .inequivalent, .offsetOutOfRange, .reservedName, .badName,
             .unroutable, .consumerInUse, .inUse, .locked, .badArgument, .permanent, .unknownDelivery, .limit,
-            .transactionTooLarge,
-            .deleted, .stopped, .heldTooLong, .damaged:
+            .transactionTooLarge, .deleted, .stopped, .heldTooLong, .damaged, .accessRefused, .quota:
             false
         case .backup(let failure): failure.isRetryable
         case .worker(let failure): failure.isRetryable
@@ -104,6 +113,9 @@ extension BrokerError: CustomStringConvertible {
             "no group '\(name)' has committed an offset or reads there; `cola groups` has those that do"
         case .notFound(.virtualHost, let name):
             "no virtual host is named '\(name)'; make it with `cola declare vhost \(name)`"
+        case .notFound(.user, let name): "no user is named '\(name)'; `cola users` has them all"
+        case .notFound(.permission, let name):
+            "user '\(name)' has no such permissions there; `cola permissions` has them all"
         case .notFound(.policy, let name): "no policy is named '\(name)'; `cola policies` has them all"
         case .notFound(let kind, let name):
             "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
@@ -149,6 +161,8 @@ extension BrokerError: CustomStringConvertible {
                 + "`cola check`"
         case .backup(let failure): failure.description
         case .worker(let failure): failure.description
+        case .accessRefused(let refusal): refusal.description
+        case .quota(let sentence), .busy(let sentence): sentence
         case .storage(let reason): "the store could not read: \(reason); try again"
         }
     }

@@ -32,6 +32,10 @@ final class Channel {
 
     let id: ChannelID
     var info: ChannelInfo
+    /// What was found of its user's permissions; nil: nothing yet.
+    var rights: Rights?
+    /// Whether it has come in, so that it counts against limits.
+    var hasEntered = false
     /// Nil if there is none of the name that was given.
     var host: VirtualHost?
     /// What it shares with the other channels of its connection.
@@ -75,6 +79,8 @@ final class Channel {
         case redrive
         /// A copy of everything is being made.
         case backup
+        /// The password of a user is with whoever hashes it.
+        case password(RequestID, UserChange)
         /// The request with this number is with whoever runs the workers.
         case workers(RequestID)
         /// An answer with messages waits until the socket has taken what was sent before.

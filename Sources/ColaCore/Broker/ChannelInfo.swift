@@ -10,6 +10,8 @@ package struct ChannelInfo: Equatable, Sendable {
     package var userID: Int?
     /// Whose process it is of, if that has shown its token.
     package var worker: WorkerRequest.Target?
+    /// By what it may do what it does.
+    package var authority = Authority.user
     /// As the channels of AMQP are: the first refusal is the last thing that it does, see
     /// ``BrokerError/endsStrictChannel``, and every delivery has a number, also what needs no acknowledgement.
     package var isStrict = false

@@ -29,6 +29,8 @@ package enum Command: Sendable {
     case backedUp(Result<Int, BackupFailure>)
     /// What an ``Effect/workers(_:_:_:)`` asked for.
     case workersAnswered(ChannelID, RequestID, Result<WorkerAnswer, BrokerError>)
+    /// What an ``Effect/hashPassword(_:_:_:)`` asked for; nil: too many are waited for.
+    case passwordHashed(ChannelID, RequestID, PasswordHash?)
     /// Something is scarce (why), or is not any more (nil). Publishers wait as long as anything is.
     case alarm(Alarm, String?)
     /// Time has passed; nothing else happened.

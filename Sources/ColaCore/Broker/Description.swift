@@ -6,6 +6,7 @@ package enum Subject: Equatable, Sendable {
     case group(topic: String, group: String)
     case policy(String)
     case virtualHost(String)
+    case user(String)
 }
 
 /// Everything about one thing, as names and values in an order that suits a reader. Each protocol writes it down in its

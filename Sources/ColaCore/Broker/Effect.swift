@@ -20,6 +20,8 @@ package enum Effect: Sendable {
     case cancelBackup
     /// Ask whoever runs the workers; the answer comes back as ``Command/workersAnswered(_:_:_:)``.
     case workers(ChannelID, RequestID, WorkerRequest)
+    /// Hash a new password; the hash comes back as ``Command/passwordHashed(_:_:_:)``.
+    case hashPassword(ChannelID, RequestID, Secret)
     /// A member of a group reads these partitions from now on, and no others.
     case assigned(ChannelID, ConsumerTag, Assignment)
     /// A stored batch failed its check and was put aside. For the log.

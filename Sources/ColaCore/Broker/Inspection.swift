@@ -10,6 +10,8 @@ package enum Listing: String, CaseIterable, Sendable {
     case policies
     case virtualHosts = "vhosts"
     case users
+    case permissions
+    case topicPermissions = "topic-permissions"
 }
 
 /// Counted since the start.

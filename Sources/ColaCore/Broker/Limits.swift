@@ -43,6 +43,9 @@ package struct Limits: Equatable, Sendable {
     package var seenMax = 1_000_000
     package var virtualHostsMax = 1_000
     package var policiesMax = 1_000
+    package var usersMax = 10_000
+    /// Of one user in one virtual host.
+    package var topicPermissionsMax = 1_000
     package var partitionsMax = 1_000
     /// Consumer groups of one topic.
     package var groupsMax = 10_000

@@ -8,7 +8,8 @@ package enum Request: Sendable {
     /// `partitions`: nil where it is not said, which is one for a new topic.
     indirect case declareTopic(name: String, partitions: Int?, Arguments)
     case declareExchange(name: String, kind: ExchangeDefinition.Kind, alternate: String?)
-    case declareVirtualHost(name: String)
+    /// Makes it, or changes what is said of it.
+    indirect case declareVirtualHost(name: String, VirtualHostChange = VirtualHostChange())
     case deleteQueue(name: String, ifUnused: Bool, ifEmpty: Bool)
     case deleteTopic(name: String)
     case deleteExchange(name: String, ifUnused: Bool)
@@ -16,6 +17,13 @@ package enum Request: Sendable {
     case deleteGroup(topic: String, group: String)
     /// Changes the arguments of a queue or topic: those of `set`, and none any more for those of `clear`.
     indirect case alter(name: String, set: Arguments, clear: [Argument])
+    indirect case setUser(UserChange)
+    case deleteUser(name: String)
+    indirect case setPermission(PermissionDefinition)
+    case clearPermission(user: String, host: String)
+    indirect case setTopicPermission(TopicPermissionDefinition)
+    /// `exchange`: nil: for all of them.
+    case clearTopicPermission(user: String, host: String, exchange: String?)
     indirect case setPolicy(PolicyDefinition)
     case clearPolicy(name: String)
     case bind(BindingDefinition)

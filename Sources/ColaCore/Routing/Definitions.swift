@@ -6,6 +6,9 @@ package enum Definition: Equatable, Sendable {
     case exchange(ExchangeDefinition)
     case binding(BindingDefinition)
     case policy(PolicyDefinition)
+    case user(UserDefinition)
+    case permission(PermissionDefinition)
+    case topicPermission(TopicPermissionDefinition)
 }
 
 /// A queue: a log with one shared cursor, whose records are deleted as they are settled; one such log for each priority

@@ -3,6 +3,7 @@ internal import OrderedCollections
 /// One virtual host: its names, its routing, its policies. Nothing of one host reaches into another.
 final class VirtualHost {
     let name: String
+    var definition: VirtualHostDefinition
     let router: Router
     private(set) var policies: OrderedDictionary<String, Policy> = [:]
     var isDeleted = false
@@ -16,10 +17,14 @@ final class VirtualHost {
         var pattern: Pattern
     }
 
-    init(name: String) {
-        self.name = name
+    init(_ definition: VirtualHostDefinition) {
+        self.definition = definition
+        name = definition.name
+        let name = name
         router = Router(host: name)
     }
+
+    convenience init(name: String) { self.init(VirtualHostDefinition(name: name)) }
 
     /// - Throws: what is wrong with its pattern; nothing has changed then.
     func set(_ policy: PolicyDefinition) throws(PatternError) {

@@ -12,6 +12,9 @@ package struct Recovery: Sendable {
     package var exchanges: [ExchangeDefinition]
     package var bindings: [BindingDefinition]
     package var policies: [PolicyDefinition] = []
+    package var users: [UserDefinition] = []
+    package var permissions: [PermissionDefinition] = []
+    package var topicPermissions: [TopicPermissionDefinition] = []
     package var groupOffsets: [GroupOffset]
     package var seen: [DedupEntry] = []
     package var nextLog: LogID

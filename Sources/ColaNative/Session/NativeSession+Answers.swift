@@ -16,7 +16,8 @@ extension NativeSession {
             output.writeString("\n")
         case .blocked(let sentence): tell(blocked: sentence)
         case .assigned(_, let consumer, let assignment): write(assignment, to: consumer)
-        case .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers: break  // the loop's business
+        // The loop's business.
+        case .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers, .hashPassword: break
         }
     }
 

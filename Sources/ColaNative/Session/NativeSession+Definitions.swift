@@ -29,14 +29,15 @@ extension NativeSession {
             request(.declareExchange(name: name, kind: type, alternate: alternate), reader.tag)
         case "vhost":
             let name = try reader.name()
+            let change = try virtualHostChange(&reader)
             try reader.end()
-            request(.declareVirtualHost(name: name), reader.tag)
+            request(.declareVirtualHost(name: name, change), reader.tag)
         default: throw RequestReader.Malformed("'\(kind)' is none of queue, topic, exchange and vhost")
         }
     }
 
     mutating func delete(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
-        let kind = try reader.text("queue, topic, exchange, vhost or group")
+        let kind = try reader.text("queue, topic, exchange, vhost, user or group")
         let name = try reader.name(kind == "group" ? "TOPIC" : "NAME")
         let request: Request
         switch kind {
@@ -47,8 +48,9 @@ extension NativeSession {
         case "topic": request = .deleteTopic(name: name)
         case "exchange": request = .deleteExchange(name: name, ifUnused: try reader.truth("if-unused") ?? false)
         case "vhost": request = .deleteVirtualHost(name: name)
+        case "user": request = .deleteUser(name: name)
         case "group": request = .deleteGroup(topic: name, group: try reader.name("GROUP"))
-        default: throw RequestReader.Malformed("'\(kind)' is none of queue, topic, exchange, vhost and group")
+        default: throw RequestReader.Malformed("'\(kind)' is none of queue, topic, exchange, vhost, user and group")
         }
         try reader.end()
         self.request(request, reader.tag)

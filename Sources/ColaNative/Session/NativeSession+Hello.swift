@@ -66,7 +66,6 @@ extension NativeSession {
     /// - Parameter known: who the client is, if it need not show a token for that.
     private mutating func goOn(as known: Access.Identity?) {
         guard let hello = pendingHello else { return }
-        let wasAttached = isAttached
         var known = known
         if let token = hello.token {
             guard let worker = admission?.admit(token: token, channel, from: peer) else {
@@ -77,7 +76,9 @@ extension NativeSession {
                 return refuseAndClose(code: "unauthenticated", sentence: sentence, hello.tag)
             }
             self.worker = worker
-            known = known ?? Access.Identity(user: "worker:\(worker.worker)", isAdministrator: false)
+            known =
+                known
+                ?? Access.Identity(user: "worker:\(worker.worker)", isAdministrator: false, authority: .messages)
         }
         identity = known
         guard let identity else { return }
@@ -85,15 +86,9 @@ extension NativeSession {
         host = hello.host ?? host
         heartbeatMilliseconds = hello.heartbeat * 1_000
         commands.append(.attach(channel, info(of: identity, client: hello.client)))
-        // In its turn, behind what one who was known before may have asked for. Where a virtual host is named, the
-        // broker is asked for it: it refuses if there is none.
-        if let host = hello.host {
-            request(.describe(.virtualHost(host)), .hello)
-        } else if wasAttached {
-            request(.barrier, .hello)
-        } else {
-            answerHello(.done)
-        }
+        // In its turn, behind what one who was known before may have asked for. The broker refuses if there is no such
+        // virtual host, or the user may not be there.
+        request(.enter, .hello)
     }
 
     mutating func answerHello(_ reply: Reply) {

@@ -12,12 +12,9 @@ extension NativeSession {
                 let known = (Listing.allCases.map(\.rawValue) + WorkerRequest.listings).joined(separator: ", ")
                 throw RequestReader.Malformed("there is no list of '\(word)', but of \(known)")
             }
-            guard listing != .users || identity?.isAdministrator == true else {
-                return refuse("list users", reader.tag)
-            }
             request(.list(listing), reader.tag)
         case .describe:
-            let kind = try reader.text("queue, topic, exchange, group, policy, vhost or worker")
+            let kind = try reader.text("queue, topic, exchange, group, policy, vhost, user or worker")
             if kind == "worker" { return try describeWorker(&reader) }
             let subject = try subject(kind, &reader)
             try reader.end()
@@ -38,11 +35,11 @@ extension NativeSession {
         }
     }
 
-    /// Who may come in, and from where, is of use to whoever tries names and passwords; workers are programs.
+    /// Workers are programs.
     mutating func refuse(_ request: String, _ tag: RequestID) {
         let sentence =
-            "only an administrator may \(request): the server's own user or root over its Unix socket, or the user of "
-            + "the settings default-user and default-pass; this is \(identity?.user ?? peer.description)"
+            "only an administrator may \(request): the server's own user or root over its Unix socket, or a user with "
+            + "the tag administrator (`cola users`); this is \(identity?.user ?? peer.description)"
         _ = refuse("access_refused", sentence, 0, tag)
     }
 
@@ -57,9 +54,10 @@ extension NativeSession {
         case "group": return .group(topic: name, group: try reader.name("GROUP"))
         case "policy": return .policy(name)
         case "vhost": return .virtualHost(name)
+        case "user": return .user(name)
         default:
             throw RequestReader.Malformed(
-                "'\(kind)' is none of queue, topic, exchange, group, policy, vhost and worker")
+                "'\(kind)' is none of queue, topic, exchange, group, policy, vhost, user and worker")
         }
     }
 

@@ -68,6 +68,9 @@ extension NativeSession {
             let name = try reader.name()
             try reader.end()
             request(.clearPolicy(name: name), reader.tag)
+        case .user: try setUser(&reader)
+        case .permit: try permit(&reader)
+        case .unpermit: try unpermit(&reader)
         case .bind, .unbind: try bind(verb, &reader)
         case .purge:
             let name = try reader.name()

@@ -137,6 +137,7 @@ package struct NativeSession {
             info.userID = user
         }
         info.worker = worker
+        info.authority = identity.authority
         return info
     }
 

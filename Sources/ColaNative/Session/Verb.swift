@@ -3,7 +3,7 @@
 /// Source: `protocol/native.md` section 3
 enum Verb: String {
     case hello, ping, beat, quit
-    case declare, delete, alter, policy, unpolicy, bind, unbind, purge, redrive
+    case declare, delete, alter, policy, unpolicy, user, permit, unpermit, bind, unbind, purge, redrive
     case pubs
     case consume, credit, cancel, seek, ack, nack, reject, fail, get, peek, commit
     case list, describe, why, stat, backup, worker, logs, reload, child
@@ -14,7 +14,8 @@ enum Verb: String {
     func wordCount(isOfGroup: Bool) -> Int {
         switch self {
         case .ping, .beat, .quit, .stat, .logs, .reload: 0
-        case .hello, .alter, .policy, .unpolicy, .purge, .redrive, .consume, .cancel, .ack, .nack, .reject, .fail, .get,
+        case .hello, .alter, .policy, .unpolicy, .user, .permit, .unpermit, .purge, .redrive, .consume, .cancel, .ack,
+            .nack, .reject, .fail, .get,
             .peek, .list, .why, .backup, .child:
             1
         case .declare, .bind, .unbind, .pubs, .credit, .seek, .worker: 2

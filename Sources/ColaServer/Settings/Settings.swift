@@ -19,7 +19,8 @@ package struct Settings: Sendable {
     var tls: TLSFiles?
     /// What the server calls itself to clients of AMQP, and its version; nil: what it is.
     package var amqpProduct: (name: String, version: String)?
-    package var account: Access.Account?
+    /// Whom a server that has no users of its own lets in; nil: the guest.
+    package var account: Account?
     package var isDurabilityRelaxed = false
     package var acceptsDamage = false
     package var bodyBytesMax = 16 * 1024 * 1024
@@ -148,10 +149,10 @@ package struct Settings: Sendable {
         configurationPath = "\(folder)/cola.yaml"
     }
 
-    private static func account(user: String?, password: String?) throws -> Access.Account? {
+    private static func account(user: String?, password: String?) throws -> Account? {
         switch (user, password) {
         case (nil, nil): nil
-        case (let user?, let password?): Access.Account(user: user, password: password)
+        case (let user?, let password?): Account(user: user, password: password)
         default: throw Wrong(description: "default-user and default-pass go together: set both, or none")
         }
     }

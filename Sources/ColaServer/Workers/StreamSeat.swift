@@ -78,9 +78,10 @@ final class StreamSeat: WorkerSeat, Connection {
         guard !isAttached else { return }
         isAttached = true
         host.broker.add(self)
-        let info = ChannelInfo(
+        var info = ChannelInfo(
             protocolName: "worker", host: definition.virtualHost, peer: "worker", user: "",
             client: "\(definition.name) \(instance)", since: host.now.wall)
+        info.authority = .messages
         submit([.attach(id, info)])
     }
 

@@ -52,12 +52,18 @@ extension MemoryStore.Contents {
     private mutating func put(_ definition: Definition) {
         remove(definition, keeping: definition.logs)
         switch definition {
-        case .virtualHost(let host): virtualHosts.insert(host.name)
+        case .virtualHost(let host): virtualHosts[host.name] = host
         case .queue(let queue): queues[queue.key] = queue
         case .topic(let topic): topics[topic.key] = topic
         case .exchange(let exchange): exchanges[.init(host: exchange.host, name: exchange.name)] = exchange
         case .binding(let binding): bindings.insert(binding)
         case .policy(let policy): policies[.init(host: policy.host, name: policy.name)] = policy
+        case .user(let user): users[user.name] = user
+        case .permission(let permission):
+            permissions[.init(host: permission.host, name: permission.user)] = permission
+        case .topicPermission(let permission):
+            topicPermissions[.init(host: permission.host, name: permission.user), default: [:]][permission.exchange] =
+                permission
         }
         for log in definition.logs where logs[log] == nil { logs[log] = MemoryStore.Log() }
     }
@@ -67,12 +73,16 @@ extension MemoryStore.Contents {
         var ended = definition.logs
         switch definition {
         case .virtualHost(let host):
-            if host.name != VirtualHostDefinition.defaultName { virtualHosts.remove(host.name) }
+            if host.name != VirtualHostDefinition.defaultName { virtualHosts[host.name] = nil }
         case .queue(let queue): ended += queues.removeValue(forKey: queue.key)?.logs ?? []
         case .topic(let topic): ended += topics.removeValue(forKey: topic.key)?.partitions ?? []
         case .exchange(let exchange): exchanges[.init(host: exchange.host, name: exchange.name)] = nil
         case .binding(let binding): bindings.remove(binding)
         case .policy(let policy): policies[.init(host: policy.host, name: policy.name)] = nil
+        case .user(let user): users[user.name] = nil
+        case .permission(let permission): permissions[.init(host: permission.host, name: permission.user)] = nil
+        case .topicPermission(let permission):
+            topicPermissions[.init(host: permission.host, name: permission.user)]?[permission.exchange] = nil
         }
         for log in ended where !kept.contains(log) { forget(log) }
     }
@@ -117,7 +127,12 @@ extension MemoryStore.Contents {
                 .map { GroupOffset(group: $0.key.group, log: $0.key.log, next: $0.value) }
                 .sorted { ($0.log, $0.group) < ($1.log, $1.group) },
             nextLog: nextLog)
-        recovery.virtualHosts = virtualHosts.sorted().map { VirtualHostDefinition(name: $0) }
+        recovery.virtualHosts = virtualHosts.values.sorted { $0.name < $1.name }
+        recovery.users = users.values.sorted { $0.name < $1.name }
+        recovery.permissions = permissions.sorted { $0.key < $1.key }.map(\.value)
+        recovery.topicPermissions = topicPermissions.sorted { $0.key < $1.key }.flatMap { element in
+            element.value.values.sorted { $0.exchange < $1.exchange }
+        }
         recovery.policies = policies.sorted { $0.key < $1.key }.map(\.value)
         recovery.seen = seen.map { DedupEntry(log: $0.key.log, id: $0.key.id, expires: $0.value) }.sorted {
             ($0.expires, $0.log) == ($1.expires, $1.log)
@@ -147,7 +162,7 @@ extension Definition {
         switch self {
         case .queue(let queue): queue.logs
         case .topic(let topic): topic.partitions
-        case .virtualHost, .exchange, .binding, .policy: []
+        case .virtualHost, .exchange, .binding, .policy, .user, .permission, .topicPermission: []
         }
     }
 }

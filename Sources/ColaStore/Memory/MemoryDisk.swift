@@ -65,7 +65,17 @@ extension MemoryStore {
         var logs: [LogID: Log] = [:]
         /// Logs that go at the next start.
         var transient: Set<LogID> = []
-        var virtualHosts: Set<String> = [VirtualHostDefinition.defaultName]
+        var virtualHosts = [
+            VirtualHostDefinition.defaultName: VirtualHostDefinition(name: VirtualHostDefinition.defaultName)
+        ]
+        var users = [UserDefinition.guest.name: UserDefinition.guest]
+        /// By virtual host and user.
+        var permissions: [HostName: PermissionDefinition] = [
+            HostName(host: VirtualHostDefinition.defaultName, name: UserDefinition.guest.name):
+                .all(of: UserDefinition.guest.name, in: VirtualHostDefinition.defaultName)
+        ]
+        /// Likewise, then by exchange.
+        var topicPermissions: [HostName: [String: TopicPermissionDefinition]] = [:]
         var queues: [HostName: QueueDefinition] = [:]
         var topics: [HostName: TopicDefinition] = [:]
         var exchanges: [HostName: ExchangeDefinition] = [:]

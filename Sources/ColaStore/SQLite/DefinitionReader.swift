@@ -20,13 +20,23 @@ struct DefinitionReader {
         var exchanges: [ExchangeDefinition] = []
         var bindings: [BindingDefinition] = []
         var policies: [PolicyDefinition] = []
+        var users: [UserDefinition] = []
+        var permissions: [PermissionDefinition] = []
+        var topicPermissions: [TopicPermissionDefinition] = []
     }
 
     func read() throws -> Found {
         var found = Found()
-        found.virtualHosts = try rows("SELECT name FROM virtual_host ORDER BY name") {
-            VirtualHostDefinition(name: $0.text(0))
+        found.virtualHosts = try rows(
+            """
+            SELECT name, description, tags, queue_type, connections_max, queues_max FROM virtual_host ORDER BY name
+            """
+        ) {
+            VirtualHostDefinition(
+                name: $0.text(0), text: $0.text(1), tags: tags($0.text(2)), queueType: $0.optionalText(3),
+                connectionsMax: $0.optionalInteger(4).map { Int($0) }, queuesMax: $0.optionalInteger(5).map { Int($0) })
         }
+        try readUsers(into: &found)
         let arguments = try arguments()
         found.queues = try queues(arguments)
         found.topics = try topics(arguments)
@@ -57,6 +67,34 @@ struct DefinitionReader {
         }
         return found
     }
+
+    private func readUsers(into found: inout Found) throws {
+        found.users = try rows(
+            "SELECT name, password, tags, loopback_only, connections_max, channels_max FROM user ORDER BY name"
+        ) { row in
+            let text = row.optionalText(1)
+            let password = text.flatMap { PasswordHash(text: $0) }
+            guard password != nil || text == nil else {
+                return try refuse("the password of user \(row.text(0)) is none that this version knows")
+            }
+            return UserDefinition(
+                name: row.text(0), password: password, tags: tags(row.text(2)), isFromLoopbackOnly: row.integer(3) != 0,
+                connectionsMax: row.optionalInteger(4).map { Int($0) },
+                channelsMax: row.optionalInteger(5).map { Int($0) })
+        }
+        found.permissions = try rows("SELECT host, user, configure, write, read FROM permission ORDER BY host, user") {
+            PermissionDefinition(
+                host: $0.text(0), user: $0.text(1), configure: $0.text(2), write: $0.text(3), read: $0.text(4))
+        }
+        found.topicPermissions = try rows(
+            "SELECT host, user, exchange, write, read FROM topic_permission ORDER BY host, user, exchange"
+        ) {
+            TopicPermissionDefinition(
+                host: $0.text(0), user: $0.text(1), exchange: $0.text(2), write: $0.text(3), read: $0.text(4))
+        }
+    }
+
+    private func tags(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
 
     private func queues(_ arguments: [Owner: Arguments]) throws -> [QueueDefinition] {
         var higher: [LogID: [QueueDefinition.PriorityLog]] = [:]

@@ -19,11 +19,21 @@ final class DefinitionWriter {
     private let removeBinding: Statement
     private let putPolicy: Statement
     private let removePolicy: Statement
+    private let putUser: Statement
+    private let removeUser: Statement
+    private let putPermission: Statement
+    private let removePermission: Statement
+    private let putTopicPermission: Statement
+    private let removeTopicPermission: Statement
     private let putArgument: Statement
     private let removeArguments: Statement
 
     init(_ connection: Connection) throws {
-        putHost = try connection.prepare("INSERT OR IGNORE INTO virtual_host (name) VALUES (?)")
+        putHost = try connection.prepare(
+            """
+            INSERT OR REPLACE INTO virtual_host (name, description, tags, queue_type, connections_max, queues_max)
+            VALUES (?,?,?,?,?,?)
+            """)
         removeHost = try connection.prepare("DELETE FROM virtual_host WHERE name = ? AND name <> '/'")
         putQueue = try connection.prepare("INSERT INTO queue (host, name, log, auto_delete) VALUES (?,?,?,?)")
         getQueue = try connection.prepare("SELECT log FROM queue WHERE host = ? AND name = ?")
@@ -49,6 +59,18 @@ final class DefinitionWriter {
         putPolicy = try connection.prepare(
             "INSERT OR REPLACE INTO policy (host, name, pattern, applies_to, priority) VALUES (?,?,?,?,?)")
         removePolicy = try connection.prepare("DELETE FROM policy WHERE host = ? AND name = ?")
+        putUser = try connection.prepare(
+            """
+            INSERT INTO user (name, password, tags, loopback_only, connections_max, channels_max) VALUES (?,?,?,?,?,?)
+            """)
+        removeUser = try connection.prepare("DELETE FROM user WHERE name = ?")
+        putPermission = try connection.prepare(
+            "INSERT INTO permission (user, host, configure, write, read) VALUES (?,?,?,?,?)")
+        removePermission = try connection.prepare("DELETE FROM permission WHERE user = ? AND host = ?")
+        putTopicPermission = try connection.prepare(
+            "INSERT INTO topic_permission (user, host, exchange, write, read) VALUES (?,?,?,?,?)")
+        removeTopicPermission = try connection.prepare(
+            "DELETE FROM topic_permission WHERE user = ? AND host = ? AND exchange = ?")
         putArgument = try connection.prepare(
             "INSERT INTO argument (kind, host, owner, name, value) VALUES (?,?,?,?,?)")
         removeArguments = try connection.prepare("DELETE FROM argument WHERE kind = ? AND host = ? AND owner = ?")
@@ -71,7 +93,23 @@ final class DefinitionWriter {
 
     private func put(_ definition: Definition) throws {
         switch definition {
-        case .virtualHost(let host): try run(putHost, host.name)
+        case .virtualHost(let host):
+            putHost.bind(5, host.connectionsMax.map { Int64($0) })
+            putHost.bind(6, host.queuesMax.map { Int64($0) })
+            try run(putHost, host.name, host.text, host.tags.joined(separator: ","), host.queueType)
+        case .user(let user):
+            putUser.bind(4, user.isFromLoopbackOnly ? 1 : 0)
+            putUser.bind(5, user.connectionsMax.map { Int64($0) })
+            putUser.bind(6, user.channelsMax.map { Int64($0) })
+            try run(putUser, user.name, user.password?.text, user.tags.joined(separator: ","))
+        case .permission(let permission):
+            try run(
+                putPermission, permission.user, permission.host, permission.configure, permission.write, permission.read
+            )
+        case .topicPermission(let permission):
+            try run(
+                putTopicPermission, permission.user, permission.host, permission.exchange, permission.write,
+                permission.read)
         case .queue(let queue):
             putQueue.bind(3, queue.log.rawValue)
             putQueue.bind(4, queue.isAutoDelete ? 1 : 0)
@@ -115,6 +153,10 @@ final class DefinitionWriter {
             try run(removeArguments, "topic", topic.host, topic.name)
             return old
         case .exchange(let exchange): try run(removeExchange, exchange.host, exchange.name)
+        case .user(let user): try run(removeUser, user.name)
+        case .permission(let permission): try run(removePermission, permission.user, permission.host)
+        case .topicPermission(let permission):
+            try run(removeTopicPermission, permission.user, permission.host, permission.exchange)
         case .binding(let binding): try run(removeBinding, binding)
         case .policy(let policy):
             try run(removePolicy, policy.host, policy.name)

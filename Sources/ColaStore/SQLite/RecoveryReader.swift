@@ -21,6 +21,9 @@ struct RecoveryReader {
         recovery.exchanges = found.exchanges
         recovery.bindings = found.bindings
         recovery.policies = found.policies
+        recovery.users = found.users
+        recovery.permissions = found.permissions
+        recovery.topicPermissions = found.topicPermissions
         let states = try dropTransient(logStates(), found)
         recovery.queues = try found.queues.map { queue in (queue, try queue.logs.map { try state(of: $0, states) }) }
         recovery.topics = try found.topics.map { topic in

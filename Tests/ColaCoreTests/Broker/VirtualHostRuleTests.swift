@@ -6,7 +6,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct VirtualHostRuleTests {
     private func attach(_ scene: Scene, _ id: UInt64, to host: String) -> ChannelID {
         let channel = ChannelID(1_000 + id)
-        scene.broker.apply(.attach(channel, ChannelInfo(protocolName: "test", host: host, peer: "p", user: "u")))
+        var info = ChannelInfo(protocolName: "test", host: host, peer: "p", user: "u")
+        info.authority = .all
+        scene.broker.apply(.attach(channel, info))
         return channel
     }
 

@@ -108,8 +108,17 @@ def declare_exchange(name: str, type: str, tag: Optional[int] = None, alternate:
     return _line(b"declare", ("exchange", name), tag, (b"type", type), (b"alternate", alternate))
 
 
-def declare_vhost(name: str, tag: Optional[int] = None) -> bytes:
-    return _line(b"declare", ("vhost", name), tag)
+def declare_vhost(name: str, tag: Optional[int] = None, options: Sequence[Tuple[str, Text]] = ()) -> bytes:
+    return _line(b"declare", ("vhost", name), tag, *_encoded(options))
+
+
+def about_user(verb: str, name: str, options: Sequence[Tuple[str, Text]], tag: Optional[int] = None) -> bytes:
+    """``user``, ``permit`` and ``unpermit``."""
+    return _line(verb.encode(), (name,), tag, *_encoded(options))
+
+
+def _encoded(options: Sequence[Tuple[str, Text]]) -> List[_Option]:
+    return [(name.encode(), value) for name, value in options]
 
 
 def delete(

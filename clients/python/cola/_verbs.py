@@ -172,11 +172,115 @@ def declare_exchange(name: str, type: str = "direct", alternate: Optional[str] =
     )
 
 
-def declare_vhost(name: str) -> Request[None]:
-    """Makes a virtual host if there is none of the name."""
-    return Request(
-        f"declare vhost {name!r}", lambda tag: requests.declare_vhost(name, tag), _nothing, is_repeatable=True
+def declare_vhost(
+    name: str,
+    *,
+    description: Optional[str] = None,
+    tags: Optional[Sequence[str]] = None,
+    max_connections: Union[int, str, None] = None,
+    max_queues: Union[int, str, None] = None,
+) -> Request[None]:
+    """Makes a virtual host, or changes what is said of it; for administrators.
+
+    - max_connections, max_queues: how many there may be in it; ``""``: no limit. None: it stays as it is.
+    """
+    options = _options(
+        description=description, tags=tags, max_connections=max_connections, max_queues=max_queues
     )
+    return Request(
+        f"declare vhost {name!r}",
+        lambda tag: requests.declare_vhost(name, tag, options),
+        _nothing,
+        is_repeatable=True,
+    )
+
+
+def set_user(
+    name: str,
+    *,
+    new: Optional[bool] = None,
+    password: Optional[str] = None,
+    tags: Optional[Sequence[str]] = None,
+    loopback_only: Optional[bool] = None,
+    max_connections: Union[int, str, None] = None,
+    max_channels: Union[int, str, None] = None,
+) -> Request[None]:
+    """Makes a user, or changes one; what is None stays as it is. For administrators.
+
+    - new: True: there must be none of the name yet; False: there must be one; None: either.
+    - tags: ``administrator``, ``monitoring``, ``policymaker``, ``management``, or others, which allow nothing.
+    - max_connections, max_channels: ``""``: no limit.
+    """
+    options = _options(
+        new=new,
+        password=password,
+        tags=tags,
+        loopback_only=loopback_only,
+        max_connections=max_connections,
+        max_channels=max_channels,
+    )
+    return Request(f"user {name!r}", lambda tag: requests.about_user("user", name, options, tag), _nothing)
+
+
+def delete_user(name: str) -> Request[None]:
+    """Deletes a user with all permissions."""
+    return Request(f"delete user {name!r}", lambda tag: requests.delete("user", name, tag), _nothing)
+
+
+def set_permissions(
+    user: str, configure: str, write: str, read: str, *, vhost: Optional[str] = None
+) -> Request[None]:
+    """What a user may make, put messages into and take them out of: regular expressions that are found in the names.
+
+    - vhost: None: the one of this connection.
+    """
+    return _permit(user, _options(vhost=vhost, configure=configure, write=write, read=read))
+
+
+def clear_permissions(user: str, *, vhost: Optional[str] = None) -> Request[None]:
+    """Takes them back: the user may not be in the virtual host any more."""
+    return _unpermit(user, _options(vhost=vhost))
+
+
+def set_topic_permissions(
+    user: str, exchange: str, write: str, read: str, *, vhost: Optional[str] = None
+) -> Request[None]:
+    """With which routing keys a user may publish to a topic exchange, and bind to it."""
+    return _permit(user, _options(vhost=vhost, exchange=exchange, write=write, read=read))
+
+
+def clear_topic_permissions(
+    user: str, exchange: Optional[str] = None, *, vhost: Optional[str] = None
+) -> Request[None]:
+    """Takes them back, for one exchange or for all."""
+    return _unpermit(user, _options(vhost=vhost, exchange=exchange, topics=True if exchange is None else None))
+
+
+def _permit(user: str, options: List[Tuple[str, str]]) -> Request[None]:
+    return Request(
+        f"permit {user!r}",
+        lambda tag: requests.about_user("permit", user, options, tag),
+        _nothing,
+        is_repeatable=True,
+    )
+
+
+def _unpermit(user: str, options: List[Tuple[str, str]]) -> Request[None]:
+    return Request(f"unpermit {user!r}", lambda tag: requests.about_user("unpermit", user, options, tag), _nothing)
+
+
+def _options(**given: Union[str, int, bool, Sequence[str], None]) -> List[Tuple[str, str]]:
+    """``max_queues=5`` as ``max-queues=5``; True and False as ``yes`` and ``no``; lists with commas between."""
+    options = []
+    for name, value in given.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            text = "yes" if value else "no"
+        else:
+            text = str(value) if isinstance(value, (str, int)) else ",".join(value)
+        options.append((name.replace("_", "-"), text))
+    return options
 
 
 def delete_queue(name: str, *, if_unused: bool = False, if_empty: bool = False) -> Request[int]:
@@ -203,7 +307,7 @@ def delete_exchange(name: str, *, if_unused: bool = False) -> Request[None]:
 
 
 def delete_vhost(name: str) -> Request[None]:
-    """Deletes a virtual host with all that is in it."""
+    """Deletes a virtual host. Raises InUse while there are queues or topics in it."""
     return Request(f"delete vhost {name!r}", lambda tag: requests.delete("vhost", name, tag), _nothing)
 
 
@@ -558,6 +662,16 @@ def list_vhosts() -> Request[List[Row]]:
 def list_users() -> Request[List[Row]]:
     """Who may come in, and who has; for administrators."""
     return _list("users")
+
+
+def list_permissions() -> Request[List[Row]]:
+    """What users may do, where; for administrators."""
+    return _list("permissions")
+
+
+def list_topic_permissions() -> Request[List[Row]]:
+    """With which routing keys users may publish and bind; for administrators."""
+    return _list("topic-permissions")
 
 
 def list_workers() -> Request[List[Row]]:

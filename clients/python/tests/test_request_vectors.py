@@ -36,7 +36,7 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.declare_exchange(name, r["type"], t, r.get("alternate"))
     if verb == "declare":
         assert kind == "vhost"
-        return requests.declare_vhost(name, t)
+        return requests.declare_vhost(name, t, r.get("options", ()))
     if verb == "delete" and kind == "group":
         return requests.delete_group(name, r["group"], t)
     if verb == "delete":
@@ -45,6 +45,8 @@ def encode(r: Dict[str, Any]) -> bytes:
         return requests.alter(name, t, arguments, r.get("clear", ()))
     if verb == "policy":
         return requests.policy(name, r["pattern"], t, arguments, r.get("to"), r.get("priority"))
+    if verb in ("user", "permit", "unpermit"):
+        return requests.about_user(verb, name, r["options"], t)
     if verb == "unpolicy":
         return requests.unpolicy(name, t)
     if verb in ("bind", "unbind"):
@@ -120,8 +122,8 @@ def test_fields_become_exactly_the_bytes(vector: Vector) -> None:
 def test_every_verb_of_the_specification_has_a_vector() -> None:
     verbs = {vector["request"]["verb"] for vector in vectors("requests")}
     assert verbs == set(
-        "hello ping beat quit declare delete alter policy unpolicy bind unbind purge redrive pub pubs consume credit "
-        "cancel seek ack nack reject fail get peek commit list describe why stat backup worker logs reload "
+        "hello ping beat quit declare delete alter policy unpolicy user permit unpermit bind unbind purge redrive pub "
+        "pubs consume credit cancel seek ack nack reject fail get peek commit list describe why stat backup worker logs reload "
         "child".split()
     )
 
