@@ -10,6 +10,8 @@ extension Client {
         case exchange(String)
         case policy(String)
         case virtualHost(String)
+        /// For administrators.
+        case user(String)
         case group(topic: String, name: String)
         /// For administrators.
         case worker(String)
@@ -108,11 +110,6 @@ extension Client {
     public func declareExchange(_ name: String, type: String, alternate: String?) async throws {
         let request = ClientRequest.declareExchange(name, type: type, alternate: alternate)
         try await carryOut(request, "declare of exchange '\(name)'")
-    }
-
-    /// Makes a virtual host.
-    public func declareVirtualHost(_ name: String) async throws {
-        try await carryOut(.declareVirtualHost(name), "declare of virtual host '\(name)'")
     }
 
     /// Deletes it with its messages and bindings, if it is neither used nor full where that is asked for.
@@ -232,6 +229,7 @@ extension Client {
         case .exchange(let name): try await description("exchange", name)
         case .policy(let name): try await description("policy", name)
         case .virtualHost(let name): try await description("vhost", name)
+        case .user(let name): try await description("user", name)
         case .worker(let name): try await description("worker", name)
         case .instance(let worker, let number): try await description("worker", "\(worker)/\(number)")
         case .group(let topic, let name):
@@ -258,7 +256,7 @@ extension Client {
         try await connection.ask(request, what)
     }
 
-    private func carryOut(_ request: ClientRequest, _ what: String) async throws {
+    func carryOut(_ request: ClientRequest, _ what: String) async throws {
         _ = try await ask(request, what)
     }
 

@@ -109,6 +109,9 @@ public final class Client: Sendable {
         case queues, topics, exchanges, bindings, consumers, connections, groups, policies, vhosts
         /// For administrators.
         case users
+        case permissions
+        case passwordHashes = "password-hashes"
+        case topicPermissions = "topic-permissions"
         /// For administrators: the programs that the server runs.
         case workers
         /// For administrators: the server's own process, and the instances of its workers.

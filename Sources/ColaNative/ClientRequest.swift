@@ -59,7 +59,7 @@ package enum ClientRequest: Equatable, Sendable {
     case peek(String, from: Int64?, count: Int?, partition: Int? = nil, priority: Int? = nil)
     case commit(topic: String, group: String, offset: Int64, partition: Int? = nil)
     /// `what` is `queues`, `topics`, `exchanges`, `bindings`, `consumers`, `connections`, `groups`, `policies`,
-    /// `vhosts`, `users`, `permissions`, `topic-permissions`, `workers` or `processes`.
+    /// `vhosts`, `users`, `password-hashes`, `permissions`, `topic-permissions`, `workers` or `processes`.
     case list(String)
     /// `kind` is `queue`, `topic`, `exchange`, `policy`, `vhost`, `user` or `worker`.
     case describe(kind: String, name: String)

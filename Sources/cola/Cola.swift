@@ -49,9 +49,10 @@ struct Cola: AsyncParsableCommand {
                     ListingCommand<TopicListing>.self, ListingCommand<ExchangeListing>.self,
                     ListingCommand<BindingListing>.self, ListingCommand<GroupListing>.self,
                     ListingCommand<ConsumerListing>.self, ListingCommand<ConnectionListing>.self,
-                    ListingCommand<VirtualHostListing>.self, ListingCommand<PolicyListing>.self,
-                    ListingCommand<UserListing>.self,
+                    ListingCommand<PolicyListing>.self,
                 ]),
+            CommandGroup(
+                name: "Users and virtual hosts", subcommands: [Users.self, Permissions.self, VirtualHosts.self]),
             CommandGroup(name: "Operation", subcommands: [Check.self, Backup.self, SQL.self, Bench.self]),
         ])
 
@@ -92,6 +93,10 @@ struct Cola: AsyncParsableCommand {
             let names = known.map(name) + ["help"]
             guard !word.hasPrefix("-"), !word.isEmpty, word != "help" else { return }
             guard let found = known.first(where: { name($0) == word }) else {
+                // A list takes a pattern, and may be what is meant where no command is named.
+                if parent.configuration.defaultSubcommand != nil, Spelling.nearest(to: word, among: names) == nil {
+                    return
+                }
                 let near = Spelling.nearest(to: word, among: names).map { "; did you mean `\(path) \($0)`?" } ?? ";"
                 throw Failure(.usage, "there is no command '\(word)'\(near) see `\(path) --help`")
             }

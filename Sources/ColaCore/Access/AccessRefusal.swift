@@ -19,7 +19,7 @@ package struct AccessRefusal: Equatable, Sendable, CustomStringConvertible {
                 + "\(operation.rawValue) pattern there does not fit the name; see `cola permissions`"
         case .topic(let operation, let exchange, let key):
             "access to topic '\(key)' in exchange '\(exchange)' in vhost '\(host)' refused for user '\(user)': his "
-                + "\(operation.rawValue) pattern for the exchange does not fit it; see `cola permissions --topic`"
+                + "\(operation.rawValue) pattern for the exchange does not fit it; see `cola permissions topics`"
         case .host:
             "access to vhost '\(host)' refused for user '\(user)': he has no permissions there; an administrator gives "
                 + "some with `cola permissions set`"

@@ -30,6 +30,15 @@ extension Broker {
         return rows.sorted { $0.name < $1.name }.map(\.row)
     }
 
+    var passwordHashRows: [Description] {
+        users.values.sorted { $0.name < $1.name }.map { user in
+            var row = Description()
+            row.add("name", user.name)
+            row.add("hash", user.password?.text)
+            return row
+        }
+    }
+
     private func row(_ user: UserDefinition) -> Description {
         let hosts = grants.keys.filter { $0.user == user.name }.map(\.host).sorted()
         var row = Description()

@@ -112,7 +112,7 @@ extension Broker {
     func put(_ permission: PermissionDefinition) throws(PatternError) {
         let key = GrantKey(user: permission.user, host: permission.host)
         var grant = try Grant(permission)
-        grant.topics = grants[key]?.topics ?? [:]
+        grant.takeTopics(of: grants[key])
         grants[key] = grant
         change(.put(.permission(permission)))
         didChangeRights()
@@ -159,7 +159,7 @@ extension Broker {
             let most = limits.topicPermissionsMax
             return refuse(channel, id, .limit(what: "topic permissions of a user", limit: most, setting: ""))
         }
-        grants[key]?.topics[permission.exchange] = permission
+        grants[key]?.put(permission)
         change(.put(.topicPermission(permission)))
         didChangeRights()
         didChange(channel)
@@ -176,7 +176,7 @@ extension Broker {
         let cleared = found.filter { exchange == nil || $0.exchange == exchange }
         guard !cleared.isEmpty else { return refuse(channel, id, .notFound(.permission, name: user)) }
         for permission in cleared {
-            grants[key]?.topics[permission.exchange] = nil
+            grants[key]?.removeTopic(of: permission.exchange)
             change(.remove(.topicPermission(permission)))
         }
         didChangeRights()
@@ -199,7 +199,7 @@ extension Broker {
             grants[GrantKey(user: permission.user, host: permission.host)] = grant
         }
         for topic in recovery.topicPermissions {
-            grants[GrantKey(user: topic.user, host: topic.host)]?.topics[topic.exchange] = topic
+            grants[GrantKey(user: topic.user, host: topic.host)]?.put(topic)
         }
     }
 

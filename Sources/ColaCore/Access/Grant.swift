@@ -7,7 +7,7 @@ struct Grant {
     private let write: Pattern
     private let read: Pattern
     /// By exchange.
-    var topics: OrderedDictionary<String, TopicPermissionDefinition> = [:]
+    private(set) var topics: OrderedDictionary<String, TopicPermissionDefinition> = [:]
 
     /// - Throws: which of the patterns cannot be used.
     init(_ definition: PermissionDefinition) throws(PatternError) {
@@ -16,6 +16,10 @@ struct Grant {
         write = try Self.pattern(definition.write)
         read = try Self.pattern(definition.read)
     }
+
+    mutating func put(_ topic: TopicPermissionDefinition) { topics[topic.exchange] = topic }
+    mutating func removeTopic(of exchange: String) { topics[exchange] = nil }
+    mutating func takeTopics(of other: Grant?) { topics = other?.topics ?? [:] }
 
     /// An empty pattern fits the empty name alone.
     static func pattern(_ text: String) throws(PatternError) -> Pattern { try Pattern(text.isEmpty ? "^$" : text) }

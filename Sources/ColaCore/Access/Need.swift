@@ -75,9 +75,9 @@ extension Request {
             [.permission(.read, .queue(name)), .permission(.write, .exchange(""))]
                 + (target.map { [.permission(.write, .queue($0))] } ?? [])
         case .setPolicy, .clearPolicy: [.host, .tag(.policymaker)]
-        case .list(let listing):
-            listing == .users || listing == .permissions || listing == .topicPermissions
-                ? [.tag(.administrator)] : [.host]
+        case .list(.users), .list(.passwordHashes), .list(.permissions), .list(.topicPermissions):
+            [.tag(.administrator)]
+        case .list: [.host]
         case .describe(.user): [.tag(.administrator)]
         case .describe, .why, .enter: [.host]
         case .transaction(let requests): requests.flatMap { $0.1.needs }

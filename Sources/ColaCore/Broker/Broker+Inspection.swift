@@ -18,6 +18,7 @@ extension Broker {
         case .policies: return host.policies.values.map(\.definition).sorted { $0.name < $1.name }.map(row)
         case .virtualHosts: return hosts.values.sorted { $0.name < $1.name }.map(row)
         case .users: return userRows
+        case .passwordHashes: return passwordHashRows
         case .permissions: return permissionRows
         case .topicPermissions: return topicPermissionRows
         }

@@ -10,6 +10,8 @@ package enum Listing: String, CaseIterable, Sendable {
     case policies
     case virtualHosts = "vhosts"
     case users
+    /// To take users to another server.
+    case passwordHashes = "password-hashes"
     case permissions
     case topicPermissions = "topic-permissions"
 }

@@ -4,7 +4,7 @@ import ColaClient
 /// `cola delete`
 struct Delete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Delete a queue, topic, exchange, virtual host, policy or group.",
+        abstract: "Delete a queue, topic, exchange, virtual host, policy, group or user.",
         discussion: """
               cola delete queue orders
               cola delete queue texts --if-empty --if-unused
@@ -16,7 +16,7 @@ struct Delete: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "queue, topic, exchange, vhost, policy or group.")
+    @Argument(help: "queue, topic, exchange, vhost, policy, group or user.")
     var kind: ObjectKind
 
     @Argument(help: "Its name; of a group, that of its topic.", completion: .everything)
@@ -49,6 +49,7 @@ struct Delete: AsyncParsableCommand {
             case .exchange: try await client.delete(.exchange, name, ifUnused: ifUnused, ifEmpty: false)
             case .vhost: try await client.deleteVirtualHost(name)
             case .policy: try await client.deletePolicy(name)
+            case .user: try await client.deleteUser(name)
             case .group: try await client.deleteGroup(group ?? "", of: name)
             }
         }

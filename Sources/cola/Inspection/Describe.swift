@@ -3,13 +3,13 @@ import ColaClient
 
 /// What has a name of its own and can be looked at or deleted.
 enum ObjectKind: String, ExpressibleByArgument, CaseIterable, Sendable {
-    case queue, topic, exchange, vhost, policy, group
+    case queue, topic, exchange, vhost, policy, group, user
 }
 
 /// `cola describe`
 struct Describe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show everything that is known of one queue, topic, exchange, virtual host, policy or group.",
+        abstract: "Show everything that is known of a queue, topic, exchange, virtual host, policy, group or user.",
         discussion: """
               cola describe queue orders
               cola describe topic events --json | jq .logs
@@ -21,7 +21,7 @@ struct Describe: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "queue, topic, exchange, vhost, policy or group.")
+    @Argument(help: "queue, topic, exchange, vhost, policy, group or user.")
     var kind: ObjectKind
 
     @Argument(help: "Its name; of a group, that of its topic.", completion: .everything)
@@ -52,6 +52,7 @@ struct Describe: AsyncParsableCommand {
         case .exchange: .exchange(name)
         case .vhost: .virtualHost(name)
         case .policy: .policy(name)
+        case .user: .user(name)
         case .group: .group(topic: name, name: group ?? "")
         }
     }

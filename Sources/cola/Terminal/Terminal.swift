@@ -27,6 +27,17 @@ enum Terminal {
         return Size(columns: Int(window.ws_col), rows: Int(window.ws_row))
     }
 
+    /// Runs `body` while what is typed is not shown.
+    static func withoutEcho<Result>(_ body: () -> Result) -> Result {
+        var before = termios()
+        guard tcgetattr(0, &before) == 0 else { return body() }
+        var silent = before
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(0, TCSAFLUSH, &silent)
+        defer { tcsetattr(0, TCSAFLUSH, &before) }
+        return body()
+    }
+
     /// The next byte that was typed, if there is one already; nil also at the end of the input.
     static func typedByte() -> UInt8? {
         var descriptors = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
