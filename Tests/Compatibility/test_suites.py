@@ -60,7 +60,6 @@ def runs(request) -> Iterator[Dict[str, concurrent.futures.Future]]:
     executor.shutdown(wait=True, cancel_futures=True)
 
 
-@pytest.mark.skipif(not ELSEWHERE and not broker.listens_for("amqp"), reason="this cola has no listener for AMQP")
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
 def test_suite(suite, runs):
     try:

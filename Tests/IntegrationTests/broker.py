@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import pathlib
 import shutil
@@ -26,14 +25,6 @@ def binary() -> str:
         if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
             return candidate
     raise FileNotFoundError("no executable at %s: run `swift build`, or set COLA_BIN" % " or ".join(candidates))
-
-
-@functools.lru_cache(maxsize=None)
-def listens_for(protocol: str) -> bool:
-    """Whether the executable has a listener for this protocol."""
-    printed = subprocess.run([binary(), "serve", "--help"], stdout=subprocess.PIPE, timeout=60).stdout.decode()
-    _, found, text = printed.partition("\n  --%s " % protocol)
-    return bool(found) and "not in this version" not in text.partition("\n  --")[0]
 
 
 def new_folder() -> pathlib.Path:
@@ -103,8 +94,6 @@ class Broker:
         assert self.process is None or self.process.poll() is not None, "it runs already"
         self._starts += 1
         command = [binary(), "serve", "--data-dir", str(self.data), "--socket", self.socket, "--native", self.native]
-        if listens_for("amqp"):
-            command += ["--amqp", "127.0.0.1:0"]
         with open(self._stderr_path(), "wb") as stderr:
             self.process = subprocess.Popen(
                 command + self.arguments + list(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
