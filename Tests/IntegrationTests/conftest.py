@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import amqp  # noqa: E402
 import broker as broker_module  # noqa: E402
 import native  # noqa: E402
 
@@ -73,3 +74,30 @@ def connection(shared_broker: broker_module.Broker) -> Iterator[native.Connectio
     """An administrator's connection to the shared broker."""
     with native.Connection(shared_broker.unix) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def amqp_address(request) -> amqp.Address:
+    """Where AMQP is spoken: at the shared broker, or where `AMQP_ADDRESS` says."""
+    return amqp.elsewhere() or amqp.address(request.getfixturevalue("shared_broker").amqp)
+
+
+@pytest.fixture
+def client(amqp_address: amqp.Address):
+    """A pika connection of the test's own."""
+    opened = amqp.connect(amqp_address)
+    yield opened
+    if opened.is_open:
+        opened.close()
+
+
+@pytest.fixture
+def channel(client):
+    return client.channel()
+
+
+@pytest.fixture
+def wire(amqp_address: amqp.Address) -> Iterator[amqp.Wire]:
+    """A raw connection with channel 1 open."""
+    with amqp.Wire(amqp_address) as opened:
+        yield opened.open()
