@@ -149,7 +149,8 @@ def test_exchanges_that_are_there(client, name, kind):
 
 
 @pytest.mark.parametrize("first, second, names", [
-    ({"durable": True}, {}, "durable"), ({"auto_delete": True}, {}, "auto_delete"), ({"internal": True}, {}, "internal"),
+    ({"durable": True}, {}, "durable"), ({"auto_delete": True}, {}, "auto_delete"),
+    ({"internal": True}, {}, "internal"),
     ({"arguments": {"alternate-exchange": "a"}}, {"arguments": {"alternate-exchange": "b"}}, "alternate-exchange")])
 def test_declared_again_differently(client, channel, exchange, first, second, names):
     name = exchange(**first)
