@@ -32,10 +32,14 @@ def body_size(random_source: random.Random) -> int:
 class Load:
     """Threads that publish and consume until they are stopped. `broker` may be killed and started meanwhile."""
 
+    #: Where messages are published, and in which queues each must be then.
+    routes = ROUTES
+
     def __init__(self, broker: Broker, seed: int, producers: int = 3, consumers: int = 3, window: int = 200,
                  backlog: int = 3_000):
         self.broker = broker
-        self.history = History(ROUTES)
+        self.history = self.new_history()
+        self.queues = [queue for queues in self.routes.values() for queue in queues]
         self.window = window
         self.backlog = backlog
         self.stopping = threading.Event()
@@ -43,18 +47,32 @@ class Load:
         self.ending = threading.Event()
         self.failures: List[BaseException] = []
         self.last_delivery = time.monotonic()
-        self._consumers = [self._thread(Consumer(self, random.Random(seed * 1000 + 500 + n), n).run)
+        self._consumers = [self._thread(self.consumer(random.Random(seed * 1000 + 500 + n), n).run)
                            for n in range(consumers)]
-        self._producers = [self._thread(Producer(self, random.Random(seed * 1000 + n), "p%d" % n).run)
+        self._producers = [self._thread(self.producer(random.Random(seed * 1000 + n), "p%d" % n).run)
                            for n in range(producers)]
 
+    # What a load over another protocol does in its own way
+
+    def new_history(self) -> History:
+        return History(self.routes)
+
+    def producer(self, random_source: random.Random, name: str) -> "Producer":
+        return Producer(self, random_source, name)
+
+    def consumer(self, random_source: random.Random, number: int) -> "Consumer":
+        return Consumer(self, random_source, number)
+
     def declare(self) -> None:
+        """The queues and exchanges of `routes`."""
         with native.Connection(self.broker.unix) as connection:
             for queue in ALL_QUEUES:
                 connection.ok("declare queue %s" % queue)
             connection.ok("declare exchange %s type=fanout" % EXCHANGE)
             for queue in FANOUT:
                 connection.ok("bind %s %s" % (EXCHANGE, queue))
+
+    # Life
 
     def start(self) -> None:
         for thread in self._consumers + self._producers:
@@ -120,7 +138,7 @@ class Load:
     def _remaining(self) -> Dict[str, int]:
         with native.Connection(self.broker.unix) as connection:
             rows = connection.ok("list queues").json()
-        return {row["name"]: row["messages"] for row in rows if row["name"] in ALL_QUEUES}
+        return {row["name"]: row["messages"] for row in rows if row["name"] in self.queues}
 
 
 class Producer:

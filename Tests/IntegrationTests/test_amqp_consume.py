@@ -434,5 +434,5 @@ def test_flow(wire):
     wire.publish(b"1", key=name)
     wire.silence()
     wire.send(spec.Channel.Flow(active=True))
-    kinds = {type(wire.frame().method) for _ in range(2)}
-    assert kinds == {spec.Channel.FlowOk, spec.Basic.Deliver}
+    frames = [wire.frame() for _ in range(4)]  # of which two are the content of the delivery
+    assert {type(getattr(frame, "method", None)) for frame in frames} >= {spec.Channel.FlowOk, spec.Basic.Deliver}

@@ -24,8 +24,8 @@ def declare(queue, **options):
 
 
 #: What is sent on a fresh channel. Another connection has made `locked`, an exclusive queue, and `q`, a plain one that
-#: holds a message and has a consumer; `new` is no queue yet. Then code, class and method, and how the text goes on behind
-#: the name of the code.
+#: holds a message and has a consumer; `new` is no queue yet. Then code, class and method, and how the text goes on
+#: behind the name of the code.
 MISTAKES = {
     "passive-queue": (CHANNEL, [declare("none", passive=True)], 404, (QUEUE, 10), "no queue 'none' in vhost '/'"),
     "passive-exchange": (
