@@ -47,6 +47,31 @@ extension Client {
         public init() {}
     }
 
+    /// What an exchange is declared with.
+    public struct ExchangeOptions: Hashable, Sendable {
+        /// `direct`, `fanout`, `topic`, `headers`, or one of those with `x-`.
+        public var type: String
+        /// The exchange that gets what no binding takes.
+        public var alternate: String?
+        /// Whether the exchange outlives the server.
+        public var isDurable = true
+        /// Whether it goes with the last binding that leads from it.
+        public var isAutoDelete = false
+        /// Whether only exchanges and dead letters lead to it, no publisher.
+        public var isInternal = false
+        /// Whether a message with a delay is routed when its time has come.
+        public var isDelayed = false
+        /// Of `x-consistent-hash`: the header that is hashed in place of the routing key.
+        public var hashHeader: String?
+        /// Of `x-consistent-hash`: `message-id` or `correlation-id`, hashed in place of the routing key.
+        public var hashProperty: String?
+        /// Of `x-recent-history`: how many messages it keeps, 1 to 10,000; nil is 20.
+        public var historyLength: Int?
+
+        /// A durable exchange that everybody may publish to.
+        public init(type: String) { self.type = type }
+    }
+
     /// Arguments for every queue and topic whose name a pattern is found in.
     public struct Policy: Hashable, Sendable {
         public var name: String
@@ -105,11 +130,27 @@ extension Client {
         return try await count(of: "ready", request, "declare of topic '\(name)'")
     }
 
-    /// Makes the exchange if there is none of the name. `type` is `direct`, `fanout`, `topic` or `headers`.
+    /// Makes the exchange if there is none of the name. `type` is `direct`, `fanout`, `topic`, `headers`, or one of
+    /// those with `x-`.
     /// - Parameter alternate: the exchange that gets what no binding takes.
     public func declareExchange(_ name: String, type: String, alternate: String?) async throws {
-        let request = ClientRequest.declareExchange(name, type: type, alternate: alternate)
-        try await carryOut(request, "declare of exchange '\(name)'")
+        var options = ExchangeOptions(type: type)
+        options.alternate = alternate
+        try await declareExchange(name, options: options)
+    }
+
+    /// Makes the exchange if there is none of the name. Returns when it is on the server's disk, if it is durable.
+    /// - Throws: ``ColaError/Code/mismatch`` if there is one that was declared otherwise.
+    public func declareExchange(_ name: String, options: ExchangeOptions) async throws {
+        var exchange = ClientRequest.ExchangeOptions(type: options.type, alternate: options.alternate)
+        exchange.isDurable = options.isDurable
+        exchange.isAutoDelete = options.isAutoDelete
+        exchange.isInternal = options.isInternal
+        exchange.isDelayed = options.isDelayed
+        exchange.hashHeader = options.hashHeader
+        exchange.hashProperty = options.hashProperty
+        exchange.historyLength = options.historyLength
+        try await carryOut(.declareExchange(name, exchange), "declare of exchange '\(name)'")
     }
 
     /// Deletes it with its messages and bindings, if it is neither used nor full where that is asked for.

@@ -53,9 +53,10 @@ public final class Client: Sendable {
         try await count("ready", .declareTopic(name, partitions: partitions), "declare of topic '\(name)'")
     }
 
-    /// Makes the exchange if there is none of the name. `type` is `direct`, `fanout`, `topic` or `headers`.
+    /// Makes the exchange if there is none of the name. `type` is `direct`, `fanout`, `topic`, `headers`, or one of
+    /// those with `x-`.
     public func declareExchange(_ name: String, type: String) async throws {
-        _ = try await connection.ask(.declareExchange(name, type: type), "declare of exchange '\(name)'")
+        _ = try await connection.ask(.declareExchange(name, .init(type: type)), "declare of exchange '\(name)'")
     }
 
     /// What can be deleted.

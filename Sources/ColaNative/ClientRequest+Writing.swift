@@ -29,7 +29,7 @@ extension ClientRequest {
         case .quit: buffer.writeStaticString("quit")
         case .declareQueue(let name, _): words("declare queue", name, to: &buffer)
         case .declareTopic(let name, _, _): words("declare topic", name, to: &buffer)
-        case .declareExchange(let name, _, _): words("declare exchange", name, to: &buffer)
+        case .declareExchange(let name, _): words("declare exchange", name, to: &buffer)
         case .declareVirtualHost(let name, _): words("declare vhost", name, to: &buffer)
         case .delete(let kind, let name, _, _): words("delete", kind, name, to: &buffer)
         case .deleteGroup(let topic, let group): words("delete group", topic, group, to: &buffer)
@@ -90,9 +90,16 @@ extension ClientRequest {
         case .declareTopic(_, let partitions, let arguments):
             option("partitions", partitions, to: &buffer)
             self.arguments(arguments, to: &buffer)
-        case .declareExchange(_, let type, let alternate):
-            option("type", type, to: &buffer)
-            option("alternate", alternate, to: &buffer)
+        case .declareExchange(_, let exchange):
+            option("type", exchange.type, to: &buffer)
+            option("alternate", exchange.alternate, to: &buffer)
+            if !exchange.isDurable { option("durable", "no", to: &buffer) }
+            option("auto-delete", exchange.isAutoDelete, to: &buffer)
+            option("internal", exchange.isInternal, to: &buffer)
+            option("delayed", exchange.isDelayed, to: &buffer)
+            option("hash-header", exchange.hashHeader, to: &buffer)
+            option("hash-property", exchange.hashProperty, to: &buffer)
+            option("recent-history-length", exchange.historyLength, to: &buffer)
         case .declareVirtualHost(_, let options), .user(_, let options), .permit(_, let options),
             .unpermit(_, let options):
             arguments(options, to: &buffer)

@@ -25,7 +25,7 @@ package enum ClientRequest: Equatable, Sendable {
     /// `partitions`: nil leaves it to the server, which makes one.
     case declareTopic(String, partitions: Int? = nil, arguments: [Pair] = [])
     /// `type` is `direct`, `fanout`, `topic` or `headers`.
-    case declareExchange(String, type: String, alternate: String? = nil)
+    indirect case declareExchange(String, ExchangeOptions)
     /// `options` are those of the specification, in its order.
     case declareVirtualHost(String, options: [Pair] = [])
     /// `kind` is `queue`, `topic`, `exchange`, `vhost` or `user`.
@@ -140,6 +140,24 @@ package enum ClientRequest: Equatable, Sendable {
         package var arguments: [Pair] = []
 
         package init() {}
+    }
+
+    package struct ExchangeOptions: Equatable, Sendable {
+        package var type: String
+        package var alternate: String?
+        package var isDurable = true
+        package var isAutoDelete = false
+        package var isInternal = false
+        package var isDelayed = false
+        package var hashHeader: String?
+        /// `message-id` or `correlation-id`.
+        package var hashProperty: String?
+        package var historyLength: Int?
+
+        package init(type: String, alternate: String? = nil) {
+            self.type = type
+            self.alternate = alternate
+        }
     }
 
     package struct Policy: Equatable, Sendable {

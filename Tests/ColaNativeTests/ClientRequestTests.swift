@@ -25,7 +25,7 @@ import Testing
         #expect(line(.quit, tag: 9_223_372_036_854_775_807) == "quit t=9223372036854775807\n")
         #expect(line(.declareQueue("hello")) == "declare queue hello\n")
         #expect(line(.declareTopic("a b")) == "declare topic a%20b\n")
-        #expect(line(.declareExchange("e", type: "fanout")) == "declare exchange e type=fanout\n")
+        #expect(line(.declareExchange("e", .init(type: "fanout"))) == "declare exchange e type=fanout\n")
         #expect(line(.delete(kind: "queue", name: "q")) == "delete queue q\n")
         #expect(line(.bind(.init("e", to: "q"))) == "bind e q\n")
         #expect(line(.bind(.init("e", to: "q", key: "k=1"))) == "bind e q key=k=1\n")

@@ -39,7 +39,7 @@ import Testing
         .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")), .worker(.misconfigured("")),
         .worker(.notPermitted("")), .stopped(""), .inequivalent(different),
         .heldTooLong(DeliveryTag(1), name: "", milliseconds: 1),
-        .accessRefused(AccessRefusal(user: "", host: "", need: .host)), .quota(""), .busy(""),
+        .accessRefused(AccessRefusal(user: "", host: "", need: .host)), .quota(""), .busy(""), .forbidden(""),
     ]
 
     private static let different = Inequivalence(
@@ -86,6 +86,7 @@ import Testing
         case .accessRefused: 36
         case .quota: 37
         case .busy: 38
+        case .forbidden: 39
         }
     }
 

@@ -169,7 +169,16 @@ struct VectorClientRequest {
             queue.arguments = pairs("arguments")
             return .declareQueue(name, queue)
         case "topic": return .declareTopic(name, partitions: number("partitions"), arguments: pairs("arguments"))
-        case "exchange": return .declareExchange(name, type: text("type") ?? "", alternate: text("alternate"))
+        case "exchange":
+            var exchange = ClientRequest.ExchangeOptions(type: text("type") ?? "", alternate: text("alternate"))
+            exchange.isDurable = fields["durable"] as? Bool ?? true
+            exchange.isAutoDelete = truth("auto_delete")
+            exchange.isInternal = truth("internal")
+            exchange.isDelayed = truth("delayed")
+            exchange.hashHeader = text("hash_header")
+            exchange.hashProperty = text("hash_property")
+            exchange.historyLength = number("recent_history_length")
+            return .declareExchange(name, exchange)
         case "vhost": return .declareVirtualHost(name, options: pairs("options"))
         default: throw Vectors.Unknown(what: "\(fields)")
         }

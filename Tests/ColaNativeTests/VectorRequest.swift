@@ -146,7 +146,18 @@ struct VectorRequest {
         case "topic": return .declareTopic(name: name, partitions: number("partitions"), try arguments())
         case "exchange":
             let kind = try #require(ExchangeDefinition.Kind(rawValue: text("type") ?? ""))
-            return .declareExchange(name: name, kind: kind, alternate: text("alternate"))
+            var exchange = ExchangeDeclaration(
+                name: name, kind: kind, isDurable: truth("durable") ?? true,
+                isAutoDelete: truth("auto_delete") ?? false, isInternal: truth("internal") ?? false,
+                isDelayed: truth("delayed") ?? false, alternate: text("alternate"))
+            exchange.arguments[ExchangeArgument.hashHeader] = text("hash_header").map { .text($0) }
+            exchange.arguments[ExchangeArgument.hashProperty] = text("hash_property").map {
+                .text($0.replacing("-", with: "_"))
+            }
+            exchange.arguments[ExchangeArgument.historyLength] = number("recent_history_length").map {
+                .integer(Int64($0))
+            }
+            return .declareExchange(exchange)
         case "vhost":
             var change = VirtualHostChange()
             change.text = option("description")
@@ -232,14 +243,15 @@ struct VectorRequest {
 
     private func binding() throws -> BindingDefinition {
         let headers = Vectors.texts(fields["headers"]).map { name, value in
-            BindingDefinition.Match.Header(name: name, value: value.isEmpty ? nil : value)
+            HeadersMatch.Header(name: name, value: value.isEmpty ? nil : value)
         }
         return BindingDefinition(
             source: text("exchange") ?? "",
             target: try #require(BindingDefinition.Target(rawValue: text("to") ?? "queue")), destination: name,
             routingKey: text("key") ?? "",
-            match: BindingDefinition.Match(
-                isAny: text("match") == "any", headers: headers.sorted { $0.name < $1.name }))
+            arguments: HeadersMatch(
+                isAny: text("match") == "any", headers: headers.sorted { $0.name < $1.name }
+            ).arguments)
     }
 
     private func child() throws -> WorkerRequest.ChildRequest {

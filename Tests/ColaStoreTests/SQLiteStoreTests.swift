@@ -309,7 +309,7 @@ struct SQLiteStoreTests {
                 TopicDefinition(host: "h", name: "t", partitions: [LogID(4), LogID(5)])
             ])
         #expect(recovery.exchanges == [ExchangeDefinition(host: "h", name: "e", kind: .headers, alternate: "a")])
-        #expect(recovery.bindings.map(\.match.headers) == [[.init(name: "n", value: "v")]])
+        #expect(recovery.bindings.map(\.arguments) == [["x-match": .text("any"), "n": .text("v")]])
         #expect(recovery.policies.map(\.arguments) == [arguments])
         #expect(recovery.groupOffsets.map(\.group) == ["g"])
         #expect(recovery.seen.map(\.id) == [Array("m1".utf8)])
@@ -322,6 +322,25 @@ struct SQLiteStoreTests {
         let chunk = try #require(try open.read(LogID(1)).chunks.first)
         #expect(chunk.settled.count == 1 && chunk.settled.contains(2))
         #expect(chunk.released == [Release(offset: Offset(1), deliveries: 2, fate: .rejected)])
+        try open.store.close()
+    }
+
+    /// Headers that begin with `x-` were compared as all are, and are so still.
+    @Test func aBindingOfVersionTwoComparesWhatItCompared() throws {
+        let bench = try fixtureBench("version-2")
+        let connection = try bench.connection()
+        try connection.execute(
+            """
+            INSERT INTO binding VALUES ('h', 'e', 'queue', 'q', '', 'all 1:a=1:1 8:x-tenant=1:2');
+            INSERT INTO binding VALUES ('h', 'e', 'queue', 'q', '', 'any 3:x-b');
+            INSERT INTO binding VALUES ('h', 'e', 'queue', 'q', '', '');
+            """)
+        connection.close()
+        let open = try bench.open()
+        let found = open.recovery.bindings.filter { $0.target == .queue }.map(\.arguments)
+        let all = HeadersMatch(headers: [.init(name: "a", value: "1"), .init(name: "x-tenant", value: "2")])
+        let any = HeadersMatch(isAny: true, headers: [.init(name: "x-b", value: nil)])
+        #expect(Set(found) == [all.arguments, any.arguments, [:]])
         try open.store.close()
     }
 

@@ -24,7 +24,9 @@ struct StoreCheckTests {
         second.definitions = [
             .put(.queue(QueueDefinition(name: "q1", log: LogID(1), arguments: arguments))),
             .put(
-                .binding(BindingDefinition(source: "e", destination: "q1", routingKey: "", match: .init(isAny: true)))),
+                .binding(
+                    BindingDefinition(
+                        source: "e", destination: "q1", routingKey: "", arguments: ["x-match": .text("any")]))),
         ]
         second.scheduled = [
             ScheduledMessage(
@@ -77,7 +79,7 @@ struct StoreCheckTests {
         ("UPDATE meta SET value = 2 WHERE key = 'next_log'", "the next one would be 2"),
         ("UPDATE logstate SET next_expiry = 3 WHERE log = 1", "checksum"),
         ("UPDATE argument SET value = '-1'", "max-length"),
-        ("UPDATE binding SET match = 'some'", "cannot be understood"),
+        ("UPDATE binding SET arguments = 'some 1'", "cannot be understood"),
         ("UPDATE schedule SET due = 6", "message 1 in the schedule"),
         ("UPDATE meta SET value = 1 WHERE key = 'next_schedule'", "the next one would be 1"),
         ("INSERT INTO priority_log VALUES (1, 5, 2)", "belongs to two"),

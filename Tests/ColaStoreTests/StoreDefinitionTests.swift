@@ -33,14 +33,24 @@ struct StoreDefinitionTests {
         let plain = QueueDefinition(name: "q", log: LogID(3))
         let topic = TopicDefinition(
             host: "h", name: "t", partitions: [LogID(5), LogID(4)], arguments: topicArguments)
-        let exchange = ExchangeDefinition(host: "h", name: "e", kind: .headers, alternate: "other")
-        let headers = BindingDefinition.Match(
+        let odd: ArgumentTable = [
+            "": .nothing, "ä 1:x": .text(" 5:y=\n"), "b": .integer(.min), "c": .float(-1.5), "d": .truth(true),
+            "e": .opaque(type: 0x41, [0, 255], text: nil), "g": .opaque(type: 0x54, [7], text: "7:8"),
+            "f": .truth(false), "x-match": .integer(1),
+        ]
+        let exchange = ExchangeDefinition(
+            host: "h", name: "e", kind: .consistentHash, isAutoDelete: true, isInternal: true, isDelayed: true,
+            alternate: "other", arguments: odd)
+        let headers = HeadersMatch(
             isAny: true, headers: [.init(name: "a b", value: nil), .init(name: "ä=3:x", value: " 5:y\n")])
         let bindings = [
             BindingDefinition(source: "e", destination: "q", routingKey: ""),
             BindingDefinition(host: "h", source: "e", target: .exchange, destination: "q", routingKey: "k"),
             BindingDefinition(host: "h", source: "e", destination: "q", routingKey: "k"),
-            BindingDefinition(host: "h", source: "e", destination: "q", routingKey: "k", match: headers),
+            BindingDefinition(host: "h", source: "e", destination: "q", routingKey: "k", arguments: headers.arguments),
+            BindingDefinition(host: "h", source: "e", destination: "q", routingKey: "k", arguments: odd),
+            BindingDefinition(host: "h", source: "e", destination: "q", routingKey: "k", arguments: ["a": .integer(1)]),
+            BindingDefinition(host: "h", source: "e", destination: "q", routingKey: "k", arguments: ["a": .text("1")]),
         ]
         let policy = PolicyDefinition(
             host: "h", name: "p", pattern: "^a.*", appliesTo: .topics, priority: -3, arguments: try arguments())
@@ -57,6 +67,7 @@ struct StoreDefinitionTests {
         batch.definitions = [
             .remove(.virtualHost(.init(name: "gone"))), .remove(.virtualHost(.init(name: "/"))),
             .remove(.exchange(ExchangeDefinition(name: "e", kind: .direct))), .remove(.binding(bindings[2])),
+            .remove(.binding(bindings[5])),
             .remove(.policy(PolicyDefinition(name: "p", pattern: "", arguments: Arguments()))),
         ]
         try open.commit(batch)
@@ -67,7 +78,8 @@ struct StoreDefinitionTests {
         #expect(open.recovery.queues.map(\.states) == [[.empty, .empty, .empty], [.empty]])
         #expect(open.recovery.topics.map(\.definition) == [topic])
         #expect(open.recovery.exchanges == [exchange])
-        #expect(open.recovery.bindings == [bindings[0], bindings[1], bindings[3]].sorted { $0.host < $1.host })
+        #expect(Set(open.recovery.bindings) == Set([0, 1, 3, 4, 6].map { bindings[$0] }))
+        #expect(open.recovery.bindings.count == 5)
         #expect(open.recovery.policies == [policy])
         try open.store.close()
     }

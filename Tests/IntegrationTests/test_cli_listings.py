@@ -17,7 +17,7 @@ import native
 HEADINGS = {
     "queues": ["QUEUE", "READY", "UNACKED", "MESSAGES", "BYTES", "CONSUMERS"],
     "topics": ["TOPIC", "PARTITIONS", "MESSAGES", "BYTES", "READERS", "GROUPS"],
-    "exchanges": ["EXCHANGE", "TYPE", "ALTERNATE"],
+    "exchanges": ["EXCHANGE", "TYPE", "ALTERNATE", "SETTINGS"],
     "bindings": ["EXCHANGE", "KEY", "TO", "KIND", "HEADERS"],
     "groups": ["TOPIC", "GROUP", "MEMBERS", "STRATEGY", "GENERATION", "LAG"],
     "consumers": [
@@ -64,7 +64,7 @@ def test_a_listing_is_a_table_for_people_and_json_for_scripts(url, what):
 @pytest.mark.parametrize("what, pattern, cells", [
     ("queues", "lst-o*", ["lst-orders", "1", "2", "3"]),
     ("topics", "lst-*", ["lst-clicks", "2", "2"]),
-    ("exchanges", "lst-*", ["lst-news", "headers", "amq.fanout"]),
+    ("exchanges", "lst-*", ["lst-news", "headers", "amq.fanout", "-"]),
     ("bindings", "lst-news", ["lst-news", "''", "lst-orders", "queue", "any:", "eu=1", "x=-"]),
     ("groups", "lst-audit", ["lst-clicks", "lst-audit", "1", "range"]),
     ("consumers", "lst-orders", ["lst-orders"]),
@@ -100,7 +100,7 @@ def test_listings_are_of_one_virtual_host(url):
     (["queue", "lst-orders"], ["name: lst-orders", "  max-length: 100", "  expires: 3600000", "policy: lst-short"]),
     (["topic", "lst-clicks"], ["name: lst-clicks", "  - partition: 0", "  - partition: 1", "bindings: none"]),
     (["exchange", "lst-news"], ["type: headers", "  - source: lst-news", "      eu: 1"]),
-    (["vhost", "lst-test"], ["name: lst-test", "exchanges: 5"]),
+    (["vhost", "lst-test"], ["name: lst-test", "exchanges: 6"]),
     (["policy", "lst-short"], ["pattern: ^lst-o", "  - lst-orders"]),
     (["group", "lst-clicks", "lst-audit"], ["group: lst-audit", "strategy: range"]),
 ])

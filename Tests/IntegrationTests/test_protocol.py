@@ -17,7 +17,7 @@ numbers = itertools.count(1)
 MEMBERS = {
     "queues": {"name", "ready", "unacknowledged", "messages", "bytes", "consumers", "durable", "policy"},
     "topics": {"name", "partitions", "messages", "bytes", "first", "next", "readers", "groups", "policy"},
-    "exchanges": {"name", "type", "alternate"},
+    "exchanges": {"name", "type", "alternate", "durable", "auto-delete", "internal", "delayed", "arguments"},
     "bindings": {"source", "destination", "to", "key"},
     "consumers": {"connection", "consumer", "queue", "prefetch", "credit", "unacknowledged", "priority", "active",
                   "group"},

@@ -1,41 +1,33 @@
 package import ColaCore
+internal import NIOCore
 
-extension BindingDefinition.Match {
-    /// The arguments of a `queue.bind` or `exchange.bind`: what a headers exchange compares.
+extension ArgumentTable {
+    /// The arguments of a binding or an exchange: with their types, so that they leave as they came, and in the form in
+    /// which a headers exchange compares them with the headers of messages of all protocols.
     ///
-    /// Headers are compared as text here, so that every protocol can bind and publish: the number 1 is the text `1`.
-    /// What has no such text, a table or an array, cannot be compared and is refused, unlike in RabbitMQ. With `all` and
-    /// `any`, names that begin with `x-` do not count; with `all-with-x` and `any-with-x` they do.
-    ///
-    /// - Throws: ``Refusal``, for the channel.
-    package init(_ table: FieldTable) throws(Refusal) {
+    /// Of a name that stands there twice, the first value counts.
+    package init(_ table: FieldTable) {
         self.init()
-        guard !table.isEmpty else { return }
-        var isWithX = false
-        switch table["x-match"] {
-        case nil: break
-        case .longString(let bytes)?:
-            let text = String(decoding: bytes, as: UTF8.self)
-            guard ["all", "any", "all-with-x", "any-with-x"].contains(text) else {
-                throw Refusal(
-                    "Invalid x-match field value <<\"\(text)\">>; expected all, any, all-with-x, or any-with-x")
-            }
-            isAny = text.hasPrefix("any")
-            isWithX = text.hasSuffix("-with-x")
-        case let value?:
-            throw Refusal("Invalid x-match field type \(value.typeName); expected longstr")
+        for field in table.fields where self[field.name] == nil { self[field.name] = Value(field.value) }
+    }
+}
+
+extension ArgumentTable.Value {
+    init(_ value: FieldValue) {
+        switch value {
+        case .void: self = .nothing
+        case .bool(let truth): self = .truth(truth)
+        case .double(let number): self = .float(number)
+        case .int8, .uint8, .int16, .uint16, .int32, .uint32, .int64:
+            self = value.integer.map { .integer($0) } ?? .nothing
+        case .longString(let bytes):
+            self = value.text.map { .text($0) } ?? .opaque(type: FieldType.longString.rawValue, bytes, text: nil)
+        case .float, .decimal, .array, .timestamp, .table, .bytes:
+            var buffer = ByteBuffer()
+            buffer.write(value)
+            let text = value.headerText.map { String(decoding: $0, as: UTF8.self) }
+            self = .opaque(type: value.type.rawValue, Array(buffer.readableBytesView.dropFirst()), text: text)
         }
-        for field in table.fields where field.name != "x-match" && (isWithX || !field.name.hasPrefix("x-")) {
-            guard !headers.contains(where: { $0.name == field.name }) else { continue }
-            let value = field.value.headerText.flatMap { String(validating: $0, as: UTF8.self) }
-            guard value != nil || field.value == .void else {
-                throw Refusal(
-                    "the binding compares header '\(field.name)' with a value of type \(field.value.typeName) that is "
-                        + "no text; text, numbers, truth values and times can be compared")
-            }
-            headers.append(.init(name: field.name, value: value))
-        }
-        headers.sort { $0.name < $1.name }
     }
 }
 

@@ -31,7 +31,8 @@ extension ByteBuffer {
         }
     }
 
-    private mutating func write(_ value: FieldValue) {
+    /// Writes the octet that says its type, and the value.
+    mutating func write(_ value: FieldValue) {
         writeInteger(value.type.rawValue)
         switch value {
         case .bool(let value): writeInteger(value ? 1 : 0, as: UInt8.self)

@@ -65,42 +65,48 @@ extension AMQPSession {
 
     private mutating func performExchange(_ method: Method, on channel: AMQPChannel) {
         switch method {
-        case .exchangeDeclare(let name, let type, _, _, _, _, let noWait, let arguments):
-            guard let kind = ExchangeDefinition.Kind(rawValue: type) else {
-                return fail(
-                    ProtocolError(.commandInvalid, "unknown exchange type '\(type)'", in: method.id))
-            }
-            ask(
-                .declareExchange(name: name, kind: kind, alternate: arguments["alternate-exchange"]?.text),
-                .method(noWait ? nil : .exchangeDeclareOk), method, on: channel)
+        case .exchangeDeclare: declareExchange(method, on: channel)
         case .exchangeDelete(let name, let ifUnused, let noWait):
             ask(
                 .deleteExchange(name: name, ifUnused: ifUnused), .method(noWait ? nil : .exchangeDeleteOk), method,
                 on: channel)
         case .exchangeBind(let destination, let source, let key, let noWait, let arguments):
-            guard let match = match(arguments, method, on: channel) else { return }
             let binding = BindingDefinition(
-                source: source, target: .exchange, destination: destination, routingKey: key, match: match)
+                source: source, target: .exchange, destination: destination, routingKey: key,
+                arguments: ArgumentTable(arguments))
             ask(.bind(binding), .method(noWait ? nil : .exchangeBindOk), method, on: channel)
         case .exchangeUnbind(let destination, let source, let key, let noWait, let arguments):
-            guard let match = match(arguments, method, on: channel) else { return }
             let binding = BindingDefinition(
-                source: source, target: .exchange, destination: destination, routingKey: key, match: match)
+                source: source, target: .exchange, destination: destination, routingKey: key,
+                arguments: ArgumentTable(arguments))
             ask(.unbind(binding), .method(noWait ? nil : .exchangeUnbindOk), method, on: channel)
         default: break
         }
     }
 
-    /// What a headers exchange compares.
-    private mutating func match(
-        _ arguments: FieldTable, _ method: Method, on channel: AMQPChannel
-    ) -> BindingDefinition.Match? {
-        do throws(Refusal) {
-            return try BindingDefinition.Match(arguments)
-        } catch {
-            refuse(ProtocolError(error, in: method.id), on: channel)
-            return nil
+    private mutating func declareExchange(_ method: Method, on channel: AMQPChannel) {
+        guard
+            case .exchangeDeclare(
+                let name, let type, let passive, let durable, let autoDelete, let isInternal, let noWait,
+                let arguments) = method
+        else { return }
+        var declaration = ExchangeDeclaration(name: name, kind: .direct, isPassive: passive)
+        if !passive {
+            do throws(ExchangeDeclaration.Refusal) {
+                declaration = try ExchangeDeclaration(name: name, type: type, arguments: ArgumentTable(arguments))
+            } catch {
+                switch error {
+                case .unknownType(let type):
+                    return fail(ProtocolError(.commandInvalid, "unknown exchange type '\(type)'", in: method.id))
+                case .badArgument(let sentence):
+                    return refuse(ProtocolError(.preconditionFailed, sentence, in: method.id), on: channel)
+                }
+            }
         }
+        declaration.isDurable = durable
+        declaration.isAutoDelete = autoDelete
+        declaration.isInternal = isInternal
+        ask(.declareExchange(declaration), .method(noWait ? nil : .exchangeDeclareOk), method, on: channel)
     }
 
     // MARK: Queues
@@ -117,19 +123,17 @@ extension AMQPSession {
         switch method {
         case .queueDeclare: declare(method, on: channel)
         case .queueBind(let name, let exchange, let key, let noWait, let arguments):
-            guard let queue = queue(name, method, on: channel), let match = match(arguments, method, on: channel)
-            else { return }
+            guard let queue = queue(name, method, on: channel) else { return }
             // Source: AMQP 0-9-1, class queue, method bind, "routing-key"
             let key = name.isEmpty && key.isEmpty ? queue : key
             let binding = BindingDefinition(
-                source: exchange, destination: queue, routingKey: key, match: match)
+                source: exchange, destination: queue, routingKey: key, arguments: ArgumentTable(arguments))
             ask(.bind(binding), .method(noWait ? nil : .queueBindOk), method, on: channel)
         case .queueUnbind(let name, let exchange, let key, let arguments):
-            guard let queue = queue(name, method, on: channel), let match = match(arguments, method, on: channel)
-            else { return }
+            guard let queue = queue(name, method, on: channel) else { return }
             let key = name.isEmpty && key.isEmpty ? queue : key
             let binding = BindingDefinition(
-                source: exchange, destination: queue, routingKey: key, match: match)
+                source: exchange, destination: queue, routingKey: key, arguments: ArgumentTable(arguments))
             ask(.unbind(binding), .method(.queueUnbindOk), method, on: channel)
         case .queuePurge(let name, let noWait):
             guard let queue = queue(name, method, on: channel) else { return }

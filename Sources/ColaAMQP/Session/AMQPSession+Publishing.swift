@@ -165,6 +165,11 @@ extension AMQPSession {
         publish.priority = content.priority
         publish.timeToLive = content.timeToLive
         publish.id = content.id
+        publish.moreKeys = content.moreKeys
+        if let delay = content.delay, delay > 0 {
+            publish.delay = min(delay, Argument.millisecondsMax)
+            publish.isDelayOfExchange = true
+        }
         return publish
     }
 

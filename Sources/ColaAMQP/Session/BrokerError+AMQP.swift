@@ -24,7 +24,7 @@ extension AMQPSession {
         case .inequivalent(let inequivalence):
             (ReplyCode(rawValue: inequivalence.refusal.code) ?? .preconditionFailed, inequivalence.refusal.text)
         case .unknownDelivery(_, let last): (.preconditionFailed, "unknown delivery tag \(last)")
-        case .reservedName, .permanent: (.accessRefused, error.description)
+        case .reservedName, .permanent, .forbidden: (.accessRefused, error.description)
         case .consumerInUse: (.notAllowed, error.description)
         case .accessRefused(let refusal) where refusal.need == .host: (.notAllowed, error.description)
         case .accessRefused: (.accessRefused, error.description)

@@ -74,7 +74,7 @@ extension Broker {
     private func isThere(_ request: Request, in host: VirtualHost?) -> Bool {
         switch request {
         case .declareQueue(let declaration): host?.router.destinations[declaration.name] != nil
-        case .declareExchange(let name, _, _): host?.router.exchanges[name] != nil
+        case .declareExchange(let declaration): host?.router.exchanges[declaration.name] != nil
         default: false
         }
     }

@@ -58,7 +58,8 @@ extension Request {
             [.permission(.configure, .queue(name))]
         case .alter(let name, let set, _):
             [.permission(.configure, .queue(name))] + Self.needs(ofDeadLetters: set, from: name)
-        case .declareExchange(let name, _, _): [.permission(.configure, .exchange(name))]
+        case .declareExchange(let declaration):
+            declaration.isPassive ? [.host] : [.permission(.configure, .exchange(declaration.name))]
         case .deleteExchange(let name, _): [.permission(.configure, .exchange(name))]
         case .bind(let binding), .unbind(let binding):
             [
@@ -97,10 +98,16 @@ extension Request {
         switch self {
         case .declareQueue(let declaration) where !declaration.isPassive:
             Self.needs(ofDeadLetters: declaration.arguments, from: declaration.name)
-        case .declareExchange(let name, _, let alternate?):
-            [.permission(.read, .exchange(name)), .permission(.write, .exchange(alternate))]
+        case .declareExchange(let declaration) where !declaration.isPassive:
+            Self.needs(of: declaration)
         default: []
         }
+    }
+
+    /// What no binding takes is published to the alternate from the exchange.
+    private static func needs(of declaration: ExchangeDeclaration) -> [Need] {
+        guard let alternate = declaration.alternate else { return [] }
+        return [.permission(.read, .exchange(declaration.name)), .permission(.write, .exchange(alternate))]
     }
 
     /// Where dead letters go is published to from the queue.

@@ -247,7 +247,7 @@ extension Broker {
 
     private func removeDestination(_ name: String, from host: VirtualHost, isDurable: Bool) {
         destinationCount -= 1
-        for binding in host.router.removeDestination(name) where isDurable { change(.remove(.binding(binding))) }
+        removeBindings(of: name, in: host, isDurable: isDurable)
     }
 
     /// A deleted log has nothing to write any more, and nothing in memory.

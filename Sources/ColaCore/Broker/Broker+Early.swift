@@ -50,7 +50,7 @@ extension Broker {
     }
 
     private func appendEarly(_ publish: Publish, to queue: Queue, at now: Now) -> Lane {
-        guard publish.isPlain, publish.exchange.isEmpty, queue.hasPlainArguments else {
+        guard publish.isPlain, publish.isToName, queue.hasPlainArguments else {
             append(publish.all, of: publish, to: queue, isEarly: true, at: now)
             return lane(of: publish.priority, in: queue)
         }

@@ -30,9 +30,8 @@ extension Broker {
                 return ($0.source, $0.routingKey, $0.destination) < ($1.source, $1.routingKey, $1.destination)
             }
             if $0.target != $1.target { return $0.target.rawValue < $1.target.rawValue }
-            if $0.match.isAny != $1.match.isAny { return $1.match.isAny }
-            return $0.match.headers.lexicographicallyPrecedes($1.match.headers) {
-                ($0.name, $0.value ?? "") < ($1.name, $1.value ?? "")
+            return $0.arguments.entries.lexicographicallyPrecedes($1.arguments.entries) {
+                ($0.name, $0.value.text ?? "") < ($1.name, $1.value.text ?? "")
             }
         }
     }
@@ -92,6 +91,11 @@ extension Broker {
         row.add("name", exchange.name)
         row.add("type", exchange.kind.rawValue)
         row.add("alternate", exchange.alternate)
+        row.add("durable", exchange.isDurable)
+        row.add("auto-delete", exchange.isAutoDelete)
+        row.add("internal", exchange.isInternal)
+        row.add("delayed", exchange.isDelayed)
+        row.add("arguments", .fields(fields(exchange.arguments)))
         return row
     }
 
@@ -101,13 +105,29 @@ extension Broker {
         row.add("destination", binding.destination)
         row.add("to", binding.target.rawValue)
         row.add("key", binding.routingKey)
-        if !binding.match.headers.isEmpty {
-            row.add("match", binding.match.isAny ? "any" : "all")
+        let match = binding.match
+        if !match.headers.isEmpty {
+            row.add("match", match.isAny ? "any" : "all")
             var headers = Description()
-            for header in binding.match.headers { headers.add(header.name, header.value) }
+            for header in match.headers { headers.add(header.name, header.value) }
             row.add("headers", .fields(headers))
         }
+        if !binding.arguments.isEmpty { row.add("arguments", .fields(fields(binding.arguments))) }
         return row
+    }
+
+    private func fields(_ arguments: ArgumentTable) -> Description {
+        var fields = Description()
+        for entry in arguments.entries {
+            switch entry.value {
+            case .nothing: fields.add(entry.name, Description.Value.none)
+            case .truth(let truth): fields.add(entry.name, truth)
+            case .integer(let number): fields.add(entry.name, Int(number))
+            case .float, .text, .opaque(_, _, _?): fields.add(entry.name, entry.value.text)
+            case .opaque(_, let bytes, nil): fields.add(entry.name, ArgumentTable.hexadecimal(bytes))
+            }
+        }
+        return fields
     }
 
     private func row(_ consumer: Consumer, of channel: Channel) -> Description {

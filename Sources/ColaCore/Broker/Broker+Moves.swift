@@ -103,6 +103,7 @@ extension Broker {
         var letter = dead
         letter.headers = history.headers(of: dead.headers, origin: origin, exchange: exchange, routingKey: key)
         let route = queue.host.router.route(exchange: exchange, key: key, headers: letter.headers) ?? []
+        keep(Publish(exchange: exchange, routingKey: key, message: letter), in: queue.host.router.lastHistories)
         let targets = route.filter { !history.isCycle(through: $0.name) }
         guard !targets.isEmpty else { return park(dead, of: queue, reason, origin: origin, at: now) }
         queue.counts.deadLettered += 1

@@ -9,15 +9,26 @@ extension Broker {
         channel.connection.isPublisher = true
         guard
             let route = host.router.route(
-                exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
+                exchange: publish.exchange, key: publish.routingKey, moreKeys: publish.moreKeys,
+                headers: publish.message.headers)
         else {
             return refuse(channel, id, .notFound(.exchange, name: publish.exchange))
         }
-        guard !route.isEmpty || !publish.isMandatory else {
+        guard !host.router.isLastInternal else {
+            return refuse(
+                channel, id,
+                .forbidden(
+                    "cannot publish to internal exchange '\(publish.exchange)' in vhost '\(host.name)': only exchanges "
+                        + "and dead letters lead to it; publish to one that leads to it"))
+        }
+        // Where it leads is asked when it is due; a publisher does not wait so long to hear that it leads nowhere.
+        let isRoutedLater =
+            publish.delay > 0 && host.router.exchanges[publish.exchange]?.definition.isDelayed == true
+        guard !route.isEmpty || !publish.isMandatory || isRoutedLater else {
             if channel.info.isStrict { return respond(channel, id, .returned(publish)) }
             return refuse(channel, id, .unroutable(exchange: publish.exchange, routingKey: publish.routingKey))
         }
-        let bytes = publish.byteCount.multipliedReportingOverflow(by: route.count)
+        let bytes = publish.byteCount.multipliedReportingOverflow(by: isRoutedLater ? 1 : route.count)
         guard !bytes.overflow, bytes.partialValue <= limits.transactionBytesMax else {
             let size = bytes.overflow ? Int.max : bytes.partialValue
             return refuse(channel, id, .transactionTooLarge(bytes: size, limit: limits.transactionBytesMax))
@@ -25,10 +36,11 @@ extension Broker {
         guard gatheringBytes + bytes.partialValue <= limits.gatheringBytesMost else {
             return refuse(channel, id, .overloaded(waiting: gatheringBytes))
         }
-        if publish.delay > 0 {
-            return delay(publish, along: route, id, from: channel, in: host, at: now)
+        if publish.delay > 0, isRoutedLater || !publish.isDelayOfExchange {
+            return delay(publish, along: route, isRoutedLater: isRoutedLater, id, from: channel, in: host, at: now)
         }
         if let error = obstacle(to: publish, on: route) { return refuse(channel, id, error) }
+        if !host.router.lastHistories.isEmpty { keep(publish, in: host.router.lastHistories) }
         if let queue = earlyQueue(for: publish, along: route, id) {
             return publishEarly(publish, to: queue, id, from: channel, at: now)
         }
@@ -57,7 +69,7 @@ extension Broker {
     }
 
     /// Why the message cannot be where it leads to: then it is nowhere.
-    private func obstacle(to publish: Publish, on route: [Router.Destination]) -> BrokerError? {
+    func obstacle(to publish: Publish, on route: [Router.Destination]) -> BrokerError? {
         for destination in route {
             switch destination {
             case .queue(let queue):
@@ -82,7 +94,7 @@ extension Broker {
     /// - Returns: whether the message is stored.
     @inline(__always)
     private func append(_ publish: Publish, to queue: Queue, at now: Now) -> Bool {
-        guard publish.exchange.isEmpty, queue.hasPlainArguments else {
+        guard publish.isToName, queue.hasPlainArguments else {
             append(publish.all, of: publish, to: queue, at: now)
             return queue.isDurable
         }
@@ -122,6 +134,14 @@ extension Broker {
         gatheringBytes += partition.log.append(publish.addressed(message), at: now.wall)
         partition.dirtyBytes += partition.log.bytes - before
         if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
+    }
+
+    /// Puts the messages there, without asking whether there is room.
+    func deliver(_ publish: Publish, to destination: Router.Destination, at now: Now) {
+        switch destination {
+        case .queue(let queue): append(publish.all, of: publish, to: queue, at: now)
+        case .topic(let topic): append(publish, to: topic, at: now)
+        }
     }
 
     // MARK: Messages with rules
@@ -204,17 +224,19 @@ extension Broker {
     // MARK: Later
 
     /// Puts the message into the schedule, unless all places that it leads to know it already.
+    ///
+    /// - Parameter isRoutedLater: it is, even if it leads nowhere now.
     private func delay(
-        _ publish: Publish, along route: [Router.Destination], _ id: RequestID, from channel: Channel,
-        in host: VirtualHost, at now: Now
+        _ publish: Publish, along route: [Router.Destination], isRoutedLater: Bool, _ id: RequestID,
+        from channel: Channel, in host: VirtualHost, at now: Now
     ) {
         guard publish.partition == nil else {
             return refuse(
                 channel, id,
                 .badArgument("a message with a delay goes to the partition of its key: leave out partition or delay"))
         }
-        guard !route.isEmpty else { return respond(channel, id, .done) }
-        var isKnown = true
+        guard !route.isEmpty || isRoutedLater else { return respond(channel, id, .done) }
+        var isKnown = !route.isEmpty
         for destination in route where isNew(publish, for: destination, channel: channel, at: now) { isKnown = false }
         guard !isKnown else { return respond(channel, id, .duplicate) }
         scheduleLater(publish, from: channel, in: host, at: now)
@@ -292,11 +314,14 @@ extension Publish {
 
     var all: [Message] { [message] + more }
 
+    /// Whether the name of the place it ends up in is all there is to say about where it was published to.
+    var isToName: Bool { exchange.isEmpty && moreKeys.isEmpty }
+
     /// The message with where it was published to, if that is not the name of the place it ends up in.
     func addressed(_ message: Message) -> Message {
-        guard !exchange.isEmpty else { return message }
+        guard !isToName else { return message }
         var message = message
-        message.headers.set(.exchange, exchange)
+        if !exchange.isEmpty { message.headers.set(.exchange, exchange) }
         message.headers.set(.routingKey, routingKey)
         return message
     }

@@ -131,9 +131,7 @@ extension Broker {
         case .declareQueue(let declaration): declareQueue(declaration, id, for: channel, in: host, at: now)
         case .declareTopic(let name, let partitions, let arguments):
             declareTopic(name, partitions: partitions, arguments, id, for: channel, in: host, at: now)
-        case .declareExchange(let name, let kind, let alternate):
-            let definition = ExchangeDefinition(host: host.name, name: name, kind: kind, alternate: alternate)
-            declareExchange(definition, id, for: channel, in: host)
+        case .declareExchange(let declaration): declareExchange(declaration, id, for: channel, in: host)
         case .deleteQueue(let name, let ifUnused, let ifEmpty):
             deleteQueue(name, ifUnused: ifUnused, ifEmpty: ifEmpty, id, for: channel, in: host, at: now)
         case .deleteTopic(let name): deleteTopic(name, id, for: channel, in: host, at: now)
@@ -147,7 +145,7 @@ extension Broker {
         case .clearPolicy(let name): clearPolicy(name, id, for: channel, in: host, at: now)
         case .bind(var binding):
             binding.host = host.name
-            bind(binding, id, for: channel, in: host)
+            bind(binding, id, for: channel, in: host, at: now)
         case .unbind(var binding):
             binding.host = host.name
             unbind(binding, id, for: channel, in: host)

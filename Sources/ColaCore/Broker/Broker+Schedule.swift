@@ -7,7 +7,8 @@ extension Broker {
         let target = ScheduledMessage.Target.exchange(
             host: host.name, name: publish.exchange, routingKey: publish.routingKey)
         let due = now.wall.later(byMilliseconds: publish.delay)
-        for message in publish.all {
+        for var message in publish.all {
+            for key in publish.moreKeys { message.headers.set(.moreKeys, key) }
             enterSchedule(
                 message, target, due: due, priority: publish.priority, timeToLive: publish.timeToLive, at: now)
         }
@@ -59,17 +60,17 @@ extension Broker {
                 at: now)
             if queue.isOverLimit { dispatchLater(queue) }
         case .exchange(let host, let name, let key):
-            let route = hosts[host]?.router.route(exchange: name, key: key, headers: scheduled.message.headers) ?? []
-            if route.isEmpty { statistics.undeliverable += 1 }
             var publish = Publish(exchange: name, routingKey: key, message: scheduled.message)
+            publish.moreKeys = publish.message.headers.take(.moreKeys)
             publish.priority = scheduled.priority
             publish.timeToLive = scheduled.timeToLive
-            for destination in route {
-                switch destination {
-                case .queue(let queue): append([scheduled.message], of: publish, to: queue, at: now)
-                case .topic(let topic): append(publish, to: topic, at: now)
-                }
-            }
+            guard let router = hosts[host]?.router,
+                let route = router.route(
+                    exchange: name, key: key, moreKeys: publish.moreKeys, headers: publish.message.headers)
+            else { return statistics.undeliverable += 1 }
+            if route.isEmpty { statistics.undeliverable += 1 }
+            keep(publish, in: router.lastHistories)
+            for destination in route { deliver(publish, to: destination, at: now) }
         }
     }
 

@@ -91,6 +91,8 @@ package final class Broker {
     package internal(set) var pinnedBytes = 0
     /// The part of it that is on its way to the store.
     package internal(set) var spillingBytes = 0
+    /// What exchanges keep of their last messages.
+    var historyBytes = 0
     /// Lanes that may have such records, for when memory becomes short.
     var pinnedLanes: Deque<Lane> = []
 

@@ -10,6 +10,8 @@ package enum BrokerError: Error, Equatable, Sendable {
     case reservedName(String)
     /// It is always there.
     case permanent(String)
+    /// Nobody may do that to it.
+    case forbidden(String)
     case badName(String, reason: String)
     case unroutable(exchange: String, routingKey: String)
     case consumerInUse(ConsumerTag)
@@ -59,7 +61,7 @@ extension BrokerError {
         switch self {
         case .notFound, .consumerNotFound: "not_found"
         case .mismatch, .inequivalent, .offsetOutOfRange: "mismatch"
-        case .reservedName, .permanent: "access_refused"
+        case .reservedName, .permanent, .forbidden: "access_refused"
         case .badName, .badArgument: "syntax"
         case .unroutable: "unroutable"
         case .consumerInUse, .inUse: "in_use"
@@ -84,8 +86,8 @@ extension BrokerError {
         switch self {
         case .storage, .overloaded, .queueFull, .busy: true
         case .notFound, .consumerNotFound, .mismatch, .inequivalent, .offsetOutOfRange, .reservedName, .badName,
-            .unroutable, .consumerInUse, .inUse, .locked, .badArgument, .permanent, .unknownDelivery, .limit,
-            .transactionTooLarge, .deleted, .stopped, .heldTooLong, .damaged, .accessRefused, .quota:
+            .unroutable, .consumerInUse, .inUse, .locked, .badArgument, .permanent, .forbidden, .unknownDelivery,
+            .limit, .transactionTooLarge, .deleted, .stopped, .heldTooLong, .damaged, .accessRefused, .quota:
             false
         case .backup(let failure): failure.isRetryable
         case .worker(let failure): failure.isRetryable
@@ -138,7 +140,8 @@ extension BrokerError: CustomStringConvertible {
                 : "none of the deliveries \(first) to \(last) is held by this connection"
         case .locked(let kind, let name):
             "\(kind.rawValue) '\(name)' belongs to another connection alone; it is free when that one ends"
-        case .inUse(let sentence), .badArgument(let sentence), .permanent(let sentence): sentence
+        case .inUse(let sentence), .badArgument(let sentence), .permanent(let sentence), .forbidden(let sentence):
+            sentence
         case .queueFull(let name, let limit, let unit):
             "queue '\(name)' holds its limit of \(limit) \(unit) and refuses more (overflow=reject-publish); publish "
                 + "again when messages have been consumed"

@@ -36,6 +36,9 @@ package struct Limits: Equatable, Sendable {
     package var sweepBytesMax = 512 * 1024
     /// Records of queues that do not outlive the process: above this they are written to the disk. Bytes.
     package var pinnedBytesMax = 64 * 1024 * 1024
+    /// What all exchanges keep of their last messages; beyond it an exchange gives up its own oldest. Bytes; less than
+    /// a transaction, as it can all go to one queue that is bound.
+    package var historyBytesMax = 32 * 1024 * 1024
     /// Messages of the schedule that are kept in memory; those that are due next.
     package var scheduledInMemoryMax = 10_000
     package var scheduledBytesMax = 16 * 1024 * 1024

@@ -2,8 +2,12 @@
 package struct Publish: Sendable {
     package var exchange: String
     package var routingKey: String
+    /// Routing keys beside the first: the message goes to all places that any of them leads to, and keeps the first.
+    package var moreKeys: [String] = []
     /// Whether a message that leads nowhere is refused rather than dropped.
     package var isMandatory: Bool
+    /// Whether ``delay`` counts only where the exchange is one that delays.
+    package var isDelayOfExchange = false
     /// In a queue with priorities, the higher goes first.
     package var priority: UInt8 = 0
     /// How long a message may wait in a queue. Milliseconds; nil: as the queue says.

@@ -7,7 +7,7 @@ package enum Request: Sendable {
     indirect case declareQueue(QueueDeclaration)
     /// `partitions`: nil where it is not said, which is one for a new topic.
     indirect case declareTopic(name: String, partitions: Int?, Arguments)
-    case declareExchange(name: String, kind: ExchangeDefinition.Kind, alternate: String?)
+    indirect case declareExchange(ExchangeDeclaration)
     /// Makes it, or changes what is said of it.
     indirect case declareVirtualHost(name: String, VirtualHostChange = VirtualHostChange())
     case deleteQueue(name: String, ifUnused: Bool, ifEmpty: Bool)

@@ -111,6 +111,24 @@ extension RecordHeaders {
         return nil
     }
 
+    /// Takes all of that name out.
+    ///
+    /// - Returns: what they held.
+    mutating func take(_ header: BrokerHeader) -> [String] {
+        guard text(header) != nil else { return [] }
+        let all = list
+        self = RecordHeaders()
+        var taken: [String] = []
+        for (name, value) in all {
+            if name.elementsEqual(header.rawValue.utf8) {
+                taken.append(String(decoding: value ?? [], as: UTF8.self))
+            } else {
+                append(name: name, value: value)
+            }
+        }
+        return taken
+    }
+
     /// The first place is the one that stays.
     mutating func setOrigin(_ origin: Origin) {
         if text(.origin) == nil { set(.origin, origin.text) }

@@ -12,6 +12,9 @@ package enum BrokerHeader: String, CaseIterable, Sendable {
     case exchange = "cola-exchange"
     /// The routing key that it was published to that exchange with.
     case routingKey = "cola-routing-key"
+    /// Of a message that waits for its time: a routing key beside the first, one header for each. Gone when it is
+    /// routed.
+    case moreKeys = "cola-more-keys"
     case messageID = "cola-message-id"
     case replyTo = "cola-reply-to"
     case correlationID = "cola-correlation-id"

@@ -6,10 +6,13 @@ final class Binding: Hashable {
     let definition: BindingDefinition
     /// The router owns the endpoint for as long as a binding leads to it.
     unowned let endpoint: Endpoint
+    /// What a headers exchange compares.
+    let match: HeadersMatch
 
     init(_ definition: BindingDefinition, endpoint: Endpoint) {
         self.definition = definition
         self.endpoint = endpoint
+        match = definition.match
     }
 
     static func == (left: Binding, right: Binding) -> Bool {
@@ -21,6 +24,6 @@ final class Binding: Hashable {
         hasher.combine(definition.source)
         hasher.combine(definition.destination)
         hasher.combine(definition.routingKey)
-        hasher.combine(definition.match)
+        hasher.combine(definition.arguments)
     }
 }

@@ -48,8 +48,8 @@ extension Broker {
                 channel, id,
                 .inUse("virtual host '\(name)' has \(count) queues and topics; delete them first"))
         }
-        for exchange in host.router.exchanges.keys where !Router.isPredeclared(exchange) {
-            delete(exchange: exchange, from: host)
+        for exchange in Array(host.router.exchanges.values) where !Router.isPredeclared(exchange.definition.name) {
+            delete(exchange, from: host)
         }
         for policy in host.policies.values { change(.remove(.policy(policy.definition))) }
         removeGrants(in: name)

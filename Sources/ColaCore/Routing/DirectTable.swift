@@ -7,6 +7,8 @@ final class DirectTable: BindingTable {
     /// Looked up, never walked.
     private var byKey: [String: OrderedSet<Binding>] = [:]
 
+    var takesEachKey: Bool { true }
+
     func insert(_ binding: Binding) {
         byKey[binding.definition.routingKey, default: []].append(binding)
     }

@@ -2,7 +2,7 @@ internal import OrderedCollections
 
 /// One exchange: its definition, its bindings, and the same bindings once more, arranged for what its type asks.
 final class Exchange {
-    /// Of the same type for ever.
+    /// Of the same type, with the same arguments, for ever.
     var definition: ExchangeDefinition
     var bindings: OrderedSet<Binding> = []
     let table: any BindingTable
@@ -11,6 +11,8 @@ final class Exchange {
     var policyAlternate: String?
     /// Where a message goes that no binding takes.
     var alternate: String? { definition.alternate ?? policyAlternate }
+    /// The last messages that came here, if they are kept for later.
+    var history: MessageHistory?
     /// The last walk of the router that came by here.
     var walk: UInt64 = 0
 
@@ -22,7 +24,12 @@ final class Exchange {
             case .fanout: FanoutTable()
             case .topic: TopicTrie()
             case .headers: HeadersTable()
+            case .consistentHash: ConsistentHashTable(definition.arguments)
+            case .modulusHash: ModulusHashTable()
+            case .random, .localRandom: RandomTable()
+            case .recentHistory: FanoutTable()
             }
+        if definition.kind == .recentHistory { history = MessageHistory(length: definition.historyLength) }
     }
 
     /// - Returns: false if it was there before.

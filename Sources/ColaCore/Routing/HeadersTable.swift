@@ -9,21 +9,23 @@ internal import OrderedCollections
 /// Source: AMQP 0-9-1, section 3.1.3.4, "The Headers Exchange Type"; RabbitMQ for what the specification leaves open: a
 /// header without a value in a binding asks for its presence.
 final class HeadersTable: BindingTable {
-    private typealias Header = BindingDefinition.Match.Header
+    private typealias Header = HeadersMatch.Header
 
     private var unconditional: OrderedSet<Binding> = []
     /// A binding for any of its headers stands under each of them, one for all under one, as it needs that too. Looked
     /// up, never walked.
     private var byHeader: [Header: OrderedSet<Binding>] = [:]
 
+    var isOfKeyAlone: Bool { false }
+
     func insert(_ binding: Binding) {
-        let match = binding.definition.match
+        let match = binding.match
         if match.headers.isEmpty, !match.isAny { unconditional.append(binding) }
         for header in Self.places(of: match) { byHeader[header, default: []].append(binding) }
     }
 
     func remove(_ binding: Binding) {
-        let match = binding.definition.match
+        let match = binding.match
         if match.headers.isEmpty, !match.isAny { unconditional.removeSwapping(binding) }
         for header in Self.places(of: match) {
             byHeader[header]?.removeSwapping(binding)
@@ -38,13 +40,13 @@ final class HeadersTable: BindingTable {
         for header in present {
             guard let candidates = byHeader[header] else { continue }
             for binding in candidates {
-                let match = binding.definition.match
+                let match = binding.match
                 if match.isAny || match.headers.allSatisfy(present.contains) { found(binding) }
             }
         }
     }
 
-    private static func places(of match: BindingDefinition.Match) -> some Sequence<Header> {
+    private static func places(of match: HeadersMatch) -> some Sequence<Header> {
         // A header with a value tells more bindings apart than one that need only be there.
         let one = match.headers.first { $0.value != nil } ?? match.headers.first
         return match.isAny ? match.headers : one.map { [$0] } ?? []

@@ -2,9 +2,9 @@ internal import OrderedCollections
 
 /// Where messages go: the names of queues and topics of one virtual host, its exchanges, and what is bound to them.
 ///
-/// Routing is a pure function of (exchange, routing key, headers). The last answer is kept, as producers rarely change
-/// their mind, unless the headers had a say in it. A message visits each exchange at most once and each destination
-/// gets it once, so cycles are harmless.
+/// Routing is a function of (exchange, routing keys, headers), but for the types that take any binding. The last answer
+/// is kept, as producers rarely change their mind, if the key alone decides it. A message visits each exchange at most
+/// once and each destination gets it once, so cycles are harmless.
 ///
 /// What is removed costs as much as its own bindings, however many there are besides.
 final class Router {
@@ -22,11 +22,12 @@ final class Router {
     }
 
     /// The exchanges that always exist and cannot be deleted. Source: AMQP 0-9-1, section 3.1.3, and RabbitMQ's second
-    /// name for the headers exchange.
+    /// name for the headers exchange, and the one that it traces to.
     static let predeclared = [
         ExchangeDefinition(name: "amq.direct", kind: .direct), ExchangeDefinition(name: "amq.fanout", kind: .fanout),
         ExchangeDefinition(name: "amq.topic", kind: .topic), ExchangeDefinition(name: "amq.headers", kind: .headers),
         ExchangeDefinition(name: "amq.match", kind: .headers),
+        ExchangeDefinition(name: "amq.rabbitmq.trace", kind: .topic, isInternal: true),
     ]
 
     private(set) var destinations: OrderedDictionary<String, Destination> = [:]
@@ -40,6 +41,10 @@ final class Router {
     private var lastKey = ""
     private var lastRoute: [Destination] = []
     private var isLastKnown = false
+    /// Whether the route that was asked for last began at an exchange that no publisher may name.
+    private(set) var isLastInternal = false
+    /// Exchanges on the route that was asked for last that keep what comes by.
+    private(set) var lastHistories: [Exchange] = []
     /// How many routes were found without the help of the last one.
     private(set) var misses = 0
 
@@ -54,36 +59,63 @@ final class Router {
     // MARK: Routing
 
     /// The destinations of a message, each once; nil if there is no such exchange. Without an exchange, the key is the
-    /// name of the destination.
-    func route(exchange name: String, key: String, headers: RecordHeaders) -> [Destination]? {
-        if isLastKnown, key == lastKey, name == lastExchange { return lastRoute }
+    /// name of the destination. `moreKeys` are routing keys beside the first.
+    func route(
+        exchange name: String, key: String, moreKeys: [String] = [], headers: RecordHeaders
+    ) -> [Destination]? {
+        if isLastKnown, key == lastKey, name == lastExchange, moreKeys.isEmpty { return lastRoute }
         misses += 1
+        isLastInternal = false
+        if !lastHistories.isEmpty { lastHistories = [] }
         var route: [Destination] = []
+        var isOfKeyAlone = moreKeys.isEmpty
         if name.isEmpty {
-            if let destination = destinations[key] { route.append(destination) }
+            lookUp(key, moreKeys, into: &route)
         } else {
             guard let exchange = exchanges[name] else { return nil }
-            guard follow(from: exchange, key, headers, into: &route) else { return route }
+            isLastInternal = exchange.definition.isInternal
+            let isSame = follow(from: exchange, key, moreKeys, headers, into: &route)
+            isOfKeyAlone = isOfKeyAlone && isSame && !isLastInternal
         }
-        (lastExchange, lastKey, lastRoute, isLastKnown) = (name, key, route, true)
+        if isOfKeyAlone {
+            (lastExchange, lastKey, lastRoute, isLastKnown) = (name, key, route, true)
+        } else if isLastInternal || !lastHistories.isEmpty {
+            // What is kept of another route does not say these.
+            forgetLast()
+        }
         return route
     }
 
-    /// - Returns: whether the route is the same for other headers.
+    private func lookUp(_ key: String, _ moreKeys: [String], into route: inout [Destination]) {
+        if let destination = destinations[key] { route.append(destination) }
+        guard !moreKeys.isEmpty else { return }
+        var seen: Set<String> = [key]
+        for key in moreKeys where seen.insert(key).inserted {
+            if let destination = destinations[key] { route.append(destination) }
+        }
+    }
+
+    /// - Returns: whether the route is the same for every message of that key.
     private func follow(
-        from first: Exchange, _ key: String, _ headers: RecordHeaders, into route: inout [Destination]
+        from first: Exchange, _ key: String, _ moreKeys: [String], _ headers: RecordHeaders,
+        into route: inout [Destination]
     ) -> Bool {
         walk += 1
         first.walk = walk
         var reached = [first]
         var position = 0
-        var isSameForOtherHeaders = true
+        var isOfKeyAlone = true
         while position < reached.count {
             let exchange = reached[position]
             position += 1
-            if exchange.definition.kind == .headers { isSameForOtherHeaders = false }
+            if exchange.history != nil {
+                isOfKeyAlone = false
+                lastHistories.append(exchange)
+            }
+            let table = exchange.table
+            if !table.isOfKeyAlone { isOfKeyAlone = false }
             var isTaken = false
-            exchange.table.match(key: key, headers: headers) { binding in
+            func take(_ binding: Binding) {
                 let endpoint = binding.endpoint
                 switch endpoint.content {
                 case .nothing: return
@@ -94,13 +126,17 @@ final class Router {
                 }
                 isTaken = true
             }
+            table.match(key: key, headers: headers, take)
+            if !moreKeys.isEmpty, table.takesEachKey {
+                for key in moreKeys { table.match(key: key, headers: headers, take) }
+            }
             // As RabbitMQ does: the alternate is for what no binding takes. What a bound exchange cannot place is for
             // that one's alternate.
             if !isTaken, let name = exchange.alternate, let alternate = exchanges[name] {
                 reach(alternate, &reached)
             }
         }
-        return isSameForOtherHeaders
+        return isOfKeyAlone
     }
 
     private func reach(_ exchange: Exchange, _ reached: inout [Exchange]) {
@@ -122,9 +158,13 @@ final class Router {
         forgetLast()
     }
 
-    /// An exchange that is there keeps its bindings, if the definition is of the same type.
+    /// An exchange that is there keeps its bindings, if the definition is of the same type with the same arguments.
     func add(_ definition: ExchangeDefinition) {
-        if exchanges[definition.name]?.definition.kind == definition.kind { return replace(definition) }
+        if let found = exchanges[definition.name]?.definition, found.kind == definition.kind,
+            found.arguments == definition.arguments
+        {
+            return replace(definition)
+        }
         _ = removeExchange(definition.name)
         let exchange = Exchange(definition)
         exchanges[definition.name] = exchange

@@ -59,6 +59,8 @@ final class TopicTrie: BindingTable {
     /// How many nodes there are, the root not counted.
     var nodeCount: Int { nodes.count - 1 - unused.count }
 
+    var takesEachKey: Bool { true }
+
     func insert(_ binding: Binding) {
         var place = Self.root
         for word in Self.path(of: binding.definition.routingKey) {

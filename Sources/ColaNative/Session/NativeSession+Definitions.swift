@@ -21,12 +21,9 @@ extension NativeSession {
             request(.declareTopic(name: name, partitions: partitions.map { Int($0) }, arguments), reader.tag)
         case "exchange":
             let name = try reader.name()
-            guard let type = try reader.choice("type", of: ExchangeDefinition.Kind.self) else {
-                throw RequestReader.Malformed("an exchange needs type=direct, fanout, topic or headers")
-            }
-            let alternate = try reader.optionName("alternate")
+            let declaration = try exchange(&reader, name)
             try reader.end()
-            request(.declareExchange(name: name, kind: type, alternate: alternate), reader.tag)
+            request(.declareExchange(declaration), reader.tag)
         case "vhost":
             let name = try reader.name()
             let change = try virtualHostChange(&reader)
@@ -34,6 +31,36 @@ extension NativeSession {
             request(.declareVirtualHost(name: name, change), reader.tag)
         default: throw RequestReader.Malformed("'\(kind)' is none of queue, topic, exchange and vhost")
         }
+    }
+
+    private func exchange(
+        _ reader: inout RequestReader, _ name: String
+    ) throws(RequestReader.Malformed) -> ExchangeDeclaration {
+        guard let kind = try reader.choice("type", of: ExchangeDefinition.Kind.self) else {
+            let kinds = ExchangeDefinition.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw RequestReader.Malformed("an exchange needs type=, one of \(kinds)")
+        }
+        var declaration = ExchangeDeclaration(name: name, kind: kind)
+        declaration.isDurable = try reader.truth("durable") ?? true
+        declaration.isAutoDelete = try reader.truth("auto-delete") ?? false
+        declaration.isInternal = try reader.truth("internal") ?? false
+        declaration.isDelayed = try reader.truth("delayed") ?? false
+        declaration.alternate = try reader.optionName("alternate")
+        let header = try reader.optionName("hash-header")
+        let property = try reader.choice(
+            "hash-property", ["message-id": "message_id", "correlation-id": "correlation_id"])
+        if header != nil || property != nil, kind != .consistentHash {
+            throw RequestReader.Malformed("hash-header= and hash-property= are for type=x-consistent-hash")
+        }
+        declaration.arguments[ExchangeArgument.hashHeader] = header.map { .text($0) }
+        declaration.arguments[ExchangeArgument.hashProperty] = property.map { .text($0) }
+        if let length = try reader.optionNumber("recent-history-length", in: 1...10_000) {
+            guard kind == .recentHistory else {
+                throw RequestReader.Malformed("recent-history-length= is for type=x-recent-history")
+            }
+            declaration.arguments[ExchangeArgument.historyLength] = .integer(length)
+        }
+        return declaration
     }
 
     mutating func delete(_ reader: inout RequestReader) throws(RequestReader.Malformed) {
@@ -108,7 +135,7 @@ extension NativeSession {
         let destination = try reader.name()
         let key = try reader.option("key") ?? ""
         let target = try reader.choice("to", of: BindingDefinition.Target.self) ?? .queue
-        var match = BindingDefinition.Match(isAny: try reader.choice("match", ["any": true, "all": false]) ?? false)
+        var match = HeadersMatch(isAny: try reader.choice("match", ["any": true, "all": false]) ?? false)
         try reader.eachHeader { (name, value) throws(RequestReader.Malformed) in
             guard let name = String(validating: name, as: UTF8.self),
                 let value = String(validating: value, as: UTF8.self)
@@ -121,7 +148,8 @@ extension NativeSession {
         match.headers.sort { $0.name < $1.name }
         try reader.end()
         let binding = BindingDefinition(
-            host: host, source: source, target: target, destination: destination, routingKey: key, match: match)
+            host: host, source: source, target: target, destination: destination, routingKey: key,
+            arguments: match.arguments)
         request(verb == .bind ? .bind(binding) : .unbind(binding), reader.tag)
     }
 

@@ -153,7 +153,7 @@ extension TopicDefinition {
 }
 
 extension BindingDefinition {
-    fileprivate var sortKey: [String] { [host, source, target.rawValue, destination, routingKey, match.text] }
+    fileprivate var sortKey: [String] { [host, source, target.rawValue, destination, routingKey, arguments.text] }
 }
 
 extension Definition {

@@ -40,21 +40,16 @@ struct DefinitionReader {
         let arguments = try arguments()
         found.queues = try queues(arguments)
         found.topics = try topics(arguments)
-        found.exchanges = try rows("SELECT host, name, kind, alternate FROM exchange ORDER BY host, name") { row in
-            guard let kind = ExchangeDefinition.Kind(storedName: row.text(2)) else {
-                return try refuse("exchange \(row.text(1)) is of unknown kind \(row.text(2))")
-            }
-            return ExchangeDefinition(host: row.text(0), name: row.text(1), kind: kind, alternate: row.optionalText(3))
-        }
+        found.exchanges = try exchanges()
         found.bindings = try rows(
-            "SELECT host, source, target, destination, routing_key, match FROM binding ORDER BY 1, 2, 3, 4, 5, 6"
+            "SELECT host, source, target, destination, routing_key, arguments FROM binding ORDER BY 1, 2, 3, 4, 5, 6"
         ) { row in
             guard let target = BindingDefinition.Target(storedName: row.text(2)),
-                let match = BindingDefinition.Match(text: row.text(5))
+                let arguments = ArgumentTable(text: row.text(5))
             else { return try refuse("the binding of \(row.text(3)) to \(row.text(1)) cannot be understood") }
             return BindingDefinition(
                 host: row.text(0), source: row.text(1), target: target, destination: row.text(3),
-                routingKey: row.text(4), match: match)
+                routingKey: row.text(4), arguments: arguments)
         }
         found.policies = try rows("SELECT host, name, pattern, applies_to, priority FROM policy ORDER BY 1, 2") { row in
             guard let appliesTo = PolicyDefinition.AppliesTo(storedName: row.text(3)) else {
@@ -95,6 +90,25 @@ struct DefinitionReader {
     }
 
     private func tags(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
+
+    private func exchanges() throws -> [ExchangeDefinition] {
+        try rows(
+            """
+            SELECT host, name, kind, alternate, auto_delete, internal, delayed, arguments FROM exchange ORDER BY 1, 2
+            """
+        ) { row in
+            guard let kind = ExchangeDefinition.Kind(storedName: row.text(2)) else {
+                return try refuse("exchange \(row.text(1)) is of unknown kind \(row.text(2))")
+            }
+            guard let arguments = ArgumentTable(text: row.text(7)) else {
+                return try refuse("the arguments of exchange \(row.text(1)) cannot be understood")
+            }
+            return ExchangeDefinition(
+                host: row.text(0), name: row.text(1), kind: kind, isAutoDelete: row.integer(4) != 0,
+                isInternal: row.integer(5) != 0, isDelayed: row.integer(6) != 0, alternate: row.optionalText(3),
+                arguments: arguments)
+        }
+    }
 
     private func queues(_ arguments: [Owner: Arguments]) throws -> [QueueDefinition] {
         var higher: [LogID: [QueueDefinition.PriorityLog]] = [:]

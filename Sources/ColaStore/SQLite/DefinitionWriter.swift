@@ -45,16 +45,20 @@ final class DefinitionWriter {
         getTopic = try connection.prepare("SELECT log FROM topic WHERE host = ? AND name = ? ORDER BY partition")
         removeTopic = try connection.prepare("DELETE FROM topic WHERE host = ? AND name = ?")
         putExchange = try connection.prepare(
-            "INSERT OR REPLACE INTO exchange (host, name, kind, alternate) VALUES (?,?,?,?)")
+            """
+            INSERT OR REPLACE INTO exchange (host, name, kind, alternate, arguments, auto_delete, internal, delayed)
+              VALUES (?,?,?,?,?,?,?,?)
+            """)
         removeExchange = try connection.prepare("DELETE FROM exchange WHERE host = ? AND name = ?")
         putBinding = try connection.prepare(
             """
-            INSERT OR IGNORE INTO binding (host, source, target, destination, routing_key, match) VALUES (?,?,?,?,?,?)
+            INSERT OR IGNORE INTO binding (host, source, target, destination, routing_key, arguments)
+              VALUES (?,?,?,?,?,?)
             """)
         removeBinding = try connection.prepare(
             """
             DELETE FROM binding WHERE host = ? AND source = ? AND target = ? AND destination = ? AND routing_key = ?
-              AND match = ?
+              AND arguments = ?
             """)
         putPolicy = try connection.prepare(
             "INSERT OR REPLACE INTO policy (host, name, pattern, applies_to, priority) VALUES (?,?,?,?,?)")
@@ -126,7 +130,12 @@ final class DefinitionWriter {
             }
             try put(topic.arguments, "topic", topic.host, topic.name)
         case .exchange(let exchange):
-            try run(putExchange, exchange.host, exchange.name, exchange.kind.storedName, exchange.alternate)
+            for (index, truth) in [exchange.isAutoDelete, exchange.isInternal, exchange.isDelayed].enumerated() {
+                putExchange.bind(Int32(6 + index), truth ? 1 : 0)
+            }
+            try run(
+                putExchange, exchange.host, exchange.name, exchange.kind.storedName, exchange.alternate,
+                exchange.arguments.text)
         case .binding(let binding): try run(putBinding, binding)
         case .policy(let policy):
             putPolicy.bind(5, Int64(policy.priority))
@@ -175,7 +184,7 @@ final class DefinitionWriter {
     private func run(_ statement: Statement, _ binding: BindingDefinition) throws {
         try run(
             statement, binding.host, binding.source, binding.target.storedName, binding.destination, binding.routingKey,
-            binding.match.text)
+            binding.arguments.text)
     }
 
     private func run(_ statement: Statement, _ texts: String?...) throws {

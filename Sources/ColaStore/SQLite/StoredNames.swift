@@ -10,6 +10,11 @@ extension ExchangeDefinition.Kind {
         case .fanout: "fanout"
         case .topic: "topic"
         case .headers: "headers"
+        case .consistentHash: "x-consistent-hash"
+        case .modulusHash: "x-modulus-hash"
+        case .random: "x-random"
+        case .localRandom: "x-local-random"
+        case .recentHistory: "x-recent-history"
         }
     }
 

@@ -32,7 +32,7 @@ extension ClientSession {
     func declareAgain() { if let place = world.pick(world.places) { declare(place) } }
 
     func declareExchange(_ name: String, type: String) {
-        ask("declare", .declareExchange(name, type: type), expectOK("declare \(name)"))
+        ask("declare", .declareExchange(name, .init(type: type)), expectOK("declare \(name)"))
     }
 
     func bind(_ exchange: String, to place: String, key: String) {

@@ -12,6 +12,7 @@ struct Declare: AsyncParsableCommand {
               cola declare queue mails --retry first=1000,most=600000,attempts=8
               cola declare topic clicks --partitions 4 --retention-ms 86400000
               cola declare exchange sport --type topic
+              cola declare exchange shares --type x-consistent-hash --auto-delete
               cola declare vhost test
 
             Doing it again changes nothing; with other settings it is refused, and `cola set` changes them. Then \
@@ -24,7 +25,16 @@ struct Declare: AsyncParsableCommand {
         var withArticle: String { self == .exchange ? "an \(self)" : "a \(self)" }
     }
 
-    enum ExchangeType: String, ExpressibleByArgument, CaseIterable, Sendable { case direct, fanout, topic, headers }
+    enum ExchangeType: String, ExpressibleByArgument, CaseIterable, Sendable {
+        case direct, fanout, topic, headers
+        case consistentHash = "x-consistent-hash"
+        case modulusHash = "x-modulus-hash"
+        case random = "x-random"
+        case localRandom = "x-local-random"
+        case recentHistory = "x-recent-history"
+
+        static let list = allCases.map(\.rawValue).joined(separator: ", ")
+    }
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -36,7 +46,11 @@ struct Declare: AsyncParsableCommand {
 
     @Option(
         name: .long,
-        help: "For an exchange: direct (by routing key), fanout (to all), topic (by pattern) or headers.")
+        help: ArgumentHelp(
+            "For an exchange: direct (by routing key), fanout (to all), topic (by pattern), headers, or one with x-: "
+                + "consistent-hash and modulus-hash (one, by the hash of the routing key), random (any one), "
+                + "recent-history (all, later ones too).",
+            valueName: "type"))
     var type: ExchangeType?
 
     @Option(
@@ -46,10 +60,18 @@ struct Declare: AsyncParsableCommand {
     @Option(name: .long, help: ArgumentHelp("For a topic, 1 to 1000. (default: 1)", valueName: "count"))
     var partitions: Int?
 
-    @Flag(name: .long, help: "A queue that does not outlive the server, nor do its messages.")
+    @Flag(name: .long, help: "An exchange that no publisher may name: only exchanges and dead letters lead to it.")
+    var `internal` = false
+
+    @Flag(name: .long, help: "An exchange that routes a message with a delay when its time has come.")
+    var delayed = false
+
+    @OptionGroup(title: "Settings of exchanges with x-") var exchange: ExchangeSettings
+
+    @Flag(name: .long, help: "A queue that does not outlive the server, nor do its messages; or such an exchange.")
     var transient = false
 
-    @Flag(name: .long, help: "A queue that goes when the last of its consumers has gone.")
+    @Flag(name: .long, help: "A queue that goes with the last of its consumers, or an exchange with its last binding.")
     var autoDelete = false
 
     /// Known only to say what to do instead.
@@ -68,7 +90,7 @@ struct Declare: AsyncParsableCommand {
         // The broker would choose a name itself.
         if name.isEmpty { throw ValidationError("the name of the \(kind) is empty; it has 1 to 255 bytes") }
         if kind == .exchange, type == nil {
-            throw ValidationError("an exchange has a type: add --type direct, fanout, topic or headers")
+            throw ValidationError("an exchange has a type: add --type with one of \(ExchangeType.list)")
         }
         if kind != .exchange, type != nil { throw ValidationError("--type is for exchanges, not for a \(kind)") }
         if kind != .exchange, alternate != nil {
@@ -78,9 +100,14 @@ struct Declare: AsyncParsableCommand {
             throw ValidationError("--partitions is for topics, not for \(kind.withArticle)")
         }
         if let partitions, !(1...1000).contains(partitions) { throw ValidationError("--partitions is 1 to 1000") }
-        if kind != .queue, transient || autoDelete {
-            throw ValidationError("--transient and --auto-delete are for queues, not for \(kind.withArticle)")
+        if kind != .exchange, `internal` || delayed {
+            throw ValidationError("--internal and --delayed are for exchanges, not for \(kind.withArticle)")
         }
+        if kind == .topic || kind == .vhost, transient || autoDelete {
+            throw ValidationError(
+                "--transient and --auto-delete are for queues and exchanges, not for \(kind.withArticle)")
+        }
+        try exchange.check(for: kind == .exchange ? type : nil)
         if kind == .exchange || kind == .vhost, let first = arguments.given.first {
             throw ValidationError("--\(first.name) is for queues or topics, not for \(kind.withArticle)")
         }
@@ -97,7 +124,14 @@ struct Declare: AsyncParsableCommand {
                 try await client.declareQueue(name, options: options)
             case .topic: try await client.declareTopic(name, partitions: partitions, arguments: arguments.given)
             case .exchange:
-                try await client.declareExchange(name, type: (type ?? .direct).rawValue, alternate: alternate)
+                var options = Client.ExchangeOptions(type: (type ?? .direct).rawValue)
+                options.alternate = alternate
+                options.isDurable = !transient
+                options.isAutoDelete = autoDelete
+                options.isInternal = `internal`
+                options.isDelayed = delayed
+                exchange.fill(&options)
+                try await client.declareExchange(name, options: options)
             case .vhost: try await client.declareVirtualHost(name)
             }
         }

@@ -50,41 +50,4 @@ import Testing
                     "delivery acknowledgement on channel 3 timed out. Timeout value used: 1800000 ms. This timeout "
                         + "value can be configured, see consumers doc guide to learn more"))
     }
-
-    // MARK: Bindings
-
-    private typealias Match = BindingDefinition.Match
-
-    @Test func aBindingComparesHeadersAsText() throws {
-        #expect(try Match([:]) == Match())
-        #expect(try Match(["x-match": .string("any")]) == Match(isAny: true))
-        let table: FieldTable = [
-            "s": .string("ä"), "i": .int32(-5), "b": .bool(true), "v": .void, "d": .double(1.5), "T": .timestamp(9),
-            "D": .decimal(scale: 2, value: -5), "x-a": .int8(1), "s": .string("again"),
-        ]
-        let expected = [
-            ("D", "-0.05"), ("T", "9"), ("b", "true"), ("d", "1.5"), ("i", "-5"), ("s", "ä"), ("v", nil),
-        ].map { Match.Header(name: $0.0, value: $0.1) }
-        #expect(try Match(table) == Match(headers: expected))
-        var withX = table
-        withX["x-match"] = .string("any-with-x")
-        #expect(try Match(withX) == Match(isAny: true, headers: expected + [.init(name: "x-a", value: "1")]))
-    }
-
-    @Test(arguments: [
-        (
-            FieldValue.string("foo"),
-            "Invalid x-match field value <<\"foo\">>; expected all, any, all-with-x, or any-with-x"
-        ), (.int32(5), "Invalid x-match field type signedint; expected longstr"),
-    ])
-    func aWrongMatchIsRefused(value: FieldValue, text: String) {
-        #expect(#expect(throws: Refusal.self) { try Match(["x-match": value]) } == Refusal(text))
-    }
-
-    @Test func whatHasNoTextIsRefused() {
-        for value in [FieldValue.table([:]), .array([.int8(1)]), .bytes([1]), .longString([0xFF])] {
-            let refusal = #expect(throws: Refusal.self) { try Match(["h": value]) }
-            #expect(refusal?.text.contains("header 'h'") ?? false)
-        }
-    }
 }

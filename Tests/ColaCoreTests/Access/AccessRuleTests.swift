@@ -16,7 +16,7 @@ import Testing
             .setUser(user),
             .setPermission(PermissionDefinition(user: "bob", configure: configure, write: write, read: read)),
             .declareQueue(QueueDeclaration(name: "q")), .declareTopic(name: "t", partitions: 1, Arguments()),
-            .declareExchange(name: "x", kind: .topic, alternate: nil),
+            .declareExchange(ExchangeDeclaration(name: "x", kind: .topic)),
             .bind(BindingDefinition(source: "x", destination: "q", routingKey: "#")),
         ] {
             scene.broker.send(request, from: administrator)
@@ -60,9 +60,9 @@ import Testing
             (.declareQueue(QueueDeclaration(name: "q")), [(.configure, "q")]),
             (.declareQueue(withDeadLetters), [(.configure, "new"), (.read, "new"), (.write, "x")]),
             (.declareTopic(name: "t", partitions: 1, Arguments()), [(.configure, "t")]),
-            (.declareExchange(name: "x", kind: .topic, alternate: nil), [(.configure, "x")]),
+            (.declareExchange(ExchangeDeclaration(name: "x", kind: .topic)), [(.configure, "x")]),
             (
-                .declareExchange(name: "z", kind: .fanout, alternate: "x"),
+                .declareExchange(ExchangeDeclaration(name: "z", kind: .fanout, alternate: "x")),
                 [(.configure, "z"), (.read, "z"), (.write, "x")]
             ),
             (.alter(name: "q", set: alters, clear: []), [(.configure, "q"), (.read, "q"), (.write, "amq.default")]),

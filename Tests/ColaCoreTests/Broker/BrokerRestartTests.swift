@@ -86,7 +86,8 @@ import Testing
         let scene = Scene(queues: ["q"])
         var channel = scene.attach()
         scene.broker.send(.declareTopic(name: "t", partitions: nil, Arguments()), from: channel)
-        scene.broker.send(.declareExchange(name: "x", kind: .direct, alternate: nil), from: channel)
+        scene.broker.send(
+            .declareExchange(ExchangeDeclaration(name: "x", kind: .direct, alternate: nil)), from: channel)
         let binding = BindingDefinition(source: "x", destination: "t", routingKey: "k")
         scene.broker.send(.bind(binding), from: channel)
         scene.broker.commit()

@@ -136,7 +136,7 @@ import Testing
 
     @Test func whatSeveralQueuesGetWaitsForTheDisk() {
         scene.broker.send(
-            .declareExchange(name: "x", kind: .fanout, alternate: nil), from: publisher)
+            .declareExchange(ExchangeDeclaration(name: "x", kind: .fanout, alternate: nil)), from: publisher)
         for queue in ["q", "other"] {
             scene.broker.send(
                 .bind(BindingDefinition(source: "x", destination: queue, routingKey: "")), from: publisher)

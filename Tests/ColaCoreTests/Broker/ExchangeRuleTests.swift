@@ -1,6 +1,7 @@
-import ColaCore
 import ColaTesting
 import Testing
+
+@testable import ColaCore
 
 /// Exchanges and bindings as clients make, use and remove them.
 @Suite(.timeLimit(.minutes(1))) struct ExchangeRuleTests {
@@ -8,17 +9,19 @@ import Testing
         _ name: String, _ kind: ExchangeDefinition.Kind, alternate: String? = nil, in scene: Scene,
         from channel: ChannelID
     ) {
-        scene.broker.send(.declareExchange(name: name, kind: kind, alternate: alternate), from: channel)
+        scene.broker.send(
+            .declareExchange(ExchangeDeclaration(name: name, kind: kind, alternate: alternate)), from: channel)
     }
 
     private func bind(
         _ source: String, _ destination: String, _ key: String = "", to target: BindingDefinition.Target = .queue,
-        match: BindingDefinition.Match = .init(), in scene: Scene, from channel: ChannelID
+        match: HeadersMatch = .init(), in scene: Scene, from channel: ChannelID
     ) {
         scene.broker.send(
             .bind(
                 BindingDefinition(
-                    source: source, target: target, destination: destination, routingKey: key, match: match)),
+                    source: source, target: target, destination: destination, routingKey: key,
+                    arguments: match.arguments)),
             from: channel)
     }
 
@@ -37,7 +40,7 @@ import Testing
         bind("f", "s", in: scene, from: channel)
         bind("t", "q", "logs.*", in: scene, from: channel)
         bind("t", "r", "logs.#", in: scene, from: channel)
-        let both = [BindingDefinition.Match.Header(name: "a", value: "1"), .init(name: "b", value: nil)]
+        let both = [HeadersMatch.Header(name: "a", value: "1"), .init(name: "b", value: nil)]
         bind("h", "q", match: .init(headers: both), in: scene, from: channel)
         bind("h", "r", match: .init(isAny: true, headers: both), in: scene, from: channel)
         scene.broker.commit()
@@ -180,7 +183,7 @@ import Testing
     @Test func thereAreNoMoreBindingsAndExchangesThanTheLimits() {
         var limits = Limits()
         limits.bindingsMax = 2
-        limits.exchangesMax = 6
+        limits.exchangesMax = Router.predeclared.count + 1
         let scene = Scene(queues: ["q"], limits: limits)
         let channel = scene.attach()
         exchange("x", .fanout, in: scene, from: channel)

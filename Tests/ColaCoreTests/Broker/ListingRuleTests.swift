@@ -115,9 +115,10 @@ import Testing
             .bind(BindingDefinition(source: "amq.topic", destination: "r", routingKey: "b")), from: channel)
         scene.broker.send(
             .bind(BindingDefinition(source: "amq.topic", destination: "q", routingKey: "a")), from: channel)
-        let match = BindingDefinition.Match(isAny: true, headers: [.init(name: "h", value: "1")])
+        let match = HeadersMatch(isAny: true, headers: [.init(name: "h", value: "1")])
         scene.broker.send(
-            .bind(BindingDefinition(source: "amq.headers", destination: "q", routingKey: "", match: match)),
+            .bind(
+                BindingDefinition(source: "amq.headers", destination: "q", routingKey: "", arguments: match.arguments)),
             from: channel)
         scene.broker.commit()
         let rows = scene.rows(.bindings)
@@ -125,9 +126,10 @@ import Testing
         #expect(rows.map { $0["destination"] } == [.text("q"), .text("q"), .text("r")])
         #expect(rows[0]["match"] == .text("any"))
         #expect(fields(rows[0]["headers"]).first?["h"] == .text("1"))
+        #expect(fields(rows[0]["arguments"]).first?["x-match"] == .text("any"))
         #expect(fields(scene.describe(.exchange("amq.topic"))?["bindings"]).count == 2)
         #expect(fields(scene.describe(.queue("q"))?["bindings"]).count == 2)
-        #expect(scene.rows(.exchanges).count == 5)
+        #expect(scene.rows(.exchanges).count == 6)
         #expect(scene.rows(.connections).map { $0.number("connection") }.contains(Int(channel.rawValue)))
         #expect(scene.describe(.virtualHost("/"))?.number("bindings") == 3)
         #expect(scene.rows(.virtualHosts).first?.number("queues") == 2)

@@ -77,7 +77,9 @@ import Testing
         for (name, alternate) in [("a", nil), ("b", "mine"), ("mine", nil)] as [(String, String?)] {
             let channel = scene.attach()
             scene.broker.send(
-                .declareExchange(name: name, kind: name == "mine" ? .fanout : .direct, alternate: alternate),
+                .declareExchange(
+                    ExchangeDeclaration(
+                        name: name, kind: name == "mine" ? .fanout : .direct, alternate: alternate)),
                 from: channel)
             scene.broker.commit()
         }
@@ -99,7 +101,7 @@ import Testing
         }
         channel = scene.attach()
         // One that comes later has it, too.
-        scene.broker.send(.declareExchange(name: "c", kind: .topic, alternate: nil), from: channel)
+        scene.broker.send(.declareExchange(ExchangeDeclaration(name: "c", kind: .topic)), from: channel)
         scene.publish("of c", to: "nobody", from: channel, exchange: "c")
         scene.broker.commit()
         #expect(scene.takeAll("lost") == ["of c"])

@@ -34,7 +34,8 @@ import Testing
         for channel in [here, there] {
             scene.declare(queue: "q", from: channel)
             scene.declare(topic: "t", partitions: channel == here ? 1 : 3, from: channel)
-            scene.broker.send(.declareExchange(name: "x", kind: .fanout, alternate: nil), from: channel)
+            scene.broker.send(
+                .declareExchange(ExchangeDeclaration(name: "x", kind: .fanout, alternate: nil)), from: channel)
         }
         // The host of a binding or policy is the one that it is sent in.
         scene.broker.send(.bind(BindingDefinition(source: "x", destination: "q", routingKey: "")), from: there)
@@ -114,7 +115,8 @@ import Testing
         let scene = scene("a", "b")
         let channel = attach(scene, 1, to: "a")
         scene.declare(queue: "q", from: channel)
-        scene.broker.send(.declareExchange(name: "x", kind: .fanout, alternate: nil), from: channel)
+        scene.broker.send(
+            .declareExchange(ExchangeDeclaration(name: "x", kind: .fanout, alternate: nil)), from: channel)
         scene.broker.send(
             .setPolicy(PolicyDefinition(name: "p", pattern: "q", arguments: scene.arguments([.maxLength: "1"]))),
             from: channel)

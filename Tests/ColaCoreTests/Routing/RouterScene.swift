@@ -16,8 +16,10 @@ struct RouterScene {
         for name in names { addQueue(name) }
     }
 
-    func addExchange(_ name: String, _ kind: ExchangeDefinition.Kind, alternate: String? = nil) {
-        router.add(ExchangeDefinition(name: name, kind: kind, alternate: alternate))
+    func addExchange(
+        _ name: String, _ kind: ExchangeDefinition.Kind, alternate: String? = nil, arguments: ArgumentTable = [:]
+    ) {
+        router.add(ExchangeDefinition(name: name, kind: kind, alternate: alternate, arguments: arguments))
     }
 
     @discardableResult
@@ -34,8 +36,13 @@ struct RouterScene {
     func bind(
         _ source: String, _ destination: String, any: Bool = false, _ headers: KeyValuePairs<String, String?>
     ) -> BindingDefinition {
-        let match = BindingDefinition.Match(isAny: any, headers: headers.map { .init(name: $0, value: $1) })
-        return add(BindingDefinition(source: source, destination: destination, routingKey: "", match: match))
+        let match = HeadersMatch(isAny: any, headers: headers.map { .init(name: $0, value: $1) })
+        return bind(source, destination, arguments: match.arguments)
+    }
+
+    @discardableResult
+    func bind(_ source: String, _ destination: String, arguments: ArgumentTable) -> BindingDefinition {
+        add(BindingDefinition(source: source, destination: destination, routingKey: "", arguments: arguments))
     }
 
     private func add(_ binding: BindingDefinition) -> BindingDefinition {
@@ -44,9 +51,12 @@ struct RouterScene {
     }
 
     /// Where a message goes, in the order of the names; nil if there is no such exchange.
-    func names(_ exchange: String, _ key: String = "", _ headers: KeyValuePairs<String, String?> = [:]) -> [String]? {
+    func names(
+        _ exchange: String, _ key: String = "", moreKeys: [String] = [],
+        _ headers: KeyValuePairs<String, String?> = [:]
+    ) -> [String]? {
         var encoded = RecordHeaders()
         for (name, value) in headers { encoded.append(name: name.utf8, value: value?.utf8) }
-        return router.route(exchange: exchange, key: key, headers: encoded)?.map(\.name).sorted()
+        return router.route(exchange: exchange, key: key, moreKeys: moreKeys, headers: encoded)?.map(\.name).sorted()
     }
 }

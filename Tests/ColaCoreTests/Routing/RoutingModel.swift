@@ -7,16 +7,25 @@ struct RoutingModel {
     var exchanges: [String: ExchangeDefinition] = [:]
     var bindings: Set<BindingDefinition> = []
 
-    func route(exchange: String, key: String, headers: [(name: String, value: String?)]) -> Set<String>? {
-        if exchange.isEmpty { return queues.intersection([key]) }
+    func route(exchange: String, keys: [String], headers: [(name: String, value: String?)]) -> Set<String>? {
+        if exchange.isEmpty { return queues.intersection(keys) }
         guard exchanges[exchange] != nil else { return nil }
         var seen: Set<String> = [exchange]
         var pending = [exchange]
         var route: Set<String> = []
         while let name = pending.popLast(), let exchange = exchanges[name] {
-            let taken = bindings.filter {
-                $0.source == name && takes(exchange.kind, $0, key, headers)
-                    && ($0.target == .queue ? queues.contains($0.destination) : exchanges[$0.destination] != nil)
+            let from = bindings.filter { $0.source == name }
+            var chosen: Set<BindingDefinition> = []
+            switch exchange.kind {
+            case .direct, .topic:
+                for key in keys { chosen.formUnion(from.filter { takes(exchange.kind, $0, key, headers) }) }
+            case .fanout, .recentHistory: chosen = from
+            case .headers: chosen = from.filter { takes(.headers, $0, "", headers) }
+            case .modulusHash: chosen.formUnion(Self.byRemainder(from, keys[0]))
+            case .consistentHash, .random, .localRandom: preconditionFailure("what is \(exchange.kind) is not modelled")
+            }
+            let taken = chosen.filter {
+                $0.target == .queue ? queues.contains($0.destination) : exchanges[$0.destination] != nil
             }
             route.formUnion(taken.filter { $0.target == .queue }.map(\.destination))
             var further = taken.filter { $0.target == .exchange }.map(\.destination)
@@ -48,15 +57,23 @@ struct RoutingModel {
     ) -> Bool {
         switch kind {
         case .direct: return binding.routingKey == key
-        case .fanout: return true
         case .topic: return Self.matches(Self.words(binding.routingKey)[...], Self.words(key)[...])
         case .headers:
-            func has(_ wanted: BindingDefinition.Match.Header) -> Bool {
+            func has(_ wanted: HeadersMatch.Header) -> Bool {
                 headers.contains { $0.name == wanted.name && (wanted.value == nil || wanted.value == $0.value) }
             }
             let match = binding.match
             return match.isAny ? match.headers.contains(where: has) : match.headers.allSatisfy(has)
+        default: preconditionFailure("\(kind) asks no binding by itself")
         }
+    }
+
+    /// The one that the hash points to among them in their order.
+    private static func byRemainder(_ bindings: Set<BindingDefinition>, _ key: String) -> [BindingDefinition] {
+        let sorted = bindings.sorted {
+            ($0.destination, $0.target.rawValue, $0.routingKey) < ($1.destination, $1.target.rawValue, $1.routingKey)
+        }
+        return sorted.isEmpty ? [] : [sorted[Int(RoutingHash.of(key.utf8) % UInt64(sorted.count))]]
     }
 
     static func words(_ key: String) -> [String] {

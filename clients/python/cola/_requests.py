@@ -104,8 +104,31 @@ def declare_topic(
     return _line(b"declare", ("topic", name), tag, (b"partitions", partitions), *_arguments(arguments))
 
 
-def declare_exchange(name: str, type: str, tag: Optional[int] = None, alternate: Optional[str] = None) -> bytes:
-    return _line(b"declare", ("exchange", name), tag, (b"type", type), (b"alternate", alternate))
+def declare_exchange(
+    name: str,
+    type: str,
+    tag: Optional[int] = None,
+    alternate: Optional[str] = None,
+    durable: bool = True,
+    auto_delete: bool = False,
+    internal: bool = False,
+    delayed: bool = False,
+    hash_header: Optional[str] = None,
+    hash_property: Optional[str] = None,
+    recent_history_length: Optional[int] = None,
+) -> bytes:
+    options: List[_Option] = [(b"type", type), (b"alternate", alternate)]
+    if not durable:
+        options.append((b"durable", "no"))
+    for option, said in ((b"auto-delete", auto_delete), (b"internal", internal), (b"delayed", delayed)):
+        if said:
+            options.append((option, "yes"))
+    options += [
+        (b"hash-header", hash_header),
+        (b"hash-property", hash_property),
+        (b"recent-history-length", recent_history_length),
+    ]
+    return _line(b"declare", ("exchange", name), tag, *options)
 
 
 def declare_vhost(name: str, tag: Optional[int] = None, options: Sequence[Tuple[str, Text]] = ()) -> bytes:

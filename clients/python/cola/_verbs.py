@@ -159,14 +159,36 @@ def declare_topic(name: str, partitions: Optional[int] = None, **arguments: Argu
     )
 
 
-def declare_exchange(name: str, type: str = "direct", alternate: Optional[str] = None) -> Request[None]:
+def declare_exchange(
+    name: str,
+    type: str = "direct",
+    alternate: Optional[str] = None,
+    *,
+    durable: bool = True,
+    auto_delete: bool = False,
+    internal: bool = False,
+    delayed: bool = False,
+    hash_header: Optional[str] = None,
+    hash_property: Optional[str] = None,
+    recent_history_length: Optional[int] = None,
+) -> Request[None]:
     """Makes an exchange if there is none of the name.
 
-    - type: ``direct``, ``fanout``, ``topic`` or ``headers``. alternate: the exchange for what no binding takes.
+    - type: ``direct``, ``fanout``, ``topic``, ``headers``, ``x-consistent-hash``, ``x-modulus-hash``, ``x-random``,
+      ``x-local-random`` or ``x-recent-history``. alternate: the exchange for what no binding takes.
+    - durable: False: it does not outlive the server. auto_delete: it goes with the last binding that leads from it.
+      internal: only exchanges and dead letters lead to it. delayed: a message with a delay is routed when its time has
+      come.
+    - hash_header, hash_property (``message-id`` or ``correlation-id``): what ``x-consistent-hash`` looks at, if not
+      the routing key. recent_history_length: how many messages ``x-recent-history`` keeps, 1 to 10,000.
+    - Raises Mismatch: there is one that was declared differently.
     """
     return Request(
         f"declare exchange {name!r}",
-        lambda tag: requests.declare_exchange(name, type, tag, alternate),
+        lambda tag: requests.declare_exchange(
+            name, type, tag, alternate, durable, auto_delete, internal, delayed, hash_header, hash_property,
+            recent_history_length,
+        ),
         _nothing,
         is_repeatable=True,
     )

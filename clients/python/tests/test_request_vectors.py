@@ -33,7 +33,11 @@ def encode(r: Dict[str, Any]) -> bytes:
     if verb == "declare" and kind == "topic":
         return requests.declare_topic(name, t, r.get("partitions"), arguments)
     if verb == "declare" and kind == "exchange":
-        return requests.declare_exchange(name, r["type"], t, r.get("alternate"))
+        return requests.declare_exchange(
+            name, r["type"], t, r.get("alternate"), r.get("durable", True), r.get("auto_delete", False),
+            r.get("internal", False), r.get("delayed", False), r.get("hash_header"), r.get("hash_property"),
+            r.get("recent_history_length"),
+        )
     if verb == "declare":
         assert kind == "vhost"
         return requests.declare_vhost(name, t, r.get("options", ()))
