@@ -128,13 +128,16 @@ extension Peer {
     var isLocal: Bool {
         switch self {
         case .process: true
-        case .address(_, let isLoopback): isLoopback
+        case .address(_, let isLoopback), .secured(_, let isLoopback, _): isLoopback
         }
     }
 
     /// The address without the port.
     var host: String {
-        guard case .address(let address, _) = self, let colon = address.lastIndex(of: ":") else { return description }
-        return String(address[..<colon])
+        switch self {
+        case .process: return description
+        case .address(let address, _), .secured(let address, _, _):
+            return address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
+        }
     }
 }
