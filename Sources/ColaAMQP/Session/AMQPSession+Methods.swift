@@ -27,8 +27,9 @@ extension AMQPSession {
         switch method {
         case .channelOpen: fail(ProtocolError(.channelError, "second 'channel.open' seen", in: method.id))
         case .channelFlow(let active):
-            commands.append(.feed(channel.id, active ? .on : .paused))
-            ask(.barrier, .method(.channelFlowOk(active: active)), method, on: channel)
+            // As RabbitMQ, which clients count on: whoever wants less sets a prefetch.
+            guard active else { return fail(ProtocolError(.notImplemented, "active=false", in: method.id)) }
+            ask(.barrier, .method(.channelFlowOk(active: true)), method, on: channel)
         case .channelFlowOk, .channelCloseOk: return
         case .channelClose:
             channel.state = .leaving
