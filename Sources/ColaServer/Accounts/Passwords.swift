@@ -124,20 +124,10 @@ final class Passwords {
 }
 
 extension Peer {
-    /// Whether it is on this machine.
-    var isLocal: Bool {
-        switch self {
-        case .process: true
-        case .address(_, let isLoopback), .secured(_, let isLoopback, _): isLoopback
-        }
-    }
-
     /// The address without the port.
     var host: String {
-        switch self {
-        case .process: return description
-        case .address(let address, _), .secured(let address, _, _):
-            return address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
-        }
+        if case .process = self { return description }
+        guard let colon = description.lastIndex(of: ":") else { return description }
+        return String(description[..<colon])
     }
 }
