@@ -43,7 +43,7 @@ extension Broker {
         if !queue.getters.isEmpty { serveGetters(of: queue, at: now) }
         if queue.warden != nil || queue.hasSuspects { dispatchSuspects(of: queue, at: now) }
         while !queue.waiting.isEmpty, let consumer = queue.nextConsumer() {
-            guard case .found(let found) = next(of: queue, at: now) else {
+            guard case .found(let found) = next(of: queue, isForConsumer: true, at: now) else {
                 consumer.isWaiting = true
                 queue.waiting.prepend(consumer)
                 break
@@ -79,9 +79,11 @@ extension Broker {
     }
 
     /// The message whose turn it is: of the highest priority that has one.
-    func next(of queue: Queue, at now: Now) -> Next {
+    ///
+    /// - Parameter isForConsumer: a consumer waits for it.
+    func next(of queue: Queue, isForConsumer: Bool = false, at now: Now) -> Next {
         for lane in queue.lanes {
-            switch next(of: lane, at: now) {
+            switch next(of: lane, isForConsumer: isForConsumer, at: now) {
             case .found(let found): return .found(found)
             case .waiting: return .waiting
             case .none: continue
@@ -92,13 +94,19 @@ extension Broker {
 
     /// The message of the lane whose turn it is, after those that have expired are gone.
     ///
-    /// - Parameter position: what came back below this is passed over.
-    func next(of lane: Lane, from position: Offset = Offset(0), at now: Now) -> Next {
+    /// - Parameters:
+    ///   - position: what came back below this is passed over.
+    ///   - isForConsumer: a consumer waits for it. Then it may be one with no time to wait at all, which is looked at
+    ///     here when it can be handed out, and gone if nobody takes it.
+    func next(
+        of lane: Lane, from position: Offset = Offset(0), isForConsumer: Bool = false, at now: Now
+    ) -> Next {
         while true {
             let next = first(of: lane, from: position)
             guard lane.nextExpiry != nil, case .found(let found) = next, found.entry.expires <= now.wall else {
                 return next
             }
+            if isForConsumer, found.entry.expires <= found.entry.timestamp { return next }
             guard spend(lane.queue, isDrop: lane.queue.arguments.deadLetterExchange == nil) else { return .waiting }
             discard(found, .expired, at: now)
             if lane.queue.isDurable { commitSoon(at: now) }

@@ -8,8 +8,6 @@ package struct Inequivalence: Equatable, Sendable {
     /// Nil: a property of the queue that cannot change.
     package var argument: Argument?
     private var property: String
-    /// Whether one of the two is a queue that belongs to a connection alone.
-    package var isOfOwnership: Bool { property == "exclusive" }
     /// Nil: not said.
     private var received: String?
     private var current: String?

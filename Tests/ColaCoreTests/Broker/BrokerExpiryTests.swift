@@ -146,6 +146,28 @@ import Testing
         #expect(scene.count("expired", of: "q") == 1)
     }
 
+    /// Source: RabbitMQ, "Time-to-Live": how clients say that only who waits for a message is to have it.
+    @Test(arguments: [true, false], [true, false])
+    func aTimeOfNothingIsEnoughForAConsumerThatWaits(isDurable: Bool, isEarly: Bool) {
+        var limits = Limits()
+        limits.isDeliveryEarly = isEarly
+        let scene = Scene(limits: limits)
+        scene.declare("q", isDurable: isDurable)
+        let channel = scene.attach()
+        scene.consume("q", prefetch: 2, from: channel)
+        scene.rest()
+        for body in ["a", "b", "c"] {
+            scene.put(body, to: "q", ttl: 0, from: channel)
+            // What is not handed out before may take its time to the disk.
+            scene.pass(3)
+        }
+        #expect(scene.bodies(channel) == ["a", "b"])
+        #expect(scene.count("expired", of: "q") == 1)
+        scene.settle(1, 2, .release, from: channel)
+        scene.rest()
+        #expect(scene.bodies(channel) == ["a", "b"])
+    }
+
     /// A backlog with a time to live is not read again and again while it waits.
     @Test func theHeadIsReadOnceWhileItWaits() {
         let scene = scene(uncached: true)

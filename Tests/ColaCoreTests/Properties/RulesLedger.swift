@@ -18,6 +18,8 @@ struct RulesLedger {
         var holder: ChannelID?
         /// It may have been in memory alone: then it does not outlive the process.
         var isVolatile = false
+        /// It has no time to wait: it is for a consumer that waits.
+        var isForWaiting = false
         /// It waits in the schedule until then, or did.
         var due: Timestamp?
         /// It was given back with a delay since the last check: a crash may undo that.
@@ -48,12 +50,18 @@ struct RulesLedger {
         messages[body] = message
     }
 
-    mutating func deliver(_ body: String, to channel: ChannelID, isAutoAck: Bool, at now: Timestamp, in queue: String) {
+    /// - Parameter losers: who has lost what it held, and has not been heard yet.
+    mutating func deliver(
+        _ body: String, to channel: ChannelID, isAutoAck: Bool, at now: Timestamp, in queue: String,
+        except losers: [ChannelID]
+    ) {
         guard let message = messages[body] else { return complain("nobody published '\(body)'") }
         if message.isGone { complain("\(queue) delivered '\(body)', which is gone") }
         if message.isEnding { complain("\(queue) delivered '\(body)', which was settled") }
-        if let holder = message.holder { complain("\(queue) delivered '\(body)', which \(holder) has") }
-        if queue == "plain", let expires = message.expires, expires <= now {
+        if let holder = message.holder, !losers.contains(holder) {
+            complain("\(queue) delivered '\(body)', which \(holder) has")
+        }
+        if queue == "plain", !message.isForWaiting, let expires = message.expires, expires <= now {
             complain("'\(body)' was delivered \(now.rawValue - expires.rawValue) ms after its end")
         }
         change(body) {
@@ -62,6 +70,11 @@ struct RulesLedger {
             $0.holder = isAutoAck ? nil : channel
             $0.isEnding = isAutoAck
         }
+    }
+
+    /// Its consumer has lost it, unless somebody else has it by now.
+    mutating func giveBack(_ body: String, by channel: ChannelID) {
+        if messages[body]?.holder == channel { messages[body]?.holder = nil }
     }
 
     mutating func disconnect(_ channel: ChannelID) {

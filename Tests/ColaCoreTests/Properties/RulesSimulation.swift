@@ -11,7 +11,7 @@ final class RulesSimulation {
         let id: ChannelID
         var consumers: [UInt64: (queue: String, isAutoAck: Bool)] = [:]
         var nextConsumer: UInt64 = 1
-        var held: [UInt64: (body: String, queue: String)] = [:]
+        var held: [UInt64: (body: String, queue: String, consumer: UInt64)] = [:]
         /// What its next answer stands for.
         var publishes: [RequestID: String] = [:]
     }
@@ -23,6 +23,8 @@ final class RulesSimulation {
     private static let withoutTarget: Set<String> = ["tight", "plain", "dead", "again"]
     /// The longest delay of the rules for retries.
     private static let retries: [String: Int64] = ["again": 20, "slow": 50]
+    /// How long a consumer of these may hold a message.
+    private static let timeouts: [String: Int64] = ["again": 30, "work": 60]
     /// About so many, with those of priorities.
     private static let logs = 18
     private let scene: Scene
@@ -52,6 +54,7 @@ final class RulesSimulation {
         self.random = random
         administrator = scene.attach()
         scene.declare("work") {
+            $0.consumerTimeout = Self.timeouts["work"]
             $0.maxPriority = 3
             $0.deliveryLimit = 2
             $0.deadLetterExchange = ""
@@ -89,7 +92,10 @@ final class RulesSimulation {
         }
         scene.declare("dead")
         declareMemory()
-        scene.declare("again") { $0.retry = RetryRule(pace: .fixed(20), attempts: 3) }
+        scene.declare("again") {
+            $0.consumerTimeout = Self.timeouts["again"]
+            $0.retry = RetryRule(pace: .fixed(20), attempts: 3)
+        }
         scene.declare("slow") {
             $0.retry = RetryRule(pace: .exponential(ExponentialDelay(first: 5, most: 50)), attempts: 6)
             $0.maxPriority = 1
@@ -160,7 +166,7 @@ final class RulesSimulation {
         publish.timeToLive = draw(0...5) == 0 ? Int64(draw(0...30)) : nil
         // A schedule outlives the process, a queue in memory does not.
         publish.delay = queue != "memory" && draw(0...7) == 0 ? Int64(draw(1...60)) : 0
-        var message = RulesLedger.Message(isVolatile: queue == "memory")
+        var message = RulesLedger.Message(isVolatile: queue == "memory", isForWaiting: publish.timeToLive == 0)
         if publish.delay > 0 { message.due = after(publish.delay) }
         if queue == "plain" {
             let time = publish.delay + min(publish.timeToLive ?? 40, 40)
@@ -192,7 +198,7 @@ final class RulesSimulation {
     private func settle() {
         guard let index = clients.indices.filter({ !clients[$0].held.isEmpty }).randomElement(using: &random),
             let tag = clients[index].held.keys.sorted().randomElement(using: &random),
-            let (body, queue) = clients[index].held.removeValue(forKey: tag)
+            let (body, queue, _) = clients[index].held.removeValue(forKey: tag)
         else { return }
         var settlement: Settlement = [.acknowledge, .retry, .retry, .release, .reject].randomElement(using: &random)!
         // The queue that it would come back to does not outlive the process, the schedule does.
@@ -307,10 +313,13 @@ final class RulesSimulation {
             default: ledger.complain("a redrive was answered \(answer)")
             }
         }
+        let heard = clients.map { broker.hear($0.id) }
+        // Each client is listened to by itself: who has lost a message may say so after who has it now.
+        let losers = zip(clients, heard).filter { $0.1.contains { if case .failed = $0 { true } else { false } } }
         for index in clients.indices {
-            for event in broker.hear(clients[index].id) {
+            for event in heard[index] {
                 switch event {
-                case .message(let message): take(message, index)
+                case .message(let message): take(message, index, losers.map(\.0.id))
                 case .answer(let id, .done):
                     if let body = clients[index].publishes.removeValue(forKey: id) {
                         ledger.change(body) { $0.isConfirmed = true }
@@ -322,6 +331,7 @@ final class RulesSimulation {
                     } else {
                         ledger.complain("request \(id) was refused: \(code)")
                     }
+                case .failed(let tag, code: "cancelled"): timedOut(tag.rawValue, index)
                 case .windowFull, .blocked: break
                 default: ledger.complain("\(event)")
                 }
@@ -329,14 +339,26 @@ final class RulesSimulation {
         }
     }
 
-    private func take(_ message: Heard.Received, _ index: Int) {
+    private func take(_ message: Heard.Received, _ index: Int, _ losers: [ChannelID]) {
         guard let consumer = clients[index].consumers[message.consumer] else {
             return ledger.complain("a message for consumer \(message.consumer), which is gone")
         }
         delivered += 1
         ledger.deliver(
-            message.body, to: clients[index].id, isAutoAck: consumer.isAutoAck, at: broker.now.wall, in: consumer.queue)
-        if !consumer.isAutoAck { clients[index].held[message.tag] = (message.body, consumer.queue) }
+            message.body, to: clients[index].id, isAutoAck: consumer.isAutoAck, at: broker.now.wall, in: consumer.queue,
+            except: losers)
+        guard !consumer.isAutoAck else { return }
+        clients[index].held[message.tag] = (message.body, consumer.queue, message.consumer)
+    }
+
+    /// All that the consumer held is back; somebody else may have it already.
+    private func timedOut(_ consumer: UInt64, _ index: Int) {
+        guard let queue = clients[index].consumers.removeValue(forKey: consumer)?.queue, Self.timeouts[queue] != nil
+        else { return ledger.complain("consumer \(consumer) was ended") }
+        for (tag, held) in clients[index].held.sorted(by: { $0.key < $1.key }) where held.consumer == consumer {
+            clients[index].held[tag] = nil
+            ledger.giveBack(held.body, by: clients[index].id)
+        }
     }
 
     // MARK: Looking
