@@ -89,10 +89,6 @@ def amqpstorm(host: str, port: int, folder: pathlib.Path) -> results.Outcomes:
                   AMQP_USERNAME="guest", AMQP_PASSWORD="guest", AMQP_URI=uri)
 
 
-#: It panics at a server that can do what it asks for, and would take the tests behind it along.
-PANICS = "TestIntegrationConsumeFlow"
-
-
 def amqp091_go(host: str, port: int, folder: pathlib.Path) -> results.Outcomes:
     """All its tests, with those against a broker. Debian's package of the library brings them along."""
     cache.debian("golang-go", "golang-github-rabbitmq-amqp091-go-dev", "golang-uber-goleak-dev")
@@ -102,8 +98,6 @@ def amqp091_go(host: str, port: int, folder: pathlib.Path) -> results.Outcomes:
     shutil.rmtree(source / "_examples", ignore_errors=True)
     for name in ("integration_test.go", "examples_test.go", "example_client_test.go"):
         rewrite(source / name, r"(localhost|127\.0\.0\.1):5672", "%s:%d" % (host, port))
-    if "COMPAT_AMQP" not in os.environ:
-        rewrite(source / "integration_test.go", "func %s" % PANICS, "func left%s" % PANICS)
     ended = execute(["go", "test", "-vet=off", "-tags", "integration", "-v", "-timeout", "200s", "-run", "^Test", "."],
                     source, 240, AMQP_URL="amqp://guest:guest@%s:%d/" % (host, port), GO111MODULE="off", GOFLAGS="",
                     GOPATH="%s:/usr/share/gocode" % (folder / "go"), GOCACHE=str(cache.folder() / "go-build"))
