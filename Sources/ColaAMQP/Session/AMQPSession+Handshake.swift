@@ -175,7 +175,10 @@ extension AMQPSession {
             write(.connectionOpenOk)
             isOpened = true
             tellBlocked()
+            inputNeeded = 1
+            readInput()
         }
+        if hasEndedEarly { receiveEnd() }
     }
 
     // MARK: The end
@@ -196,7 +199,10 @@ extension AMQPSession {
         flush()
         commands.append(.detach(channel))
         write(.connectionCloseOk)
-        end()
+        guard !hasEndedEarly else { return end() }
+        // The client ends the stream. Some take it for an error if the server does, before they have read the answer.
+        state = .closing
+        closeDeadline = lastReceived.advanced(byMilliseconds: configuration.handshakeMilliseconds)
     }
 }
 

@@ -128,7 +128,9 @@ package struct AMQPSession {
     var isReading: Bool {
         switch state {
         case .authenticating, .closed: false
-        case .header, .starting, .tuning, .opening, .open, .leaving, .closing: true
+        // What follows `connection.open` is read when that has been answered.
+        case .open: isOpened
+        case .header, .starting, .tuning, .opening, .leaving, .closing: true
         }
     }
 
@@ -211,7 +213,10 @@ package struct AMQPSession {
     package mutating func receiveEnd() {
         switch state {
         case .authenticating: hasEndedEarly = true
-        case .open where !channels.isEmpty: leave()
+        case .open where !isOpened: hasEndedEarly = true
+        case .open where !channels.isEmpty:
+            hasEndedEarly = true
+            leave()
         default: end()
         }
     }

@@ -12,6 +12,10 @@ extension Broker {
         let name = declaration.name
         switch host.router.destinations[name] {
         case .queue(let queue):
+            // As RabbitMQ: the names of the server are the server's to give, also a second time.
+            if channel.info.isStrict, !declaration.mayBeReserved, let error = nameError(name) {
+                return refuse(channel, id, error)
+            }
             if let error = lockError(queue, channel) { return refuse(channel, id, error) }
             if let difference = queue.difference(from: declaration) {
                 let error = BrokerError.inequivalent(difference)
@@ -92,10 +96,11 @@ extension Broker {
         if ifUnused, !queue.consumers.isEmpty {
             return refuse(channel, id, .inUse("queue '\(name)' has \(queue.consumers.count) consumers, so it stays"))
         }
-        if ifEmpty, queue.messages > 0 {
-            return refuse(channel, id, .inUse("queue '\(name)' has \(queue.messages) messages, so it stays"))
+        // AMQP counts what waits; what somebody holds is gone with the queue as well.
+        let messages = channel.info.isStrict ? queue.ready : queue.messages
+        if ifEmpty, messages > 0 {
+            return refuse(channel, id, .inUse("queue '\(name)' has \(messages) messages, so it stays"))
         }
-        let messages = queue.messages
         delete(queue, at: now)
         if queue.isDurable { didChange(channel) }
         respond(channel, id, .removed(messages: messages))

@@ -1,6 +1,7 @@
 import ColaAMQP
 import ColaCore
 import ColaTesting
+import NIOCore
 import Testing
 
 /// How a connection begins and ends.
@@ -103,8 +104,34 @@ import Testing
         bench.publish("a", to: "nowhere", on: 1)
         bench.send(.connectionClose(replyCode: 200, replyText: "bye", classID: 0, methodID: 0), on: 0)
         #expect(bench.methods() == [.connectionCloseOk])
-        #expect(bench.session.isClosed)
         #expect(bench.session.hasQuit)
+        // The stream is for the client to end; it has not forever for that.
+        #expect(!bench.session.isClosed)
+        bench.pass(milliseconds: 10_000)
+        #expect(bench.session.isClosed)
+    }
+
+    @Test func aClientLeavesAndEndsTheStream() {
+        let bench = AMQPBench(open: 1)
+        bench.send(.connectionClose(replyCode: 200, replyText: "bye", classID: 0, methodID: 0), on: 0)
+        #expect(bench.methods() == [.connectionCloseOk])
+        bench.session.receiveEnd()
+        #expect(bench.session.isClosed)
+    }
+
+    @Test func whatFollowsTheOpeningIsAnsweredBehindIt() {
+        let bench = AMQPBench()
+        var bytes = ByteBuffer(bytes: ProtocolHeader.bytes)
+        bytes.writeMethod(
+            .connectionStartOk(
+                clientProperties: [:], mechanism: "PLAIN", response: Array("\0guest\0guest".utf8), locale: ""),
+            channel: 0)
+        bytes.writeMethod(.connectionTuneOk(channelMax: 10, frameMax: 4_096, heartbeat: 0), channel: 0)
+        bytes.writeMethod(.connectionOpen(virtualHost: "/"), channel: 0)
+        bytes.writeMethod(.channelOpen, channel: 1)
+        bytes.writeMethod(.confirmSelect(noWait: false), channel: 1)
+        bench.send(Array(buffer: bytes))
+        #expect(bench.methods().suffix(3) == [.connectionOpenOk, .channelOpenOk, .confirmSelectOk])
     }
 
     @Test func closesThatCrossEndBoth() {
