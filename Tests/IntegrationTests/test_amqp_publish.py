@@ -99,12 +99,12 @@ def test_a_full_queue_refuses(wire):
 
 def test_a_full_queue_refuses_in_pika(channel):
     name = channel.queue_declare("", exclusive=True, arguments={
-        "x-max-length-bytes": 100, "x-overflow": "reject-publish"}).method.queue
+        "x-max-length-bytes": 10_000, "x-overflow": "reject-publish"}).method.queue
     channel.confirm_delivery()
-    channel.basic_publish("", name, b"x" * 100)
+    channel.basic_publish("", name, b"x" * 9_000)
     with pytest.raises(NackError):
         for _ in range(3):
-            channel.basic_publish("", name, b"x" * 100)
+            channel.basic_publish("", name, b"x" * 9_000)
 
 
 # Returns

@@ -328,7 +328,7 @@ extension Queue {
         let declaresDurable = declaration.isDurable && !declaration.isExclusive
         let properties = [
             ("durable", declaresDurable, isDurable), ("exclusive", declaration.isExclusive, owner != nil),
-            ("auto-delete", declaration.isAutoDelete, definition.isAutoDelete),
+            ("auto_delete", declaration.isAutoDelete, definition.isAutoDelete),
         ]
         for (property, received, current) in properties where received != current {
             return Inequivalence(property, ofQueue: name, in: host.name, received: received, current: current)
