@@ -6,7 +6,8 @@ internal import Synchronization
 ///
 /// Connections that are there keep what they began with.
 package final class TLSCertificates: Sendable {
-    /// A connection costs some memory before anybody has logged in: of so many handshakes at a time the next is refused.
+    /// A connection costs some memory before anybody has logged in: with so many handshakes under way the next one is
+    /// refused.
     private static let handshakesMax = 1_000
 
     private let context: Mutex<TLSContext>

@@ -32,22 +32,22 @@ class Result(NamedTuple):
         return self
 
 
-def environment(url: Optional[str], more: Optional[Dict[str, str]] = None) -> Dict[str, str]:
+def environment(url: Optional[str], more: Optional[Dict[str, Optional[str]]] = None) -> Dict[str, str]:
     """The caller's environment without its `COLA_` settings, but with the broker's URL.
 
-    A server takes a free port for AMQP: servers run beside one another.
+    A server takes a free port for AMQP: servers run beside one another. A variable of `more` that is None is not set.
     """
     variables = {name: value for name, value in os.environ.items() if not name.startswith("COLA_")}
     variables["COLA_AMQP"] = "127.0.0.1:0"
     if url:
         variables["COLA_URL"] = url
     variables.update(more or {})
-    return variables
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 def cola(
-    *arguments: str, url: Optional[str] = None, input: Union[bytes, str] = b"", env: Optional[Dict[str, str]] = None,
-    cwd: Optional[str] = None, timeout: float = 30.0
+    *arguments: str, url: Optional[str] = None, input: Union[bytes, str] = b"",
+    env: Optional[Dict[str, Optional[str]]] = None, cwd: Optional[str] = None, timeout: float = 30.0
 ) -> Result:
     """Runs one command to its end."""
     data = input.encode() if isinstance(input, str) else input

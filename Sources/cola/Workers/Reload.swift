@@ -15,7 +15,8 @@ struct Reload: AsyncParsableCommand {
             certificates that tls-certificate, tls-key and tls-ca hold now. Other settings hold after the next start \
             of the broker. SIGHUP does the same, and says it in the log.
 
-            What is wrong in the file, or with a certificate or key, leaves everything as it is, and is an error (exit code 78).
+            What is wrong in the file, or with a certificate or key, leaves everything as it is, and is an error \
+            (exit code 78).
             """)
 
     @OptionGroup var connection: ConnectionOptions
