@@ -234,7 +234,7 @@ def test_there_is_an_example_of_each_concept():
 
 def test_the_python_of_the_page_runs(newcomer):
     shell, _, _ = newcomer
-    snippet, worker = blocks(README, "python")
+    snippet, _, worker = blocks(README, "python")
     (shell.folder / "snippet.py").write_text(snippet)
     assert shell.run("'%s' snippet.py" % sys.executable) == (0, "b'hello'\n")
     (shell.folder / "tasks.py").write_text(worker)
@@ -249,6 +249,16 @@ def count_words(shell: Shell, workers: str) -> None:
     words = "'%s' %s & worker=$!; cola consume -q counts --count 1; kill $worker; wait $worker"
     code, output = shell.run(words % (sys.executable, workers))
     assert code == 0 and "2 words" in output.splitlines(), output
+
+
+def test_what_rabbitmqs_client_does_on_the_page(newcomer):
+    pytest.importorskip("pika", reason="pip install pika")
+    shell, _, ready = newcomer
+    snippet = blocks(README, "python")[1]
+    port = re.search(r"amqp=amqp://127\.0\.0\.1:(\d+)", ready)
+    assert port and ":5672/" in snippet
+    (shell.folder / "rabbit.py").write_text(snippet.replace(":5672/", ":%s/" % port.group(1)))
+    assert shell.run("'%s' rabbit.py" % sys.executable) == (0, "b'hello' {'lang': 'en'}\n")
 
 
 def test_the_python_of_the_clients_page_runs(newcomer):
