@@ -138,6 +138,7 @@ extension AMQPSession {
         commands.append(.detach(channel.id))
         let isLeft = channel.isLeftByPeer || channel.state == .leaving
         bodyBytes -= channel.bodyBytes
+        dropTransaction(of: channel)
         channel.drop()
         if isLeft {
             write(.channelCloseOk, channel: channel.number)

@@ -156,9 +156,11 @@ extension AMQPSession {
 
     func info(of identity: Access.Identity) -> ChannelInfo {
         let name = clientProperties["connection_name"]?.text ?? clientProperties["product"]?.text ?? ""
-        return ChannelInfo(
+        var info = ChannelInfo(
             protocolName: "amqp", host: host, peer: peer.description, user: identity.user, client: name,
             since: began.wall)
+        info.authority = identity.authority
+        return info
     }
 
     mutating func answerOpen(_ reply: Reply) {
@@ -185,7 +187,8 @@ extension AMQPSession {
 
     /// The client ends the connection; what it asked for before is done and answered first.
     mutating func leave() {
-        hasQuit = true
+        // Who only ends the stream may have been killed.
+        hasQuit = !hasEndedEarly
         state = .leaving
         farewells = 0
         for channel in channels.values.sorted(by: { $0.number < $1.number }) where channel.isReading {

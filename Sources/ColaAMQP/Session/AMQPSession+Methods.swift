@@ -218,7 +218,8 @@ extension AMQPSession {
         }
     }
 
-    private func dropTransaction(of channel: AMQPChannel) {
+    mutating func dropTransaction(of channel: AMQPChannel) {
+        transactionBytes -= channel.transactionBytes
         channel.transaction = []
         channel.transactionBytes = 0
     }
@@ -354,7 +355,8 @@ extension AMQPSession {
         var declaration = QueueDeclaration(name: name, isDurable: false, isExclusive: true, isAutoDelete: true)
         declaration.mayBeReserved = true
         ask(.declareQueue(declaration), .method(nil), method, on: channel)
-        let consume = Consume(name: name, consumer: number, flow: .prefetch(.max), isAutoAck: true)
+        var consume = Consume(name: name, consumer: number, flow: .prefetch(.max), isAutoAck: true)
+        consume.isOfAnswers = true
         ask(
             .consume(consume), .consume(number, noWait ? nil : .basicConsumeOk(consumerTag: tag)), method,
             on: channel)

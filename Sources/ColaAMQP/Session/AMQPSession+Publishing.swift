@@ -130,10 +130,12 @@ extension AMQPSession {
     /// Puts it to what waits for `tx.commit`.
     mutating func collect(_ request: Request, bytes: Int, on channel: AMQPChannel) {
         channel.transactionBytes += bytes + 64
-        guard channel.transactionBytes <= Self.transactionBytesMax else {
+        transactionBytes += bytes + 64
+        guard transactionBytes <= Self.transactionBytesMax else {
             let limit = Self.transactionBytesMax
             return refuse(
-                ProtocolError(.preconditionFailed, "a transaction holds at most \(limit) bytes; commit it earlier"),
+                ProtocolError(
+                    .preconditionFailed, "the transactions of a connection hold at most \(limit) bytes; commit earlier"),
                 on: channel)
         }
         channel.transaction.append((.silent, request))

@@ -185,6 +185,7 @@ extension AMQPSession {
 
     mutating func forget(_ channel: AMQPChannel) {
         bodyBytes -= channel.bodyBytes
+        dropTransaction(of: channel)
         channel.drop()
         channels[channel.number] = nil
         if lastChannel === channel { lastChannel = nil }

@@ -84,6 +84,8 @@ package struct AMQPSession {
     var farewells = 0
     /// Bytes of bodies that are not whole yet.
     var bodyBytes = 0
+    /// The same of all that waits for a `tx.commit`.
+    var transactionBytes = 0
 
     var channelMax: UInt16
     var frameMax: UInt32 = Configuration.frameMaxBefore

@@ -52,7 +52,9 @@ extension Request {
             ]
         // To ask what there is takes nothing.
         case .declareQueue(let declaration):
-            declaration.isPassive ? [.host] : [.permission(.configure, .queue(declaration.name))]
+            // A reserved name is one that the session chose: that of a queue for answers.
+            declaration.isPassive || declaration.mayBeReserved
+                ? [.host] : [.permission(.configure, .queue(declaration.name))]
         case .declareTopic(let name, _, _), .deleteQueue(let name, _, _), .deleteTopic(let name),
             .deleteGroup(let name, _):
             [.permission(.configure, .queue(name))]
@@ -70,7 +72,8 @@ extension Request {
             ]
         case .purge(let name), .get(let name, _), .peek(let name, _, _, _, _), .commitOffset(let name, _, _, _):
             [.permission(.read, .queue(name))]
-        case .consume(let consume): [.permission(.read, .queue(consume.name))]
+        case .consume(let consume):
+            consume.isOfAnswers ? [.host] : [.permission(.read, .queue(consume.name))]
         case .redrive(let name, let target, _, _, _):
             // What it puts into queues goes there by their names, as with the exchange without one.
             [.permission(.read, .queue(name)), .permission(.write, .exchange(""))]

@@ -34,6 +34,8 @@ package struct Consume: Equatable, Sendable {
     package var priority = 0
     /// For queues only: nobody else may consume.
     package var isExclusive = false
+    /// Whether it is a queue that the session made for the answers to what its client asks: that takes no permission.
+    package var isOfAnswers = false
     /// For queues only: how long it may hold a message, whatever the queue says. Milliseconds; 0: for any time; nil: as
     /// the queue says.
     package var timeout: Int64?
