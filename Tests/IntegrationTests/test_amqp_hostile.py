@@ -129,7 +129,7 @@ def test_the_recorded_session_is_a_good_one(amqp_address):
     """Or its mutations would all end at the first frame."""
     with Wire(amqp_address, login=False) as wire:
         wire.send_bytes(b"".join(session()))
-        received = swallow(wire.socket, 5)
+        received = swallow(wire.socket, 1)
     assert received.endswith(amqp.marshal(spec.Connection.CloseOk(), 0)), received[-200:]
 
 
@@ -287,21 +287,18 @@ def test_many_half_open_handshakes(amqp_address):
             stream.close()
 
 
-@pytest.mark.parametrize("beginning", [b"", amqp.HEADER])
-def test_no_login_in_time(amqp_address, beginning):
+def test_no_login_in_time(amqp_address):
     """Byte by byte, never a whole frame: after 10 s it ends, however alive it looks."""
-    with Wire(amqp_address, login=False) as wire:
-        wire.send_bytes(beginning)
-        begun = time.monotonic()
-        byte = b"A" if not beginning else b"\x01"
-        while time.monotonic() - begun < 20:
-            try:
-                wire.socket.send(byte if time.monotonic() - begun < 0.5 else b"")
-            except FULL:
-                break
-            if swallow(wire.socket, 0.5) == b"" and wire.at_end(0.01):
-                break
-        assert 8 < time.monotonic() - begun < 15
+    begun = time.monotonic()
+    with Wire(amqp_address, login=False) as silent, Wire(amqp_address, login=False) as slow:
+        slow.send_bytes(amqp.HEADER)
+        frame = session()[1]
+        for byte in frame[:20]:
+            slow.send_bytes(bytes([byte]))
+            time.sleep(0.2)
+        for wire in (silent, slow):
+            assert wire.at_end(12)
+    assert 8 < time.monotonic() - begun < 15
 
 
 def test_a_consumer_that_never_reads(shared_broker, amqp_address):
@@ -353,9 +350,9 @@ def test_one_who_never_reads_the_answers(shared_broker, amqp_address, asked):
 
 
 def test_many_idle_connections(shared_broker, amqp_address):
-    """25 KiB each; 10,000 of them in the long form, which is under 250 MiB."""
+    """25 KiB each at most: 10,000, which are as many as the server takes by default, are under 250 MiB."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    count = setting("COLA_IDLE_CONNECTIONS", short=1_000, long=10_000)
+    count = setting("COLA_IDLE_CONNECTIONS", short=500, long=9_900)
     if hard != resource.RLIM_INFINITY and hard < count + 500:
         pytest.skip("needs %d open files, and %d are allowed (ulimit -n)" % (count + 500, hard))
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
