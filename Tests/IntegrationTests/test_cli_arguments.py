@@ -28,6 +28,9 @@ def test_a_queue_is_declared_with_any_argument_by_its_name(url):
     assert [row["type"] for row in rows if row["name"] == "arg-a"] == ["quorum"]
     cola("declare", "topic", "arg-t", "--argument", "x-max-age=7D", url=url).succeeds()
     assert effective(url, "arg-t", "topic") == {"retention-ms": "604800000"}
+    cola("declare", "queue", "arg-c", "--argument", "x-queue-mode=lazy", "--argument", "max-length=3",
+         url=url).succeeds()
+    assert effective(url, "arg-c") == {"max-length": "3"}
     cola("declare", "queue", "arg-b", "--argument", "color=red", url=url).fails(USAGE, "color")
     cola("declare", "queue", "arg-b", "--argument", "nothing", url=url).fails(USAGE, "NAME=VALUE", "nothing")
     cola("declare", "queue", "arg-b", "--argument", "queue-type=stream", url=url).fails(USAGE, "declare topic")

@@ -31,6 +31,18 @@ package enum Argument: String, CaseIterable, Sendable {
         name == "max-age" ? .retentionMilliseconds : Argument(rawValue: name)
     }
 
+    /// Whether it is one of RabbitMQ's names for where it keeps a queue, and in which form. Where arguments are taken,
+    /// so is this, and has no effect: there is one server here, and one form.
+    package static func isWithoutEffect(_ name: String) -> Bool {
+        switch name {
+        case "queue-mode", "queue-version", "queue-leader-locator", "queue-master-locator", "quorum-initial-group-size",
+            "quorum-target-group-size", "initial-cluster-size", "max-in-memory-length", "max-in-memory-bytes",
+            "stream-max-segment-size-bytes", "stream-filter-size-bytes", "consumer-disconnected-timeout":
+            true
+        default: false
+        }
+    }
+
     /// A hundred years: more is meant as forever, and would not add up. Milliseconds.
     package static let millisecondsMax: Int64 = 3_155_760_000_000
 

@@ -186,7 +186,7 @@ extension NativeSession {
         var arguments = Arguments()
         var seen: Set<Argument> = []
         try reader.eachOption { (option, value) throws(RequestReader.Malformed) in
-            guard let argument = Argument.named(option) else { return false }
+            guard let argument = Argument.named(option) else { return Argument.isWithoutEffect(option) }
             guard isMeant(argument) else {
                 let known = Argument.allCases.filter(isMeant).map(\.rawValue).joined(separator: ", ")
                 throw RequestReader.Malformed("\(option) is not an argument of \(what), which have: \(known)")
