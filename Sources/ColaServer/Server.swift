@@ -234,6 +234,7 @@ package struct Server {
         var configuration = AMQPSession.Configuration(
             product: settings.amqpProduct?.name ?? "Cola", version: settings.amqpProduct?.version ?? Self.version)
         configuration.bodyBytesMax = settings.bodyBytesMax
+        configuration.certificateName = settings.certificateName
         return AMQPListener(
             loop: loop, configuration: configuration, connectionsMax: settings.connectionsMax, logger: logger)
     }

@@ -20,15 +20,21 @@ BAD_CONFIGURATION = 78
 CERTIFICATES = REPOSITORY / "Tests" / "ColaTLSTests" / "Certificates"
 
 
+class Refused(Exception):
+    """The server has said why it ends the connection."""
+
+
 class Connection:
     """As much of a client of AMQP 0-9-1 as says that a connection works."""
 
-    def __init__(self, stream: socket.socket):
+    def __init__(self, stream: socket.socket, mechanism: bytes = b"PLAIN", response: bytes = b"\0guest\0guest"):
         self.stream = stream
         self.stream.settimeout(20)
         self.stream.sendall(b"AMQP\0\0\x09\x01")
-        self.expect(10, 10)
-        self.method(0, 10, 11, long(b""), short(b"PLAIN"), long(b"\0guest\0guest"), short(b"en_US"))
+        start = self.expect(10, 10)
+        self.mechanisms = start[6 + struct.unpack(">I", start[2:6])[0]:][4:].partition(b"\0")[0].split()
+        capable = short(b"capabilities") + b"F" + long(short(b"authentication_failure_close") + b"t\1")
+        self.method(0, 10, 11, long(capable), short(mechanism), long(response), short(b"en_US"))
         _, _, frame_max, _ = struct.unpack(">HHIH", b"\0\0" + self.expect(10, 30))
         self.method(0, 10, 31, struct.pack(">HIH", 10, frame_max, 0))
         self.method(0, 10, 40, short(b"/"), short(b""), b"\0")
@@ -53,6 +59,8 @@ class Connection:
 
     def expect(self, class_id: int, method_id: int) -> bytes:
         kind, payload = self.frame()
+        if payload.startswith(b"\0\x0a\0\x32") and (class_id, method_id) != (10, 50):
+            raise Refused(payload[7:7 + payload[6]].decode())
         assert (kind, *struct.unpack(">HH", payload[:4])) == (1, class_id, method_id), payload
         return payload[4:]
 
@@ -161,6 +169,34 @@ def test_a_client_may_show_a_certificate_that_an_authority_has_signed(server, fi
     with pytest.raises((ssl.SSLError, ConnectionError, EOFError)):
         Connection(connect(broker, files, "stranger-client"))
     until(lambda: "no TLS with a client" in broker.stderr(), "the log says so")
+
+
+# As openssl spells it: openssl x509 -in client.pem -noout -subject -nameopt RFC2253,-esc_msb,utf8
+NAME = r'CN=Ana Äpfel\ ,EMAILADDRESS=ana@example.com,OU=\#1+UID=7,O=Cola\, Inc. \"tests\",DC=example,C=DE'
+
+
+@pytest.mark.parametrize("part, name", [("distinguished-name", NAME), ("common-name", "Ana Äpfel ")], ids=["all", "CN"])
+def test_a_certificate_is_a_login_of_the_user_that_it_names(new_broker, files, part, name):
+    broker = new_broker(*settings(files, authorities=True), "--tls-user", part)
+    broker.start()
+
+    def log_in(client):
+        return Connection(connect(broker, files, client), b"EXTERNAL", b"")
+
+    with pytest.raises(Refused) as refused:
+        log_in("client")
+    assert "whether there is a user " + name in str(refused.value)
+    cola("users", "add", name, "--no-password", url=broker.unix).succeeds()
+    everything = ["--configure", ".*", "--write", ".*", "--read", ".*"]
+    cola("permissions", "set", name, *everything, url=broker.unix).succeeds()
+    connection = log_in("client")
+    assert connection.mechanisms == [b"PLAIN", b"AMQPLAIN", b"EXTERNAL"]
+    connection.round_trip(b"hello")
+    with pytest.raises(Refused):
+        Connection(connect(broker, files, "client"), b"PLAIN", b"\0" + name.encode() + b"\0")
+    with pytest.raises(Refused):
+        log_in(None)
+    assert Connection(connect(broker, files)).mechanisms == [b"PLAIN", b"AMQPLAIN"]
 
 
 def test_whoever_speaks_no_tls_costs_nobody_else_anything(server, files):

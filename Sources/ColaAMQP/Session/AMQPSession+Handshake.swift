@@ -8,8 +8,11 @@ extension AMQPSession {
         write(
             .connectionStart(
                 versionMajor: 0, versionMinor: 9, serverProperties: serverProperties,
-                mechanisms: Array("PLAIN AMQPLAIN".utf8), locales: Array("en_US".utf8)))
+                mechanisms: Array(mechanisms.utf8), locales: Array("en_US".utf8)))
     }
+
+    /// Clients without a preference of their own take the first that they know.
+    private var mechanisms: String { peer.certificate == nil ? "PLAIN AMQPLAIN" : "PLAIN AMQPLAIN EXTERNAL" }
 
     private var serverProperties: FieldTable {
         let names = [
@@ -62,15 +65,16 @@ extension AMQPSession {
     // MARK: Who it is
 
     private mutating func login(_ mechanism: String, _ response: [UInt8]) {
-        let found: (user: String, password: String)? =
+        let found: Credentials? =
             switch mechanism {
-            case "PLAIN": Self.plain(response)
-            case "AMQPLAIN": Self.amqplain(response)
+            case "PLAIN": Self.plain(response).map { Credentials(user: $0, password: $1, peer: peer) }
+            case "AMQPLAIN": Self.amqplain(response).map { Credentials(user: $0, password: $1, peer: peer) }
+            case "EXTERNAL": Credentials(certificateOf: peer, by: configuration.certificateName)
             default: nil
             }
         guard let found else { return refuseLogin(mechanism) }
         self.mechanism = mechanism
-        credentials = Credentials(user: found.user, password: found.password, peer: peer)
+        credentials = found
         state = .authenticating
     }
 
@@ -113,8 +117,10 @@ extension AMQPSession {
     /// Which part of it was wrong is not said.
     private mutating func refuseLogin(_ mechanism: String) {
         guard capabilities.knowsAuthenticationFailure else { return end() }
+        let name = peer.certificate?.name(by: configuration.certificateName)
+        let proof = mechanism == "EXTERNAL" ? "whether there is a user \(name ?? "of its name")" : "name and password"
         let sentence =
-            "Login was refused using authentication mechanism \(mechanism); look at name and password, and "
+            "Login was refused using authentication mechanism \(mechanism); look at \(proof), and "
             + "whether the user may come from \(peer.description)"
         let error = ProtocolError(.accessRefused, sentence)
         write(.connectionClose(replyCode: error.code.rawValue, replyText: error.text, classID: 0, methodID: 0))

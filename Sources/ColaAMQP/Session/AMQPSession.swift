@@ -13,6 +13,8 @@ package struct AMQPSession {
         /// What the server calls itself.
         package var product: String
         package var version: String
+        /// What of a client's certificate is the name of its user, with the mechanism EXTERNAL.
+        package var certificateName = PeerCertificate.Part.distinguishedName
         package var bodyBytesMax = 16 * 1024 * 1024
         package var handshakeMilliseconds: Int64 = 10_000
         package var channelMax: UInt16 = 2_047

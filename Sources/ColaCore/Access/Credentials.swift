@@ -6,11 +6,24 @@ package struct Credentials: Equatable, Sendable, CustomStringConvertible {
     package var user: String
     package var password: String
     package var peer: Peer
+    /// Whether the peer's certificate is made out to the user: then there is no password to be looked at.
+    package let isCertified: Bool
 
     package init(user: String, password: String, peer: Peer) {
         self.user = user
         self.password = password
         self.peer = peer
+        isCertified = false
+    }
+
+    /// Of a peer whose certificate names the user; nil if it has shown none, or one without such a name.
+    package init?(certificateOf peer: Peer, by part: PeerCertificate.Part) {
+        // Such a user is who the kernel says, whatever an authority of clients signs.
+        guard let user = peer.certificate?.name(by: part), !user.hasPrefix("uid:") else { return nil }
+        self.user = user
+        password = ""
+        self.peer = peer
+        isCertified = true
     }
 
     /// Without the password, wherever it is printed.

@@ -5,6 +5,19 @@ package struct PeerCertificate: Hashable, Sendable {
     /// `ana`; nil if there is none in it.
     package var commonName: String?
 
+    /// What a user is named by.
+    package enum Part: String, CaseIterable, Sendable {
+        case distinguishedName = "distinguished-name"
+        case commonName = "common-name"
+    }
+
+    package func name(by part: Part) -> String? {
+        switch part {
+        case .distinguishedName: subject.isEmpty ? nil : subject
+        case .commonName: commonName
+        }
+    }
+
     package init(subject: String, commonName: String?) {
         self.subject = subject
         self.commonName = commonName

@@ -38,6 +38,9 @@ final class Passwords {
                     "too many wrong passwords came from \(credentials.peer.host); the next is looked at in "
                         + "\(seconds) s"))
         }
+        guard !credentials.isCertified else {
+            return conclude(credentials, user, isRight: true, at: now, answer)
+        }
         let code = code(of: credentials)
         if let hash = user?.password, let known = known[credentials.user], known.hash == hash,
             PasswordHash.areEqual(known.code, code)
@@ -70,7 +73,7 @@ final class Passwords {
         _ answer: @escaping (Authentication) -> Void
     ) {
         // A blank password is nobody's, whatever hash of one was taken in.
-        guard isRight, let user, !credentials.password.isEmpty else {
+        guard isRight, let user, credentials.isCertified || !credentials.password.isEmpty else {
             if !credentials.peer.isLocal { failures.fail(from: credentials.peer.host, at: now) }
             known[credentials.user] = user == nil ? nil : known[credentials.user]
             logger.warning(

@@ -1,3 +1,5 @@
+internal import ColaCore
+
 /// One thing that can be set: as `--name VALUE`, as `COLA_NAME`, or as `name:` in `cola.yaml`.
 ///
 /// The table ``all`` is the only place where a setting is described; parsing, `cola serve --help` and the reference
@@ -69,6 +71,12 @@ extension Setting {
             name: "tls-ca", kind: .text, defaultValue: nil, placeholder: "FILE",
             help: "Authorities of clients, in PEM. Clients are then asked for a certificate; one that none of these "
                 + "has signed is refused."),
+        Setting(
+            name: "tls-user", kind: .choice(PeerCertificate.Part.allCases.map(\.rawValue)),
+            defaultValue: PeerCertificate.Part.distinguishedName.rawValue,
+            placeholder: "distinguished-name|common-name",
+            help: "What of its certificate is the name of a client's user, if it logs in by that (EXTERNAL): all of "
+                + "it, CN=ana,O=Example, or ana."),
         Setting(
             name: "amqp-product", kind: .text, defaultValue: nil, placeholder: "NAME:VERSION",
             help: "What the server calls itself to them, where a client insists on RabbitMQ:3.13.7. Default: Cola."),

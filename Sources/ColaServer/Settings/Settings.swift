@@ -17,6 +17,8 @@ package struct Settings: Sendable {
     package var amqps: Address?
     /// What it shows of itself; not nil if there is a listener for TLS.
     var tls: TLSFiles?
+    /// What of a client's certificate is the name of its user.
+    var certificateName = PeerCertificate.Part.distinguishedName
     /// What the server calls itself to clients of AMQP, and its version; nil: what it is.
     package var amqpProduct: (name: String, version: String)?
     /// Whom a server that has no users of its own lets in; nil: the guest.
@@ -96,6 +98,7 @@ package struct Settings: Sendable {
         tls = try Self.tls(
             certificate: reader.text("tls-certificate"), key: reader.text("tls-key"),
             authorities: reader.text("tls-ca"), isNeeded: amqps != nil)
+        certificateName = try reader.text("tls-user").flatMap(PeerCertificate.Part.init) ?? certificateName
         amqpProduct = try Self.product(reader.text("amqp-product"), origin: reader.origin("amqp-product"))
         for name in ["kafka", "http"] { try reader.expectOff(name) }
         let socket = try reader.text("socket") ?? "\(dataDirectory)/cola.sock"

@@ -4,8 +4,8 @@ import ColaTesting
 import NIOCore
 import Testing
 
-/// A connection of AMQP without a socket, with a broker behind it: what a client sends goes in, what it would read comes
-/// out, frame by frame.
+/// A connection of AMQP without a socket, with a broker behind it: what a client sends goes in, what it would read
+/// comes out, frame by frame.
 final class AMQPBench {
     /// What a client reads.
     enum Heard: Equatable, CustomStringConvertible {
@@ -41,7 +41,7 @@ final class AMQPBench {
     }
 
     init(
-        _ broker: TestBroker = TestBroker(), connection: UInt64 = 1,
+        _ broker: TestBroker = TestBroker(), connection: UInt64 = 1, peer: Peer = loopback,
         configure: (inout AMQPSession.Configuration) -> Void = { _ in }
     ) {
         self.broker = broker
@@ -49,7 +49,7 @@ final class AMQPBench {
         var configuration = AMQPSession.Configuration(product: "Cola", version: "1.2.3")
         configure(&configuration)
         session = AMQPSession(
-            channel: self.connection, peer: Self.loopback, configuration: configuration, epoch: Epoch(1),
+            channel: self.connection, peer: peer, configuration: configuration, epoch: Epoch(1),
             now: broker.now)
         let earlier = broker.effectListener
         let effects = effects
@@ -124,7 +124,11 @@ final class AMQPBench {
     private func turn() {
         if let credentials = session.credentials {
             session.credentials = nil
-            session.authenticated(Access(account: nil, serverUser: 1_000).authentication(of: credentials))
+            let isRight = credentials.isCertified || credentials.user == "guest" && credentials.password == "guest"
+            session.authenticated(
+                isRight
+                    ? .admitted(Access.Identity(user: credentials.user, isAdministrator: false))
+                    : .refused("wrong password"))
         }
         while !session.commands.isEmpty || !effects.waiting.isEmpty {
             let commands = session.commands
@@ -218,7 +222,7 @@ extension Effect {
             .windowFull(let id):
             id.connection
         case .blocked: nil
-        case .read, .ask, .backUp, .cancelBackup, .damaged, .workers: ChannelID(0)
+        case .read, .ask, .backUp, .cancelBackup, .damaged, .workers, .hashPassword: ChannelID(0)
         }
     }
 }

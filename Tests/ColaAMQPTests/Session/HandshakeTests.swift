@@ -60,6 +60,33 @@ import Testing
         #expect(bench.methods().last?.id == .connectionTune)
     }
 
+    private static let ana = PeerCertificate(subject: "CN=ana,O=Example", commonName: "ana")
+
+    @Test(
+        arguments: [
+            (PeerCertificate.Part.distinguishedName, ana, "CN=ana,O=Example"), (.commonName, ana, "ana"),
+            (.commonName, PeerCertificate(subject: "O=Example", commonName: nil), nil),
+            (.commonName, PeerCertificate(subject: "CN=uid:0", commonName: "uid:0"), nil),
+            (.distinguishedName, PeerCertificate(subject: "", commonName: nil), nil),
+            (.commonName, nil, nil),
+        ] as [(PeerCertificate.Part, PeerCertificate?, String?)])
+    func aCertificateNamesItsUser(part: PeerCertificate.Part, certificate: PeerCertificate?, user: String?) {
+        let peer = Peer.secured("10.0.0.1:5000", isLoopback: false, certificate: certificate)
+        let bench = AMQPBench(peer: peer) { $0.certificateName = part }
+        bench.send(ProtocolHeader.bytes)
+        guard case .connectionStart(_, _, _, let mechanisms, _)? = bench.methods().first else {
+            Issue.record("no connection.start")
+            return
+        }
+        #expect(String(decoding: mechanisms, as: UTF8.self).contains("EXTERNAL") == (certificate != nil))
+        bench.send(
+            .connectionStartOk(
+                clientProperties: ["capabilities": .table(["authentication_failure_close": .bool(true)])],
+                mechanism: "EXTERNAL", response: Array("guest".utf8), locale: ""), on: 0)
+        #expect(Credentials(certificateOf: peer, by: part)?.user == user)
+        #expect(bench.methods().last?.id == (user == nil ? .connectionClose : .connectionTune))
+    }
+
     @Test(arguments: [(0, 131_072), (2_048, 131_072), (10, 4_095), (10, 131_073), (10, 0)])
     func whatIsAgreedOnKeepsToWhatWasOffered(channelMax: UInt16, frameMax: UInt32) {
         let bench = AMQPBench()
