@@ -40,8 +40,8 @@ extension Broker {
             return refuse(
                 channel, id,
                 .permanent(
-                    "deletion of system exchange '\(name)' in vhost '\(host.name)' not allowed: what begins with amq. is "
-                        + "the broker's own"))
+                    "deletion of system exchange '\(name)' in vhost '\(host.name)' not allowed: what begins with amq. "
+                        + "is the broker's own"))
         }
         guard let exchange = host.router.exchanges[name] else {
             guard !channel.info.isStrict else { return respond(channel, id, .done) }
@@ -168,8 +168,8 @@ extension Broker {
         refuse(
             channel, id,
             .forbidden(
-                "operation not permitted on the default exchange: it cannot be \(done), as it leads to each queue by its "
-                    + "name; use one with a name, such as amq.direct"))
+                "operation not permitted on the default exchange: it cannot be \(done), as it leads to each queue by "
+                    + "its name; use one with a name, such as amq.direct"))
         return false
     }
 

@@ -13,8 +13,8 @@ package struct ArgumentTable: Hashable, Sendable {
         /// As its bits, so that a value equals itself, whatever it is.
         case float(bitPattern: UInt64)
         case text(String)
-        /// A value that only the protocol it came by can read: its type there, its bytes, and how it stands in a header of
-        /// a message, if it does.
+        /// A value that only the protocol it came by can read: its type there, its bytes, and how it stands in a header
+        /// of a message, if it does.
         case opaque(type: UInt8, [UInt8], text: String?)
     }
 
