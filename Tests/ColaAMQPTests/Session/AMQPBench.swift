@@ -125,10 +125,8 @@ final class AMQPBench {
         if let credentials = session.credentials {
             session.credentials = nil
             let isRight = credentials.isCertified || credentials.user == "guest" && credentials.password == "guest"
-            session.authenticated(
-                isRight
-                    ? .admitted(Access.Identity(user: credentials.user, isAdministrator: false))
-                    : .refused("wrong password"))
+            let admitted = Access.Identity(user: credentials.user, isAdministrator: true, authority: .all)
+            session.authenticated(isRight ? .admitted(admitted) : .refused("the name or the password is wrong"))
         }
         while !session.commands.isEmpty || !effects.waiting.isEmpty {
             let commands = session.commands
