@@ -32,7 +32,7 @@ def test_definitions_carry_their_arguments(tmp_path: Path) -> None:
         peer.send(b"ok t=9\n")
         peer.expect(b"unpolicy short t=10\n")
         peer.send(b"ok t=10\n")
-        peer.expect(b"declare vhost /shop t=11\n")
+        peer.expect(b"declare vhost /shop t=11 description=Orders tags=a,b max-connections= max-queues=5\n")
         peer.send(b"ok t=11\n")
         peer.expect(b"delete vhost /shop t=12\n")
         peer.send(b"ok t=12\n")
@@ -57,12 +57,41 @@ def test_definitions_carry_their_arguments(tmp_path: Path) -> None:
         client.alter("q", max_length=5, clear=["message_ttl", "expires"])
         client.set_policy("short", "^q", to="queues", priority=2, max_length=1)
         client.clear_policy("short")
-        client.declare_vhost("/shop")
+        client.declare_vhost("/shop", description="Orders", tags=["a", "b"], max_connections="", max_queues=5)
         client.delete_vhost("/shop")
         client.delete_group("events", "audit")
         with pytest.raises(cola.InUse, match="3 messages"):
             client.delete_queue("q", if_unused=True, if_empty=True)
         assert client.redrive("dead", to="q", count=10) == 7
+
+
+
+def test_users_and_permissions(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome()
+        for line in [
+            b"user ana t=2 new=yes password=a%20b tags=administrator loopback-only=no max-channels=\n",
+            b"permit ana t=3 vhost=/shop configure=^a write= read=.*\n",
+            b"permit ana t=4 exchange=amq.topic write=x read=\n",
+            b"unpermit ana t=5 exchange=amq.topic\n",
+            b"unpermit ana t=6 topics=yes\n",
+            b"unpermit ana t=7 vhost=/shop\n",
+            b"delete user ana t=8\n",
+        ]:
+            peer.expect(line)
+            peer.send(b"ok " + line.split(b" t=")[1].split()[0].join([b"t=", b"\n"]))
+        peer.take_leave()
+
+    with FakeServer(tmp_path, script) as server, server.connect() as client:
+        client.set_user(
+            "ana", new=True, password="a b", tags=["administrator"], loopback_only=False, max_channels=""
+        )
+        client.set_permissions("ana", "^a", "", ".*", vhost="/shop")
+        client.set_topic_permissions("ana", "amq.topic", "x", "")
+        client.clear_topic_permissions("ana", "amq.topic")
+        client.clear_topic_permissions("ana")
+        client.clear_permissions("ana", vhost="/shop")
+        client.delete_user("ana")
 
 
 def test_hello_names_the_virtual_host(tmp_path: Path) -> None:
