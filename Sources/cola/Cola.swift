@@ -52,7 +52,8 @@ struct Cola: AsyncParsableCommand {
                     ListingCommand<PolicyListing>.self,
                 ]),
             CommandGroup(
-                name: "Users and virtual hosts", subcommands: [Users.self, Permissions.self, VirtualHosts.self]),
+                name: "Users and virtual hosts",
+                subcommands: [Users.self, Permissions.self, VirtualHosts.self, Definitions.self]),
             CommandGroup(name: "Operation", subcommands: [Check.self, Backup.self, SQL.self, Bench.self]),
         ])
 
