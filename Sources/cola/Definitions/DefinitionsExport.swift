@@ -135,18 +135,7 @@ struct DefinitionsExport: AsyncParsableCommand {
             }
             for row in try JSONValue(answer: try await client.list(.exchanges)).list {
                 guard let name = row["name"].text, !name.hasPrefix("amq."), !name.isEmpty else { continue }
-                let alternate = row["alternate"]
-                exchanges.append(
-                    .object([
-                        vhost, .init(name: "name", value: .text(name)), .init(name: "type", value: row["type"]),
-                        .init(name: "durable", value: .truth(true)),
-                        .init(name: "auto_delete", value: .truth(false)),
-                        .init(name: "internal", value: .truth(false)),
-                        .init(
-                            name: "arguments",
-                            value: .object(
-                                alternate == .null ? [] : [.init(name: "alternate-exchange", value: alternate)])),
-                    ]))
+                exchanges.append(exchange(row, vhost))
             }
             for row in try JSONValue(answer: try await client.list(.bindings)).list {
                 var compared = row["headers"].members
@@ -173,6 +162,23 @@ struct DefinitionsExport: AsyncParsableCommand {
                     .init(name: "auto_delete", value: queue["auto-delete"]), .init(name: "type", value: .text(type)),
                     .init(name: "arguments", value: .object(arguments(queue["arguments"], "x-"))),
                 ]))
+        }
+
+        private func exchange(_ row: JSONValue, _ vhost: JSONValue.Member) -> JSONValue {
+            let isDelayed = row["delayed"] == .truth(true)
+            var arguments = row["arguments"].members
+            if row["alternate"] != .null {
+                arguments.append(.init(name: ExchangeArgument.alternate, value: row["alternate"]))
+            }
+            if isDelayed { arguments.append(.init(name: ExchangeArgument.delayedType, value: row["type"])) }
+            return .object([
+                vhost, .init(name: "name", value: row["name"]),
+                .init(name: "type", value: isDelayed ? .text(ExchangeDefinition.delayedType) : row["type"]),
+                .init(name: "durable", value: row["durable"]),
+                .init(name: "auto_delete", value: row["auto-delete"]),
+                .init(name: "internal", value: row["internal"]),
+                .init(name: "arguments", value: .object(arguments)),
+            ])
         }
 
         /// Numbers and truth as what they are.

@@ -12,8 +12,8 @@ struct DefinitionsImport: AsyncParsableCommand {
 
             All of the file is looked at before anything is made; what is wrong with it is said, and nothing has \
             changed. What is there already stays, and users, permissions and policies of the same name are as the \
-            file says afterwards. Passwords are taken over as the hashes that they are. What has no meaning here is said, \
-            and left out.
+            file says afterwards. Passwords are taken over as the hashes that they are. What has no meaning here is \
+            said, and left out.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -82,8 +82,7 @@ struct DefinitionsImport: AsyncParsableCommand {
         case .topicPermission(let user, let host, let exchange, let write, let read):
             try await client.setTopicPermissions(
                 of: user, exchange: exchange, write: write, read: read, virtualHost: host)
-        case .exchange(let name, let type, let alternate):
-            try await client.declareExchange(name, type: type, alternate: alternate)
+        case .exchange(let name, let options): try await client.declareExchange(name, options: options)
         case .queue(let name, let options): try await client.declareQueue(name, options: options)
         case .topic(let name, let partitions, let arguments):
             try await client.declareTopic(name, partitions: partitions, arguments: arguments)

@@ -10,7 +10,7 @@ struct DefinitionsPlan {
         case user(String, Client.UserSettings)
         case permission(user: String, host: String, configure: String, write: String, read: String)
         case topicPermission(user: String, host: String, exchange: String, write: String, read: String)
-        case exchange(String, type: String, alternate: String?)
+        case exchange(String, Client.ExchangeOptions)
         case queue(String, Client.QueueOptions)
         case topic(String, partitions: Int, arguments: [Client.Argument])
         case binding(String, to: String, Client.BindingOptions)
@@ -26,7 +26,7 @@ struct DefinitionsPlan {
             case .permission(let user, let host, _, _, _): "permissions of '\(user)' in '\(host)'"
             case .topicPermission(let user, let host, let exchange, _, _):
                 "topic permissions of '\(user)' for '\(exchange)' in '\(host)'"
-            case .exchange(let name, _, _): "exchange '\(name)'"
+            case .exchange(let name, _): "exchange '\(name)'"
             case .queue(let name, _): "queue '\(name)'"
             case .topic(let name, _, _): "topic '\(name)'"
             case .binding(let source, let destination, _): "binding of '\(destination)' to '\(source)'"

@@ -187,22 +187,32 @@ struct DefinitionsReader {
         guard let name = name(of: item), let host = host(of: item), let type = text("type", of: item) else { return }
         // Those are always there.
         guard !name.hasPrefix("amq.") else { return }
-        guard ExchangeDefinition.Kind(rawValue: type) != nil else {
+        let arguments = item.value["arguments"]
+        var options = Client.ExchangeOptions(type: type)
+        if type == ExchangeDefinition.delayedType {
+            options.type = arguments[ExchangeArgument.delayedType].text ?? ""
+            options.isDelayed = true
+        }
+        guard ExchangeDefinition.Kind(rawValue: options.type) != nil else {
             let known = ExchangeDefinition.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+            let type = options.type
             return plan.problems.append("\(item.place): exchange '\(name)' is of type \(type), and there are \(known)")
         }
-        var alternate: String?
-        for argument in item.value["arguments"].members {
-            if argument.name == "alternate-exchange" {
-                alternate = argument.value.text
-            } else {
-                plan.notes.append("exchange '\(name)': the argument \(argument.name) is left out")
+        options.isDurable = item.value["durable"] != .truth(false)
+        options.isAutoDelete = item.truth("auto_delete")
+        options.isInternal = item.truth("internal")
+        for argument in arguments.members {
+            switch argument.name {
+            case ExchangeArgument.alternate: options.alternate = argument.value.text
+            case ExchangeArgument.delayedType: break
+            case ExchangeArgument.hashHeader: options.hashHeader = argument.value.text
+            case ExchangeArgument.hashProperty: options.hashProperty = argument.value.text
+            case ExchangeArgument.historyLength:
+                options.historyLength = argument.value.integer.map { Int(clamping: $0) }
+            default: plan.notes.append("exchange '\(name)': the argument \(argument.name) is left out")
             }
         }
-        for flag in ["auto_delete", "internal"] where item.truth(flag) {
-            plan.notes.append("exchange '\(name)': \(flag) is left out")
-        }
-        plan.add(.exchange(name, type: type, alternate: alternate), to: host)
+        plan.add(.exchange(name, options), to: host)
     }
 
     private mutating func queue(_ item: Item) {
