@@ -154,8 +154,8 @@ class Broker(Process):
     def __init__(self, executable: str, folder: Path) -> None:
         self.ready: Dict[str, str] = {}
         self._is_ready = threading.Event()
-        arguments = [executable, "serve", "--data-dir", str(folder / "data"), "--native", "127.0.0.1:0", "--amqp", "127.0.0.1:0"]
-        arguments += ["--config", str(configuration(folder))]
+        arguments = [executable, "serve", "--data-dir", str(folder / "data"), "--native", "127.0.0.1:0"]
+        arguments += ["--amqp", "127.0.0.1:0", "--config", str(configuration(folder))]
         if os.geteuid() == 0:
             arguments += ["--workers-as-root", "yes"]
         super().__init__("the broker", arguments, folder)

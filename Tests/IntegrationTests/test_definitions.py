@@ -72,7 +72,8 @@ def test_what_is_exported_comes_back_the_same(new_broker, tmp_path):
     cola(first, "permissions", "set", "eve", "--configure", "", "--write", "", "--read", "").succeeds()
     with native.Connection(first.unix) as connection:
         for line in ["declare queue q", "declare exchange late type=topic delayed=yes internal=yes",
-                     "declare exchange share type=x-consistent-hash hash-header=shard durable=no auto-delete=yes", "declare exchange mail type=headers alternate=amq.fanout",
+                     "declare exchange share type=x-consistent-hash hash-header=shard durable=no auto-delete=yes",
+                     "declare exchange mail type=headers alternate=amq.fanout",
                      "bind mail q match=any h.colour=red h.size=3", "bind mail amq.topic to=exchange"]:
             connection.ok(line)
     path = tmp_path / "definitions.json"

@@ -335,6 +335,7 @@ def test_the_help_of_serve_is_the_whole_reference():
         # Empty is wrong for all of them, and is complained about under the name it was given by.
         cola("serve", env={variable: ""}).fails(64, variable)
     with short_folder() as folder:
-        given = " ".join("--%s %s" % (name, value) for name, value in defaults.items() if name not in ("native", "amqp"))
+        others = {name: value for name, value in defaults.items() if name not in ("native", "amqp")}
+        given = " ".join("--%s %s" % item for item in others.items())
         with serving(Shell(folder), "cola serve --native 127.0.0.1:0 " + given) as ready:
             assert ready.startswith("cola ready ")

@@ -135,7 +135,8 @@ extension AMQPSession {
             let limit = Self.transactionBytesMax
             return refuse(
                 ProtocolError(
-                    .preconditionFailed, "the transactions of a connection hold at most \(limit) bytes; commit earlier"),
+                    .preconditionFailed,
+                    "the transactions of a connection hold at most \(limit) bytes; commit earlier"),
                 on: channel)
         }
         channel.transaction.append((.silent, request))

@@ -18,6 +18,10 @@ import Testing
             arguments: [:])
     }
 
+    private func delivery(_ tag: UInt64) -> Method {
+        .basicDeliver(consumerTag: "c", deliveryTag: tag, redelivered: false, exchange: "", routingKey: "q")
+    }
+
     @Test(arguments: [false, true]) func aMessageComesAsItWent(byteByByte: Bool) {
         let bench = AMQPBench(open: 1)
         bench.isByteByByte = byteByByte
@@ -32,9 +36,9 @@ import Testing
             heard.map(\.description) == [
                 "1: \(Method.queueDeclareOk(queue: "q", messageCount: 0, consumerCount: 0))",
                 "1: \(Method.basicConsumeOk(consumerTag: "c"))",
-                "1: \(Method.basicDeliver(consumerTag: "c", deliveryTag: 1, redelivered: false, exchange: "", routingKey: "q"))",
+                "1: \(delivery(1))",
                 "1: \(properties) \(body)",
-                "1: \(Method.basicDeliver(consumerTag: "c", deliveryTag: 2, redelivered: false, exchange: "", routingKey: "q"))",
+                "1: \(delivery(2))",
                 "1: [16, 0, 2] ",
             ])
     }
