@@ -67,17 +67,28 @@ def sandbox(shared_broker) -> Iterator[Tuple[Shell, Dict[str, str]]]:
         (folder / "Procfile").write_text("web: sleep 60\n")
         (folder / "send.sh").write_text("#!/bin/sh\ncat\n")
         (folder / "send.sh").chmod(0o700)
+        (folder / "password.txt").write_text("sesame\n")
+        (folder / "definitions.json").write_text('{"vhosts":[{"name":"shop"}]}\n')
         (folder / "worker.py").write_text("import sys\nfor line in sys.stdin:\n    pass\n")
         (folder / "workers.yaml").write_text("workers:\n  words: {queue: texts, command: [wc, -w]}\n")
         (folder / "workers.yaml").chmod(0o600)
         yield shell, {"tcp://localhost:7672": shared_broker.tcp}
 
 
-def prepare(url: str) -> str:
+def prepare(url: str, example: str) -> str:
     """A new virtual host in which everything is that the examples name."""
     host = "help-%d" % next(hosts)
     with native.Connection(url) as administrator:
         administrator.ok("declare vhost " + host)
+        administrator.ok("permit guest vhost=%s configure=.* write=.* read=.*" % host)
+        for user in ("ana", "ops", "uid:1000"):
+            administrator.call("delete user " + user)
+        administrator.ok("declare vhost shop")
+        if "users add" not in example:
+            administrator.ok("user ana no-password=yes")
+            for vhost in (host, "shop"):
+                administrator.ok("permit ana vhost=%s configure=.* write=.* read=.*" % vhost)
+            administrator.ok("permit ana vhost=%s exchange=amq.topic write=.* read=.*" % host)
     with native.Connection(url, hello="hello 1 vhost=" + host) as connection:
         for line in MODEL:
             connection.ok(line)
@@ -100,12 +111,14 @@ def prepare(url: str) -> str:
 def test_each_example_of_the_help_runs(sandbox, shared_broker, command):
     shell, replacements = sandbox
     for example in examples(command):
-        if re.match(OF_WORKERS, example) or "jq" in example and not shutil.which("jq"):
+        if re.match(OF_WORKERS + "|pwgen|rabbitmqctl", example) or "jq" in example and not shutil.which("jq"):
             continue
-        shell.environment["COLA_VHOST"] = prepare(shared_broker.unix)
+        shell.environment["COLA_VHOST"] = prepare(shared_broker.unix, example)
         line = example
         for shown, real in replacements.items():
             line = line.replace(shown, real)
+        if re.match("cola users (add|password) ", line) and "-password" not in line:
+            line += " --password-stdin <password.txt"  # nobody is there to be asked
         if command == "bench":  # as the page has it, but shorter
             line = line.partition(" #")[0].rstrip() + (" --count 500" if "--count" in line else " --seconds 0.2")
         if re.search(r"tail -f|--follow|--watch|cola run", line):

@@ -24,9 +24,10 @@ HEADINGS = {
         "QUEUE", "CONNECTION", "CONSUMER", "UNACKED", "PREFETCH", "PRIORITY", "ACTIVE", "GROUP", "LAG"],
     "connections": [
         "CONNECTION", "CLIENT", "USER", "PEER", "VHOST", "PROTOCOL", "CONSUMERS", "UNACKED", "SINCE"],
-    "vhosts": ["VHOST", "QUEUES", "TOPICS", "CONNECTIONS"],
+    "vhosts": ["VHOST", "QUEUES", "TOPICS", "CONNECTIONS", "TAGS", "DESCRIPTION"],
     "policies": ["POLICY", "PATTERN", "OF", "PRIORITY", "SETTINGS"],
-    "users": ["USER", "AUTHENTICATION", "ADMINISTRATOR", "FROM", "VHOSTS", "CONNECTIONS"],
+    "users": ["USER", "AUTHENTICATION", "ADMINISTRATOR", "TAGS", "FROM", "VHOSTS", "CONNECTIONS"],
+    "permissions": ["VHOST", "USER", "CONFIGURE", "WRITE", "READ"],
 }
 
 
@@ -115,7 +116,7 @@ def test_users_are_those_who_may_come_in(broker):
     (guest, *administrators) = json.loads(cola("users", "--json", url=broker.unix).succeeds().out)
     assert guest == {
         "name": "guest", "authentication": "password", "administrator": False, "loopback-only": True,
-        "vhosts": ["/"], "connections": 0}
+        "vhosts": ["/"], "connections": 0, "tags": [], "max-connections": None, "max-channels": None}
     uid = "uid:%d" % os.getuid()
     assert [row["name"] for row in administrators] == sorted({"uid:0", uid})
     assert all(row["administrator"] for row in administrators)
@@ -124,7 +125,7 @@ def test_users_are_those_who_may_come_in(broker):
     cola("users", url=broker.tcp).fails(NOT_PERMITTED, "only an administrator", "guest")
     with native.Connection(broker.tcp):
         assert cola("users", "gu*", url=broker.unix).succeeds().lines()[1].split() == [
-            "guest", "password", "no", "loopback", "/", "1"]
+            "guest", "password", "no", "none", "loopback", "/", "1"]
 
 
 def test_the_user_of_the_settings_may_list_users_and_no_password_is_shown(new_broker):

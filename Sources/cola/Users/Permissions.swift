@@ -10,8 +10,8 @@ struct Permissions: AsyncParsableCommand {
             --write for putting messages in, --read for taking them out. Without permissions in it he may not be there.
 
               cola permissions
-              cola permissions set ana --configure '^ana\\.' --write '.*' --read '.*'
-              cola permissions set ana --exchange amq.topic --write '^{username}\\.' --read '.*'
+              cola permissions set ana --configure '^ana' --write '.*' --read '.*'
+              cola permissions set ana --exchange amq.topic --write '^eu' --read '.*'
               cola permissions clear ana --vhost shop
             """,
         subcommands: [
@@ -28,8 +28,8 @@ struct PermissionSet: AsyncParsableCommand {
         abstract: "Say what a user may do in a virtual host, in the place of what was said before.",
         discussion: """
               cola permissions set ana --configure '.*' --write '.*' --read '.*'
-              cola permissions set ana --vhost shop --configure '' --write '^orders$' --read ''
-              cola permissions set ana --exchange amq.topic --write '^{username}\\.' --read '.*'
+              cola permissions set ana --configure '' --write '^orders$' --read ''
+              cola permissions set ana --exchange amq.topic --write '^eu' --read '.*'
 
             Patterns are regular expressions that are found anywhere in the name, unless ^ and $ say otherwise; an \
             empty one fits no name. The exchange without a name is amq.default here. With --exchange they are about \

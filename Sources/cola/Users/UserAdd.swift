@@ -8,7 +8,7 @@ struct UserAdd: AsyncParsableCommand {
         abstract: "Add a user.",
         discussion: """
               cola users add ana
-              cola users add ops --tags administrator,monitoring --password-stdin <password.txt
+              cola users add ops --tags monitoring --password-stdin <password.txt
               cola users add uid:1000 --no-password
 
             The password is asked for, twice, and not shown; where nobody can be asked, it is a line of standard \
