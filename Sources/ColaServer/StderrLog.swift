@@ -33,10 +33,20 @@ struct StderrLog: LogHandler {
                 + all.map { ($0.key, "\($0.value)") }
             line = "{" + members.map { "\(quoted($0.0)):\(quoted($0.1))" }.joined(separator: ",") + "}\n"
         } else {
-            let rest = all.map { " \($0.key)=\($0.value)" }.joined()
+            let rest = all.map { " \($0.key)=\(Self.oneLine("\($0.value)"))" }.joined()
             line = "\(time()) \(event.level.rawValue) \(event.message)\(rest)\n"
         }
         line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+    }
+
+    /// What others have sent may hold anything: a line break in it would be a line of its own, and a long one hides
+    /// the others.
+    private static func oneLine(_ text: String) -> String {
+        guard text.utf8.count > 1_000 || text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
+        let clean = text.unicodeScalars.prefix(1_000).map { scalar in
+            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? "?" : Character(scalar)
+        }
+        return String(clean) + (clean.count < text.unicodeScalars.count ? "…" : "")
     }
 
     /// RFC 3339, UTC, milliseconds.

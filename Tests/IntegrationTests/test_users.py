@@ -10,10 +10,13 @@ import subprocess
 import time
 from typing import Any, List, Optional
 
+import pika
+import pika.exceptions
 import pytest
 
 from broker import Broker, binary
 from cli import NOT_PERMITTED, REFUSED, USAGE, Result, environment
+import amqp
 import cli
 import native
 
@@ -226,6 +229,39 @@ def test_limits_of_users_and_virtual_hosts(broker):
         ana.ok("declare vhost shop max-queues=")
         assert code(first, "declare queue r") == "ok"
         first.close()
+
+
+def amqp_log_in(broker, user: str, password: str) -> pika.BlockingConnection:
+    return amqp.connect(amqp.address(broker.amqp), credentials=pika.PlainCredentials(user, password))
+
+
+def test_the_channels_of_a_user_are_limited(broker):
+    add(broker, "bob", "builder")
+    with native.Connection(broker.unix) as ana:
+        ana.ok("permit bob configure=.* write=.* read=.*")
+        ana.ok("user bob max-channels=2")
+    connection = amqp_log_in(broker, "bob", "builder")
+    connection.channel()
+    connection.channel().close()
+    connection.channel()
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as closed:
+        connection.channel()
+    assert closed.value.reply_code == 530 and "limit of (2)" in closed.value.reply_text
+
+
+def test_answers_take_no_permission_but_that_to_ask(broker):
+    add(broker, "bob", "builder")
+    with native.Connection(broker.unix) as ana:
+        ana.ok("permit bob configure=^$ write=^amq\\.default$ read=^$")
+    with amqp_log_in(broker, "bob", "builder") as connection:
+        channel = connection.channel()
+        answers = amqp.Collector(channel, "amq.rabbitmq.reply-to", auto_ack=True)
+        channel.basic_publish("", "nobody", b"?", pika.BasicProperties(reply_to="amq.rabbitmq.reply-to"))
+        assert answers.deliveries == []
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker) as closed:
+            channel.queue_declare("bobs")
+        text = "access to queue 'bobs' in vhost '/' refused"
+        assert closed.value.reply_code == 403 and text in closed.value.reply_text
 
 
 def test_the_user_of_the_settings_comes_in_the_place_of_the_guest(new_broker):

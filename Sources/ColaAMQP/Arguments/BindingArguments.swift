@@ -7,8 +7,8 @@ extension ArgumentTable {
     ///
     /// Of a name that stands there twice, the first value counts.
     package init(_ table: FieldTable) {
-        self.init()
-        for field in table.fields where self[field.name] == nil { self[field.name] = Value(field.value) }
+        // There the last one counts.
+        self.init(table.fields.reversed().map { (name: $0.name, value: Value($0.value)) })
     }
 }
 

@@ -25,6 +25,8 @@ final class AMQPChannel {
     let number: UInt16
     let id: ChannelID
     var state = State.open
+    /// Whether `connection.close-ok` waits for it.
+    var owesFarewell = false
     /// Of a channel that fails: the client has said that it leaves as well.
     var isLeftByPeer = false
     var mode = Mode.plain
@@ -102,6 +104,7 @@ struct PendingAnswer {
         case purge(isSilent: Bool)
         case get(queue: String)
         case consume(ConsumerTag, Method?)
+        case cancel(ConsumerTag, Method?)
         case commit
         /// The session itself refuses.
         case fail(ProtocolError)

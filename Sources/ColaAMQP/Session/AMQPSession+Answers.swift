@@ -49,9 +49,7 @@ extension AMQPSession {
         guard channel.state != .closing else { return }
         switch id {
         case .pending: answerFirst(reply, of: channel)
-        case .farewell:
-            farewells -= 1
-            if farewells == 0 { finishLeaving() }
+        case .farewell: takeFarewell(of: channel)
         case .unconfirmed: answerPublish(nil, reply, of: channel)
         default:
             if id.rawValue <= channel.lastPublish {
@@ -100,6 +98,9 @@ extension AMQPSession {
         case (.consume(let number, let method), .consuming(let kind)):
             channel.consumers[number]?.kind = kind
             if let method { write(method, channel: channel.number) }
+        case (.cancel(let number, let method), _):
+            channel.consumers[number] = nil
+            if let method { write(method, channel: channel.number) }
         case (.method(let method), _):
             if let method { write(method, channel: channel.number) }
         case (.declare(let queue, let isSilent), .declared(let messages, let consumers)):
@@ -144,6 +145,15 @@ extension AMQPSession {
             write(.channelCloseOk, channel: channel.number)
             forget(channel)
         }
+        takeFarewell(of: channel)
+    }
+
+    /// All that the channel had to say before the connection ends is said.
+    private mutating func takeFarewell(of channel: AMQPChannel) {
+        guard channel.owesFarewell else { return }
+        channel.owesFarewell = false
+        farewells -= 1
+        if farewells == 0 { finishLeaving() }
     }
 
     // MARK: Confirms

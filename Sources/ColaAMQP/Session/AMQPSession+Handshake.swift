@@ -196,9 +196,12 @@ extension AMQPSession {
         // Who only ends the stream may have been killed.
         hasQuit = !hasEndedEarly
         state = .leaving
+        // A disk that hangs must not keep a connection for ever.
+        closeDeadline = lastReceived.advanced(byMilliseconds: 3 * configuration.handshakeMilliseconds)
         farewells = 0
         for channel in channels.values.sorted(by: { $0.number < $1.number }) where channel.isReading {
             farewells += 1
+            channel.owesFarewell = true
             commands.append(.request(channel.id, .farewell, .barrier))
         }
         if farewells == 0 { finishLeaving() }
@@ -206,7 +209,7 @@ extension AMQPSession {
 
     mutating func finishLeaving() {
         flush()
-        commands.append(.detach(channel))
+        commands.append(.detach(channel, isLost: hasEndedEarly))
         write(.connectionCloseOk)
         guard !hasEndedEarly else { return end() }
         // The client ends the stream. Some take it for an error if the server does, before they have read the answer.

@@ -268,6 +268,9 @@ extension AMQPSession {
         // 0 is all that the channel holds. Source: AMQP 0-9-1, class basic, method ack, "delivery-tag"
         let last = isMultiple && tag == 0 ? DeliveryTag(.max) : DeliveryTag(tag)
         let request = Request.settle(first: isMultiple ? DeliveryTag(0) : last, last: last, settlement)
+        guard tag < .max else {
+            return refuse(ProtocolError(.preconditionFailed, "unknown delivery tag \(tag)", in: method), on: channel)
+        }
         if channel.mode == .transactional { return collect(request, bytes: 0, on: channel) }
         commands.append(.request(channel.id, .silent(settling: method), request))
     }
@@ -322,12 +325,12 @@ extension AMQPSession {
         guard let number = channel.tags.removeValue(forKey: tag) else {
             return ask(.barrier, .method(answer), method, on: channel)
         }
-        channel.consumers[number] = nil
         if number == channel.replyConsumer {
             channel.replyConsumer = nil
             channel.replyQueue = nil
         }
-        ask(.cancel(number), .method(answer), method, on: channel)
+        // Until that is answered it may be sent what the broker had handed out before.
+        ask(.cancel(number), .cancel(number, answer), method, on: channel)
     }
 
     // MARK: Direct reply-to

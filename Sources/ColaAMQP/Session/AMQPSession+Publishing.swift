@@ -66,10 +66,13 @@ extension AMQPSession {
         channel.content?.properties = burst[start..<frame.payload.upperBound]
         channel.content?.bodySize = Int(header.bodySize)
         if header.bodySize == 0 { return finish([], of: channel) }
-        guard bytes.count - frame.payload.upperBound < Int(header.bodySize) + 1 + Frame.overhead else { return }
-        // The rest comes with another burst, and this one must not be kept for so few bytes.
+        // A burst must not be kept for so few bytes, unless it has the body as well, right behind them.
+        let next = frame.payload.upperBound + 1
+        let isBodyNext =
+            bytes.count - next >= Int(header.bodySize) + Frame.overhead && bytes[next] == Frame.Kind.body.rawValue
+            && UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: next + 1, as: UInt16.self)) == frame.channel
+        guard !isBodyNext else { return }
         channel.content?.properties = Array(burst[start..<frame.payload.upperBound])[...]
-        channel.content?.body.reserveCapacity(min(Int(header.bodySize), Self.reservedBytesMax))
     }
 
     /// More than this is made room for when it comes.
@@ -96,6 +99,17 @@ extension AMQPSession {
     }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer, to channel: AMQPChannel) {
+        // The rest of a body may come for a channel that has failed meanwhile.
+        guard let content = channel.content else { return }
+        guard bodyBytes + bytes.count <= 2 * configuration.bodyBytesMax else {
+            return fail(
+                ProtocolError(
+                    .resourceError,
+                    "the unfinished bodies of all channels together are over \(2 * configuration.bodyBytesMax) bytes"))
+        }
+        if content.body.isEmpty {
+            channel.content?.body.reserveCapacity(min(content.bodySize, Self.reservedBytesMax))
+        }
         channel.content?.body.append(contentsOf: bytes)
         bodyBytes += bytes.count
     }
@@ -110,7 +124,7 @@ extension AMQPSession {
     private mutating func finish(_ body: ArraySlice<UInt8>, of channel: AMQPChannel) {
         guard let content = channel.content, let properties = content.properties else { return }
         channel.content = nil
-        let publish: Publish
+        var publish: Publish
         do throws(ProtocolError) {
             publish = try self.publish(body, properties, content, on: channel)
         } catch {
@@ -123,7 +137,11 @@ extension AMQPSession {
         case .confirming:
             channel.lastPublish += 1
             commands.append(.request(channel.id, RequestID(channel.lastPublish), .publish(publish)))
-        case .transactional: collect(.publish(publish), bytes: publish.byteCount, on: channel)
+        case .transactional:
+            // It waits for long, and must not keep all that came with it.
+            publish.message = publish.message.copied
+            publish.id = publish.id.map { Array($0)[...] }
+            collect(.publish(publish), bytes: publish.byteCount, on: channel)
         }
     }
 

@@ -164,7 +164,8 @@ extension AMQPSession {
             info.isStrict = true
             commands.append(.attach(channel.id, info))
         }
-        write(.channelOpenOk, channel: frame.channel)
+        // The broker knows how many its user may have.
+        ask(.enter, .method(.channelOpenOk), .channelOpen, on: channel)
     }
 
     /// A frame for a channel that has ended, as far as we are concerned.

@@ -149,12 +149,12 @@ package struct AMQPSession {
         switch state {
         case .header, .starting, .authenticating, .tuning, .opening:
             return began.monotonic.advanced(byMilliseconds: configuration.handshakeMilliseconds)
-        case .closing: return closeDeadline
+        case .leaving, .closing: return closeDeadline
         case .open where heartbeatMilliseconds > 0:
             return min(
                 lastSent.advanced(byMilliseconds: heartbeatMilliseconds / 2),
                 lastReceived.advanced(byMilliseconds: heartbeatMilliseconds * 2))
-        case .open, .leaving, .closed: return nil
+        case .open, .closed: return nil
         }
     }
 

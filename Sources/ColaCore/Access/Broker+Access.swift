@@ -29,8 +29,11 @@ extension Broker {
             channel.rights?.lastWrite = publish.exchange
         }
         guard channel.rights?.grant?.topics.isEmpty == false else { return nil }
-        return accessError(
-            .topic(.write, exchange: publish.exchange, routingKey: publish.routingKey), channel)
+        for key in [publish.routingKey] + publish.moreKeys {
+            let need = Need.topic(.write, exchange: publish.exchange, routingKey: key)
+            if let error = accessError(need, channel) { return error }
+        }
+        return nil
     }
 
     private func accessError(_ need: Need, _ channel: Channel) -> BrokerError? {

@@ -46,10 +46,10 @@ extension Request {
     package var needs: [Need] {
         switch self {
         case .publish(let publish):
-            [
-                .permission(.write, .exchange(publish.exchange)),
-                .topic(.write, exchange: publish.exchange, routingKey: publish.routingKey),
-            ]
+            [.permission(.write, .exchange(publish.exchange))]
+                + ([publish.routingKey] + publish.moreKeys).map {
+                    .topic(.write, exchange: publish.exchange, routingKey: $0)
+                }
         // To ask what there is takes nothing.
         case .declareQueue(let declaration):
             // A reserved name is one that the session chose: that of a queue for answers.

@@ -68,7 +68,11 @@ extension Broker {
     }
 
     func cancel(_ tag: ConsumerTag, _ id: RequestID, for channel: Channel, at now: Now) {
-        guard let consumer = channel.consumer(tag) else { return refuse(channel, id, .consumerNotFound(tag)) }
+        guard let consumer = channel.consumer(tag) else {
+            // It may have ended by itself, and the client has not heard of it yet.
+            if channel.info.isStrict { return respond(channel, id, .done) }
+            return refuse(channel, id, .consumerNotFound(tag))
+        }
         channel.consumers.removeAll { $0 === consumer }
         remove(consumer, at: now)
         respond(channel, id, .done)

@@ -237,7 +237,8 @@ extension Broker {
         connection.window -= bytes + Self.deliveryOverheadBytes
         if connection.window <= 0, !connection.isWindowFull {
             connection.isWindowFull = true
-            effects.append(.windowFull(channel.id))
+            // By the connection, which lives for as long as the window does.
+            effects.append(.windowFull(channel.id.connection))
         }
     }
 

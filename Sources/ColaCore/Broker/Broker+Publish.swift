@@ -14,13 +14,7 @@ extension Broker {
         else {
             return refuse(channel, id, .notFound(.exchange, name: publish.exchange))
         }
-        guard !host.router.isLastInternal else {
-            return refuse(
-                channel, id,
-                .forbidden(
-                    "cannot publish to internal exchange '\(publish.exchange)' in vhost '\(host.name)': only exchanges "
-                        + "and dead letters lead to it; publish to one that leads to it"))
-        }
+        if let error = internalError(publish, in: host) { return refuse(channel, id, error) }
         // Where it leads is asked when it is due; a publisher does not wait so long to hear that it leads nowhere.
         let isRoutedLater =
             publish.delay > 0 && host.router.exchanges[publish.exchange]?.definition.isDelayed == true
@@ -60,6 +54,15 @@ extension Broker {
         statistics.published += 1 + publish.more.count
         if isDurable { didPublish(channel) }
         respond(channel, id, .done)
+    }
+
+    /// Nil if publishers may publish to the exchange that was routed from last.
+    @inline(__always)
+    func internalError(_ publish: Publish, in host: VirtualHost) -> BrokerError? {
+        guard host.router.isLastInternal else { return nil }
+        return .forbidden(
+            "cannot publish to internal exchange '\(publish.exchange)' in vhost '\(host.name)': only exchanges and "
+                + "dead letters lead to it; publish to one that leads to it")
     }
 
     /// The channel's messages must become durable.

@@ -117,7 +117,10 @@ extension Broker {
         guard let host = host(of: channel, answering: id) else { return }
         switch request {
         case .grant(let tag, let count): grant(tag, count, id, for: channel)
-        case .consume(let consume): begin(consume, id, for: channel, in: host, at: now)
+        case .consume(let consume):
+            // What it gets comes behind the answer.
+            if channel.info.isStrict, stallForCommit(request, id, channel) { return }
+            begin(consume, id, for: channel, in: host, at: now)
         case .cancel(let tag): cancel(tag, id, for: channel, at: now)
         case .prefetch(let count, let scope): setPrefetch(count, scope, id, for: channel)
         case .recover:
@@ -161,17 +164,21 @@ extension Broker {
         }
     }
 
+    /// Whether the request has to wait until all that the channel did is durable and answered.
+    private func stallForCommit(_ request: Request, _ id: RequestID, _ channel: Channel) -> Bool {
+        if channel.lastBatch <= durable, channel.held.isEmpty { return false }
+        // Answers that are held go first.
+        let batch = max(channel.lastBatch, channel.held.last?.batch ?? durable)
+        if batch == gathering { isCommitWanted = true }
+        channel.stall = .commit(batch)
+        channel.deferred.prepend((id, request))
+        stalled.append(channel)
+        return true
+    }
+
     /// Requests that read wait until what the channel itself wrote can be read.
     private func look(_ request: Request, _ id: RequestID, for channel: Channel, at now: Now) {
-        guard channel.lastBatch <= durable, channel.held.isEmpty else {
-            // Answers that are held go first.
-            let batch = max(channel.lastBatch, channel.held.last?.batch ?? durable)
-            if batch == gathering { isCommitWanted = true }
-            channel.stall = .commit(batch)
-            channel.deferred.prepend((id, request))
-            stalled.append(channel)
-            return
-        }
+        if stallForCommit(request, id, channel) { return }
         // These answers can be large: a client that does not read them gets no more of them.
         guard !channel.connection.isWindowFull else {
             channel.stall = .window

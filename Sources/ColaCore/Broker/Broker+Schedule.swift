@@ -109,7 +109,7 @@ extension Broker {
 
 extension Message {
     /// The message alone: a slice would keep all of the burst that it came in.
-    var copied: Message {
+    package var copied: Message {
         Message(key: key.map { Array($0)[...] }, value: value.map { Array($0)[...] }, headers: headers)
     }
 }

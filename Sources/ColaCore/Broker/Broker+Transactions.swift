@@ -4,34 +4,71 @@ extension Broker {
     func perform(
         _ requests: [(RequestID, Request)], _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
-        if let error = obstacle(to: requests, of: channel, in: host) { return refuse(channel, id, error) }
+        var draft = TransactionDraft()
+        for (_, request) in requests {
+            guard let error = obstacle(to: request, after: &draft, of: channel, in: host) else { continue }
+            // What befalls a publish alone elsewhere befalls all of them here.
+            return refuse(channel, id, error.endsStrictChannel ? error : .mismatch("nothing of it was done: \(error)"))
+        }
         for (part, request) in requests { perform(request, part, for: channel, at: now) }
         respond(channel, id, .done)
     }
 
-    private func obstacle(
-        to requests: [(RequestID, Request)], of channel: Channel, in host: VirtualHost
-    ) -> BrokerError? {
+    /// What the parts of a transaction that were looked at lead to.
+    private struct TransactionDraft {
         var bytes = 0
-        for (_, request) in requests {
-            if let error = accessError(request, channel) { return error }
-            switch request {
-            case .publish(let publish):
-                guard
-                    let route = host.router.route(
-                        exchange: publish.exchange, key: publish.routingKey, headers: publish.message.headers)
-                else { return .notFound(.exchange, name: publish.exchange) }
-                let copies = publish.byteCount.multipliedReportingOverflow(by: route.count)
-                let sum = bytes.addingReportingOverflow(copies.partialValue)
-                guard !copies.overflow, !sum.overflow, sum.partialValue <= limits.transactionBytesMax else {
-                    return .transactionTooLarge(bytes: .max, limit: limits.transactionBytesMax)
-                }
-                bytes = sum.partialValue
-            case .settle(_, let last, _):
-                guard last == DeliveryTag(.max) || channel.holds(last) else {
-                    return .unknownDelivery(first: last, last: last)
-                }
-            default: preconditionFailure("\(request) is no part of a transaction")
+        /// What each queue gets. Looked up, never walked.
+        var loads: [LogID: (messages: Int, bytes: Int)] = [:]
+        /// Deliveries up to this one are settled, and these ones.
+        var settled = DeliveryTag(0)
+        var settledAlone: Set<DeliveryTag> = []
+    }
+
+    private func obstacle(
+        to request: Request, after draft: inout TransactionDraft, of channel: Channel, in host: VirtualHost
+    ) -> BrokerError? {
+        if let error = accessError(request, channel) { return error }
+        switch request {
+        case .publish(let publish): return obstacle(to: publish, after: &draft, in: host)
+        case .settle(let first, let last, _):
+            guard last < DeliveryTag(.max) else { return nil }
+            guard channel.holds(last), last > draft.settled, !draft.settledAlone.contains(last) else {
+                return .unknownDelivery(first: last, last: last)
+            }
+            if first < last { draft.settled = last } else { draft.settledAlone.insert(last) }
+            return nil
+        default: preconditionFailure("\(request) is no part of a transaction")
+        }
+    }
+
+    private func obstacle(
+        to publish: Publish, after draft: inout TransactionDraft, in host: VirtualHost
+    ) -> BrokerError? {
+        guard
+            let route = host.router.route(
+                exchange: publish.exchange, key: publish.routingKey, moreKeys: publish.moreKeys,
+                headers: publish.message.headers)
+        else { return .notFound(.exchange, name: publish.exchange) }
+        if let error = internalError(publish, in: host) { return error }
+        let copies = publish.byteCount.multipliedReportingOverflow(by: route.count)
+        let sum = draft.bytes.addingReportingOverflow(copies.partialValue)
+        guard !copies.overflow, !sum.overflow, sum.partialValue <= limits.transactionBytesMax else {
+            return .transactionTooLarge(bytes: .max, limit: limits.transactionBytesMax)
+        }
+        guard gatheringBytes + sum.partialValue <= limits.gatheringBytesMost else {
+            return .overloaded(waiting: gatheringBytes)
+        }
+        draft.bytes = sum.partialValue
+        for case .queue(let queue) in route where queue.refusesWhenFull {
+            var load = draft.loads[queue.definition.log] ?? (0, 0)
+            load.messages += 1
+            load.bytes += publish.byteCount
+            draft.loads[queue.definition.log] = load
+            if queue.exceeds(messages: load.messages, bytes: load.bytes) {
+                let (limit, unit) =
+                    queue.arguments.maxLength.map { ($0, "messages") }
+                    ?? (queue.arguments.maxLengthBytes ?? 0, "bytes")
+                return .queueFull(name: queue.name, limit: limit, unit: unit)
             }
         }
         return nil

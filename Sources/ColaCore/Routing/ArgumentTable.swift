@@ -34,7 +34,15 @@ package struct ArgumentTable: Hashable, Sendable {
 
     /// Of a name that stands there twice, the last value counts.
     package init(_ entries: some Sequence<(name: String, value: Value)>) {
-        for (name, value) in entries { self[name] = value }
+        // Sorted once: anybody may send many.
+        var numbered = entries.enumerated().map {
+            (number: $0.offset, entry: Entry(name: $0.element.name, value: $0.element.value))
+        }
+        numbered.sort { ($0.entry.name, $0.number) < ($1.entry.name, $1.number) }
+        for (_, entry) in numbered {
+            if self.entries.last?.name == entry.name { self.entries.removeLast() }
+            self.entries.append(entry)
+        }
     }
 
     package var isEmpty: Bool { entries.isEmpty }

@@ -75,8 +75,9 @@ extension Broker {
         let name = channel.info.user
         let user = users[name]
         guard channel.id.isConnection else {
+            guard let most = user?.channelsMax else { return nil }
             let count = channels.values.reduce(0) { $0 + (!$1.id.isConnection && $1.info.user == name ? 1 : 0) }
-            guard let most = user?.channelsMax, count > most else { return nil }
+            guard count > most else { return nil }
             return .quota(
                 "number of channels opened for user '\(name)' has reached the maximum allowed limit of (\(most)); "
                     + "`cola users limits` changes it")

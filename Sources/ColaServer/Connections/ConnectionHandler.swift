@@ -200,6 +200,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if isClogged { peerProceeds() }
         isClogged = !context.channel.isWritable && !isClosing
         if !isClogged { readAgain() }
         reportIfWritable()
@@ -226,7 +227,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
 
     /// Who is not read from cannot be heard: his silence is our doing.
     private func excuseSilence() {
-        if isHeld || loop.isHalted(id) { peerProceeds() }
+        if isHeld || isClogged || loop.isHalted(id) { peerProceeds() }
     }
 
     func peerProceeds() { session.excuseSilence(at: loop.now.monotonic) }

@@ -118,6 +118,55 @@ import Testing
             ])
     }
 
+    /// What the broker had handed out before it took the cancel is sent.
+    @Test func whatWasHandedOutBeforeACancelComes() {
+        let bench = AMQPBench(open: 1)
+        bench.send(declare("q"), on: 1)
+        bench.publish("a", to: "q", on: 1)
+        bench.publish("b", to: "q", on: 1)
+        bench.send(.basicQos(prefetchSize: 0, prefetchCount: 1, global: false), on: 1)
+        bench.send(consume("q", "c"), on: 1)
+        #expect(bench.bodies() == ["a"])
+        var bytes = ByteBuffer()
+        bytes.writeMethod(.basicAck(deliveryTag: 1, multiple: false), channel: 1)
+        bytes.writeMethod(.basicCancel(consumerTag: "c", noWait: false), channel: 1)
+        bench.send(Array(bytes.readableBytesView))
+        let heard = bench.hear()
+        let isDelivered = heard.contains { if case .content = $0 { true } else { false } }
+        bench.send(.basicRecover(requeue: true), on: 1)
+        bench.send(.basicGet(queue: "q", noAck: true), on: 1)
+        #expect(isDelivered || bench.bodies() == ["b"])
+        #expect(heard.contains(.method(1, .basicCancelOk(consumerTag: "c"))))
+    }
+
+    /// A connection that ends while one of its channels fails is answered all the same.
+    @Test func aConnectionEndsThoughAChannelFails() {
+        let bench = AMQPBench(open: 1, 2)
+        var bytes = ByteBuffer()
+        bytes.writeMethod(.basicAck(deliveryTag: 99, multiple: false), channel: 1)
+        bytes.writeMethod(.connectionClose(replyCode: 200, replyText: "", classID: 0, methodID: 0), channel: 0)
+        bench.send(Array(bytes.readableBytesView))
+        #expect(bench.methods().last == .connectionCloseOk)
+    }
+
+    @Test func unfinishedBodiesOfAllChannelsAreBounded() {
+        let bench = AMQPBench(TestBroker()) { $0.bodyBytesMax = 20_000 }
+        bench.handshake()
+        for channel in 1...3 as ClosedRange<UInt16> {
+            bench.send(.channelOpen, on: channel)
+            bench.send(.basicPublish(exchange: "", routingKey: "q", mandatory: false, immediate: false), on: channel)
+            var bytes = ByteBuffer()
+            bytes.writeContent(
+                channel: channel, properties: [0x10, 0, 2] as [UInt8], body: [UInt8](repeating: 1, count: 20_000),
+                frameMax: 4_096)
+            bench.send(Array(bytes.readableBytesView.dropLast(3_648 + 8)))
+        }
+        let codes = bench.methods().compactMap { method -> UInt16? in
+            if case .connectionClose(let code, _, _, _) = method { code } else { nil }
+        }
+        #expect(codes == [506])
+    }
+
     @Test func aDeletedQueueCancelsItsConsumers() {
         let bench = AMQPBench(open: 1, 2)
         bench.send(declare("q"), on: 1)

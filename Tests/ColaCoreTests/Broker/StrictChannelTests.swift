@@ -167,6 +167,53 @@ import Testing
         #expect(again.allSatisfy { $0.redelivered != nil })
     }
 
+    /// Another channel of the connection goes on when the one that had filled its window has ended.
+    @Test func theWindowOfAConnectionOutlivesAChannel() {
+        var limits = Limits()
+        limits.windowBytes = 100
+        let scene = Scene(queues: ["p", "q"], limits: limits)
+        let (connection, ids) = connect(scene, channels: 1, 2)
+        for queue in ["p", "q"] { scene.publish("a", "b", "c", "d", to: queue, from: ids[0]) }
+        scene.consume("p", from: ids[0])
+        scene.consume("q", from: ids[1])
+        _ = receive(scene, ids[0])
+        scene.broker.detach(ids[0])
+        let before = receive(scene, ids[1]).count
+        for _ in 0..<10 { scene.broker.apply(.windowOpened(connection)) }
+        #expect(before + receive(scene, ids[1]).count > 2)
+    }
+
+    @Test func whatAConsumerGetsComesBehindTheAnswer() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", to: "q", from: ids[0])
+        scene.consume("q", from: ids[0])
+        scene.rest()
+        let heard = scene.broker.hear(ids[0])
+        #expect(heard.count == 3)
+        guard case .message? = heard.last else {
+            Issue.record("\(heard)")
+            return
+        }
+    }
+
+    @Test func aTransactionThatDoesNotFitIsNotDone() {
+        let scene = Scene()
+        let (_, ids) = connect(scene, channels: 1)
+        scene.declare("q", from: ids[0]) {
+            $0.maxLength = 2
+            $0.overflow = .rejectPublish
+        }
+        _ = scene.broker.hear(ids[0])
+        let parts = (0..<3).map { _ in
+            (RequestID.silent, Request.publish(Publish(routingKey: "q", message: Message(value: [1]))))
+        }
+        scene.broker.send(.transaction(parts), from: ids[0])
+        scene.rest()
+        #expect(scene.answers(ids[0]) == [.refused(code: "mismatch")])
+        #expect(scene.counts("q")?.ready == 0)
+    }
+
     @Test func aTransactionIsDoneWhollyOrNotAtAll() {
         let scene = Scene(queues: ["q"])
         let (_, ids) = connect(scene, channels: 1, 2)
