@@ -22,6 +22,7 @@ struct SQLOutput {
         "group_offset": "where consumer groups go on in topics",
         "logstate": "of each log: where it begins and ends, and what of it is settled",
         "meta": "epoch: of the last start; clean_epoch: of the last stop in order; the next numbers to give away",
+        "permission": "what users may do in virtual hosts: patterns of names",
         "policy": "policies; what they set is in argument",
         "priority_log": "the logs of a queue's higher priorities",
         "quarantine": "chunks in which damage was found, as they were",
@@ -30,7 +31,9 @@ struct SQLOutput {
         "schedule": "messages that wait for their time",
         "settled": "of chunks that are settled in part: which of their records",
         "topic": "the topics, a row for each partition with its log",
+        "topic_permission": "the routing keys that users may use with exchanges of type topic",
         "transient": "logs that do not outlive the process",
+        "user": "who may come in with a password, of which there is a hash alone",
         "virtual_host": "the virtual hosts",
     ]
 

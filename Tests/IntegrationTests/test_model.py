@@ -395,6 +395,7 @@ def test_a_queue_is_deleted_only_if(connection, other, name):
 def test_a_policy_is_for_all_that_match(connection, name):
     connection.ok("declare queue %s.a" % name)
     connection.ok("declare queue %s.own max-length=3" % name)
+    connection.ok("declare queue %s.less max-length=0" % name)
     connection.ok("policy %s pattern=^%s\\. to=queues max-length=1" % (name, name))
     connection.ok("declare queue %s.b" % name)
     for queue in (name + ".a", name + ".b"):
@@ -402,10 +403,12 @@ def test_a_policy_is_for_all_that_match(connection, name):
         assert (found["policy"], found["effective"], found["arguments"]) == (name, {"max-length": "1"}, {})
         pub(connection, queue, b"1", b"2")
         assert contents(connection, queue) == [b"2"]
-    assert described(connection, "queue", name + ".own")["effective"] == {"max-length": "3"}
+    # Of two limits the lower one holds.
+    assert described(connection, "queue", name + ".own")["effective"] == {"max-length": "1"}
+    assert described(connection, "queue", name + ".less")["effective"] == {"max-length": "0"}
     connection.ok("policy %s.higher pattern=%s.a priority=1 max-length=2" % (name, name))
     assert described(connection, "queue", name + ".a")["policy"] == name + ".higher"
-    assert described(connection, "policy", name)["queues"] == [name + ".b", name + ".own"]
+    assert described(connection, "policy", name)["queues"] == [name + ".b", name + ".less", name + ".own"]
     connection.ok("unpolicy %s.higher" % name)
     connection.ok("unpolicy %s" % name)
     assert described(connection, "queue", name + ".a")["effective"] == {}
