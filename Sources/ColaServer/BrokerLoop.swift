@@ -428,7 +428,7 @@ final class BrokerLoop {
             case .cancelBackup: store.cancelBackup()
             case .hashPassword(let id, let request, let password): hash(password, request, of: id)
             case .workers(let id, let request, let workers): ask(workers, request, of: id)
-            case .windowFull(let id): connections[id.connection]?.reportWhenWritable(id)
+            case .windowFull(let id): connections[id]?.reportWhenWritable()
             case .read(let request): read(request)
             case .blocked:
                 for connection in connectionsInOrder {

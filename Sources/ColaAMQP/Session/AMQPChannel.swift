@@ -63,7 +63,14 @@ final class AMQPChannel {
     /// Whether what comes is still done.
     var isReading: Bool { state == .open }
 
+    /// Of the body that is being put together.
     var bodyBytes: Int { content?.body.count ?? 0 }
+
+    /// How much of it has still to come; nil if none is expected.
+    var missingBytes: Int? {
+        guard let content, content.hasHeader else { return nil }
+        return content.bodySize - content.body.count
+    }
 
     /// Whether it has asked for the queue to be deleted, and was not answered.
     func isDeleting(_ queue: [UInt8]) -> Bool {
@@ -126,7 +133,6 @@ struct IncomingContent {
     var body: [UInt8] = []
 
     var hasHeader: Bool { properties != nil }
-    var missing: Int { bodySize - body.count }
 }
 
 /// Where a publish goes, as it stands on the wire and as text. Most clients publish to one place for long.

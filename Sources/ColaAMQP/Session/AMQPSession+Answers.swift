@@ -69,7 +69,7 @@ extension AMQPSession {
         case .refused, .refusedBySession:
             guard let number else { return }
             writeAcks(of: channel)
-            write(.basicNack(deliveryTag: number, multiple: false, requeue: false), channel: channel.number)
+            output.writeConfirm(channel: channel.number, deliveryTag: number, multiple: false, isAck: false)
         default:
             if let number { confirm(number, of: channel) }
         }
@@ -170,8 +170,7 @@ extension AMQPSession {
         guard let acks = channel.unwrittenAcks else { return }
         channel.unwrittenAcks = nil
         guard channel.state != .closing else { return }
-        write(
-            .basicAck(deliveryTag: acks.upperBound, multiple: acks.count > 1), channel: channel.number)
+        output.writeConfirm(channel: channel.number, deliveryTag: acks.upperBound, multiple: acks.count > 1)
     }
 
     private mutating func giveBack(_ publish: Publish, to channel: AMQPChannel) {

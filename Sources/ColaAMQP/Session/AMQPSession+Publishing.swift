@@ -5,33 +5,23 @@ internal import NIOCore
 extension AMQPSession {
     /// The one method that comes a million times a second: it is read in place.
     mutating func readPublish(_ payload: UnsafeRawBufferPointer, of channel: AMQPChannel) {
-        // Class, method and a reserved number, then two short strings and two bits.
-        let start = 6
-        guard payload.count > start, let end = Self.endOfTarget(payload, from: start), end < payload.count else {
-            return fail(ProtocolError(.syntaxError, "basic.publish ends in the middle of its arguments"))
+        let arguments: PublishArguments
+        do throws(MethodError) {
+            arguments = try PublishArguments.decode(payload)
+        } catch {
+            return fail(Self.error(error))
         }
-        let raw = payload[start..<end]
+        // Two short strings, one behind the other, the first with its length before it.
+        let raw = payload[arguments.exchange.lowerBound - 1..<arguments.routingKey.upperBound]
         if raw.count != lastTarget.raw.count || !lastTarget.raw.withUnsafeBytes({ $0.elementsEqual(raw) }) {
-            let keyStart = start + 1 + Int(payload[start])
-            guard let exchange = String(validating: payload[start + 1..<keyStart], as: UTF8.self),
-                let key = String(validating: payload[keyStart + 1..<end], as: UTF8.self)
-            else {
-                return fail(
-                    ProtocolError(.syntaxError, "exchange or routing key is not UTF-8", in: .basicPublish))
-            }
-            lastTarget = PublishTarget(raw: Array(raw), exchange: exchange, routingKey: key)
+            lastTarget = PublishTarget(
+                raw: Array(raw), exchange: String(decoding: payload[arguments.exchange], as: UTF8.self),
+                routingKey: String(decoding: payload[arguments.routingKey], as: UTF8.self))
         }
-        guard payload[end] & 2 == 0 else {
+        guard !arguments.immediate else {
             return fail(ProtocolError(.notImplemented, "immediate=true", in: .basicPublish))
         }
-        channel.content = IncomingContent(target: lastTarget, isMandatory: payload[end] & 1 != 0)
-    }
-
-    /// Behind the two short strings that begin there.
-    private static func endOfTarget(_ payload: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        let keyStart = start + 1 + Int(payload[start])
-        guard keyStart < payload.count else { return nil }
-        return keyStart + 1 + Int(payload[keyStart])
+        channel.content = IncomingContent(target: lastTarget, isMandatory: arguments.mandatory)
     }
 
     mutating func readContentHeader(
@@ -81,35 +71,33 @@ extension AMQPSession {
     mutating func readBody(
         _ frame: Frame, _ bytes: UnsafeRawBufferPointer, of channel: AMQPChannel, _ burst: [UInt8]
     ) {
-        guard let content = channel.content, content.hasHeader else {
+        guard let missing = channel.missingBytes else {
             return fail(
                 ProtocolError(.unexpectedFrame, "a body on channel \(channel.number) without a content header"))
         }
-        guard frame.payload.count <= content.missing else {
+        guard frame.payload.count <= missing else {
             return fail(
                 ProtocolError(
-                    .unexpectedFrame,
-                    "\(frame.payload.count) more bytes of a body of which \(content.missing) are missing"))
+                    .unexpectedFrame, "\(frame.payload.count) more bytes of a body of which \(missing) are missing"))
         }
-        if content.body.isEmpty, frame.payload.count == content.bodySize {
+        if channel.bodyBytes == 0, frame.payload.count == missing {
             return finish(burst[frame.payload], of: channel)
         }
         append(UnsafeRawBufferPointer(rebasing: bytes[frame.payload]), to: channel)
-        if channel.content?.missing == 0 { finishContent(of: channel) }
+        if channel.missingBytes == 0 { finishContent(of: channel) }
     }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer, to channel: AMQPChannel) {
-        // The rest of a body may come for a channel that has failed meanwhile.
-        guard let content = channel.content else { return }
+        // The rest of a body may come for a channel that has failed meanwhile. Nothing here may hold the body while it
+        // grows, or each part that comes would copy all of it.
+        guard let missing = channel.missingBytes else { return }
         guard bodyBytes + bytes.count <= 2 * configuration.bodyBytesMax else {
             return fail(
                 ProtocolError(
                     .resourceError,
                     "the unfinished bodies of all channels together are over \(2 * configuration.bodyBytesMax) bytes"))
         }
-        if content.body.isEmpty {
-            channel.content?.body.reserveCapacity(min(content.bodySize, Self.reservedBytesMax))
-        }
+        if channel.bodyBytes == 0 { channel.content?.body.reserveCapacity(min(missing, Self.reservedBytesMax)) }
         channel.content?.body.append(contentsOf: bytes)
         bodyBytes += bytes.count
     }

@@ -211,10 +211,11 @@ extension AMQPSession {
         let number = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: position + 1, as: UInt16.self))
         let size = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: position + 3, as: UInt32.self)))
         // Only what is all of a body that is being waited for, and not the end of its frame alone.
-        guard let channel = channels[number], channel.isReading, let content = channel.content, content.hasHeader,
-            size >= Self.streamingBytesMin, size <= content.missing, bytes.count < begin + size
+        guard let channel = channels[number], channel.isReading, let missing = channel.missingBytes,
+            size >= Self.streamingBytesMin, size <= missing, bytes.count < begin + size
         else { return nil }
         append(UnsafeRawBufferPointer(rebasing: bytes[begin...]), to: channel)
+        guard channel.content != nil else { return bytes.count }
         streaming = StreamingFrame(channel: channel, remaining: begin + size - bytes.count)
         inputNeeded = 1
         return bytes.count
@@ -228,6 +229,8 @@ extension AMQPSession {
             append(UnsafeRawBufferPointer(rebasing: pointer[0..<count]), to: channel)
             return count
         }
+        // It may have been too much, and the connection ends.
+        guard streaming != nil else { return }
         frame.remaining -= count
         streaming = frame
         guard frame.remaining == 0, let end = bytes.readInteger(as: UInt8.self) else { return }
@@ -235,6 +238,6 @@ extension AMQPSession {
         guard end == Frame.end else {
             return fail(ProtocolError(.frameError, FrameError.wrongEnd(end).description))
         }
-        if channel.content?.missing == 0 { finishContent(of: channel) }
+        if channel.missingBytes == 0 { finishContent(of: channel) }
     }
 }

@@ -8,7 +8,8 @@ package enum Effect: Sendable {
     case consumerFailed(ChannelID, ConsumerTag, BrokerError)
     /// Publishers are held back (why), or are not any more (nil). For every channel.
     case blocked(String?)
-    /// Nothing more is delivered to the channel until ``Command/windowOpened(_:)`` says that its socket has taken this.
+    /// Nothing more is delivered to the channels of the connection until ``Command/windowOpened(_:)`` says that its
+    /// socket has taken this.
     case windowFull(ChannelID)
     /// Ask the store; the answer comes back as ``Command/loaded(_:)``.
     case read(ReadRequest)

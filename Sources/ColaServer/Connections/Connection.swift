@@ -16,8 +16,8 @@ protocol Connection: AnyObject {
     /// Stops reading, until `release`.
     func hold()
     func release()
-    /// Tell the loop (`windowOpened`, with the channel) as soon as the socket has taken most of what was written.
-    func reportWhenWritable(_ channel: ChannelID)
+    /// Tell the loop (`windowOpened`) as soon as the socket has taken most of what was written.
+    func reportWhenWritable()
     /// Its unfinished request is in the way of others and does not go on: say so, and close.
     func giveUp()
     /// Nobody wants it any more: say why, and close.

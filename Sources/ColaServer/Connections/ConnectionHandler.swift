@@ -24,8 +24,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     /// The peer's password is looked at; it is not read from before that is done.
     private var isAuthenticating = false
     private var isReadWanted = false
-    /// Channels whose windows open when the socket takes what was written.
-    private var reportsWritable: [ChannelID] = []
+    private var reportsWritable = false
     private var isClosing = false
     /// The peer has all that it will be sent.
     private var isWritten = false
@@ -207,16 +206,15 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         context.fireChannelWritabilityChanged()
     }
 
-    func reportWhenWritable(_ channel: ChannelID) {
-        reportsWritable.append(channel)
+    func reportWhenWritable() {
+        reportsWritable = true
     }
 
     private func reportIfWritable() {
-        guard !reportsWritable.isEmpty, let context, context.channel.isWritable else { return }
-        let channels = reportsWritable
-        reportsWritable = []
+        guard reportsWritable, let context, context.channel.isWritable else { return }
+        reportsWritable = false
         // Not in this turn: others want theirs.
-        context.eventLoop.assumeIsolated().execute { [self] in for channel in channels { loop.windowOpened(channel) } }
+        context.eventLoop.assumeIsolated().execute { [self] in loop.windowOpened(id) }
     }
 
     // MARK: Holding back

@@ -315,7 +315,7 @@ final class ExecSeat: WorkerSeat, Connection {
     func peerProceeds() {}
     func stop() {}
 
-    func reportWhenWritable(_ channel: ChannelID) {
+    func reportWhenWritable() {
         let id = id
         host.later(milliseconds: 0) { [weak host] in host?.broker.windowOpened(id) }
     }

@@ -366,7 +366,7 @@ final class StreamSeat: WorkerSeat, Connection {
     func peerProceeds() {}
     func stop() {}
 
-    func reportWhenWritable(_ channel: ChannelID) { reportsWritable = true }
+    func reportWhenWritable() { reportsWritable = true }
 
     private func reportIfWritable() {
         guard reportsWritable, process?.input?.isWritable ?? true else { return }
