@@ -21,7 +21,7 @@ final class BrokerLoop {
     private var nextChannel = ChannelID(1)
     /// Connections with something to write, each once.
     private var unflushed: [any Connection] = []
-    /// Channels for whose sake their connections are not read from until a commit makes room.
+    /// Connections that are not read from until a commit makes room.
     private var held: [ChannelID] = []
     private var inbox: Inbox
     private let gatheringBytesMax: Int
@@ -131,23 +131,14 @@ final class BrokerLoop {
     /// One read burst of one connection.
     func submit(_ commands: [Command], from connection: any Connection, at now: Now) {
         guard !isStopping else { return }
-        var last = connection.id
-        for command in commands {
-            broker.apply(command, at: now, into: &effects)
-            guard let requester = command.requester, requester != last else { continue }
-            holdIfNeeded(last, of: connection)
-            last = requester
-        }
+        for command in commands { broker.apply(command, at: now, into: &effects) }
         stir(connection.id)
-        holdIfNeeded(last, of: connection)
+        if broker.holdsBack(connection.id) {
+            connection.hold()
+            held.append(connection.id)
+        }
         // What thousands of connections ask for in one round is not gathered in memory.
         if effects.count < Self.gatheredEffectsMax { finishTurnLater() } else { finishTurn() }
-    }
-
-    private func holdIfNeeded(_ id: ChannelID, of connection: any Connection) {
-        guard broker.holdsBack(id), !held.contains(id) else { return }
-        connection.hold()
-        held.append(id)
     }
 
     /// What a connection may keep of the memory that a burst was read into. Bytes.
@@ -163,7 +154,7 @@ final class BrokerLoop {
         case .wait: connection.hold()
         case .goOn(let others): releaseInbox(others)
         }
-        if mustWait(connection), !isHeld(connection.id) {
+        if mustWait(connection), !held.contains(connection.id) {
             connection.hold()
             held.append(connection.id)
         }
@@ -176,10 +167,8 @@ final class BrokerLoop {
     }
 
     private func releaseInbox(_ ids: [ChannelID]) {
-        for id in ids where !isHeld(id) { connections[id]?.release() }
+        for id in ids where !held.contains(id) { connections[id]?.release() }
     }
-
-    private func isHeld(_ connection: ChannelID) -> Bool { held.contains { $0.connection == connection } }
 
     /// Whoever sends half a message and no more would stop all those that wait for it.
     private func watchInbox() {
@@ -187,7 +176,7 @@ final class BrokerLoop {
         obstacle = found
         inboxTimer = eventLoop.assumeIsolated().scheduleTask(in: .seconds(ConnectionLimits.patienceSeconds)) { [self] in
             inboxTimer = nil
-            if let obstacle, let found = inbox.obstacle, found == obstacle, !isHeld(found.id) {
+            if let obstacle, let found = inbox.obstacle, found == obstacle, !held.contains(found.id) {
                 connections[found.id]?.giveUp()
             }
             watchInbox()
@@ -276,11 +265,12 @@ final class BrokerLoop {
         let waiting = held
         held = []
         for id in waiting {
-            guard let connection = connections[id.connection] else { continue }
-            if broker.holdsBack(id) || mustWait(connection) { held.append(id) }
-        }
-        for id in waiting where !isHeld(id.connection) && !inbox.isWaiting(id.connection) {
-            connections[id.connection]?.release()
+            guard let connection = connections[id] else { continue }
+            if broker.holdsBack(id) || mustWait(connection) {
+                held.append(id)
+            } else if !inbox.isWaiting(id) {
+                connection.release()
+            }
         }
     }
 

@@ -38,7 +38,7 @@ extension Broker {
 
     /// The channels of the connection that this one stands for.
     private func parts(of channel: Channel) -> [Channel] {
-        channel.id.isConnection ? channel.connection.channels.compactMap { channels[$0] } : []
+        channel.id.isConnection ? channel.connection.channels : []
     }
 
     func feed(_ id: ChannelID, _ feeding: Feeding, at now: Now) {

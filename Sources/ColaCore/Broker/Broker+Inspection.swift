@@ -167,7 +167,7 @@ extension Broker {
         row.add("client", info.client)
         row.add("pid", info.processID)
         row.add("uid", info.userID)
-        let parts = channel.connection.channels.compactMap { channels[$0] }
+        let parts = channel.connection.channels
         if !parts.isEmpty { row.add("channels", parts.count) }
         row.add("consumers", parts.reduce(channel.consumers.count) { $0 + $1.consumers.count })
         row.add("unacknowledged", parts.reduce(channel.leaseCount) { $0 + $1.leaseCount })

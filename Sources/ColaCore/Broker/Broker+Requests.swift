@@ -13,7 +13,7 @@ extension Broker {
             channel = Channel(
                 id: id, info: info, connection: connection, leasesMax: limits.unackedPerChannelMax)
             channels[id] = channel
-            if !id.isConnection { connection.channels.append(id) }
+            if !id.isConnection { connection.channels.append(channel) }
         }
         channel.host = hosts[info.host]
     }
@@ -23,9 +23,9 @@ extension Broker {
         guard let channel = channels.removeValue(forKey: id) else { return }
         let connection = channel.connection
         if id.isConnection {
-            for part in connection.channels { detach(part, isLost: isLost, at: now) }
+            for part in connection.channels { detach(part.id, isLost: isLost, at: now) }
         } else {
-            connection.channels.removeAll { $0 == id }
+            connection.channels.removeAll { $0 === channel }
         }
         endLeases(
             of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release,
@@ -42,8 +42,7 @@ extension Broker {
         guard let channel = channels[id], channel.connection.isWindowFull else { return }
         channel.connection.isWindowFull = false
         channel.connection.window = limits.windowBytes
-        for id in [id.connection] + channel.connection.channels {
-            guard let channel = channels[id] else { continue }
+        for channel in [channel] + channel.connection.channels {
             wakeConsumers(of: channel)
             if case .window = channel.stall { resume(channel, at: now) }
         }

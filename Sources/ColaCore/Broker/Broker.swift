@@ -231,12 +231,16 @@ package final class Broker {
         isCommitWanted || (commitDeadline(at: now).map { $0 <= now.monotonic } ?? false)
     }
 
-    /// Whether nothing more should be read from the channel until the next commit.
+    /// Whether nothing more should be read from the connection until the next commit.
     package func holdsBack(_ id: ChannelID) -> Bool {
         guard let channel = channels[id] else { return false }
-        if channel.held.count > limits.heldAnswersMax || channel.deferred.count > limits.heldAnswersMax { return true }
+        if hasMuchToAnswer(channel) || channel.connection.channels.contains(where: hasMuchToAnswer) { return true }
         guard channel.connection.isPublisher else { return false }
         return gatheringBytes > limits.gatheringBytesMax || !alarms.isEmpty || pinnedBytes > 2 * limits.pinnedBytesMax
+    }
+
+    private func hasMuchToAnswer(_ channel: Channel) -> Bool {
+        channel.held.count > limits.heldAnswersMax || channel.deferred.count > limits.heldAnswersMax
     }
 
     /// Why publishers are held back; nil if they are not.

@@ -37,13 +37,6 @@ package enum Command: Sendable {
     case tick
 }
 
-extension Command {
-    /// The channel that asks for something, if it is a request.
-    package var requester: ChannelID? {
-        if case .request(let id, _, _) = self { id } else { nil }
-    }
-}
-
 /// Whether the consumers of a channel get messages.
 package enum Feeding: Equatable, Sendable {
     case on

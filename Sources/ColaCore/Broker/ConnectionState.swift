@@ -1,7 +1,7 @@
 /// What the channels of one connection share. A connection of a protocol without channels is its own only one.
 final class ConnectionState {
     /// Its channels, but for the one that stands for the connection itself.
-    var channels: [ChannelID] = []
+    var channels: [Channel] = []
     /// Queues that end with it.
     var owned: [Queue] = []
     /// The last batch with a message that it published and that must become durable.
