@@ -12,6 +12,8 @@ endif
 COLA := .build/release/cola
 PYTEST := $(CURDIR)/.venv/bin/python -m pytest
 FUZZ_TARGETS := $(basename $(notdir $(wildcard Fuzz/*.swift)))
+# How many integration tests run beside one another, a file at a time; most of them wait for something.
+TESTS_AT_ONCE ?= 3
 # How long `make fuzz` and `make test-long` spend on each target.
 FUZZ_SECONDS ?= 120
 # What `make bench` hands to `cola bench`.
@@ -100,7 +102,7 @@ clients:
 	PYTHONPATH=clients/python scripts/with-server.sh $(COLA) $(PYTEST) clients/python/tests
 
 integration:
-	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) Tests/IntegrationTests
+	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -n $(TESTS_AT_ONCE) --dist loadfile Tests/IntegrationTests
 
 # Their own folders, or each would build everything anew after the other. Leaks are not looked for: what lives as
 # long as the process is no error here. The thread sanitizer is told what a contended Mutex does, which it cannot see.

@@ -226,7 +226,8 @@ def test_bodies_of_all_bytes_and_of_a_mebibyte_arrive_whole(start, script, tmp_p
         worker.result(message.delivery, message.body)
     """)
     broker = start(f"a: {{ mode: stream, format: {format}, queue: work, result-queue: out, command: {command} }}")
-    cola("declare", "queue", "out", url=broker.unix).succeeds()
+    for queue in ("work", "out"):
+        cola("declare", "queue", queue, url=broker.unix).succeeds()
     bodies = [b"", bytes(range(256)), os.urandom(1 << 20), b"x" * (1 << 20), b"\x00" * 70_000]
     bodies.append("ü\n\"".encode() * 100_000)
     with native.Connection(broker.unix) as connection:
