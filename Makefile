@@ -84,8 +84,9 @@ mutations: setup ## break the broker on purpose, one rule at a time: the simulat
 format: ## format the Swift sources in place
 	swift format -i -r -p Sources Tests Fuzz
 
-lint: ## complain about Swift sources that are not formatted
+lint: ## complain about Swift sources that are not formatted, and about mutations that are out of date
 	swift format lint -r -p --strict Sources Tests Fuzz
+	scripts/mutations.py --check
 
 clean: ## remove everything that was built, the Python environment too
 	rm -rf .build .build-asan .build-tsan .build-fuzz .venv

@@ -6,6 +6,7 @@ and run under a few hundred seeds; how many of them notice is printed. A mutatio
 simulation, and one that does not apply any more is out of date: both end with exit code 1.
 
 usage: scripts/mutations.py [--seeds A-B] [NAME...]
+       scripts/mutations.py --check     whether each still applies to the sources
 """
 
 import argparse
@@ -116,8 +117,8 @@ MUTATIONS = [
         [
             (
                 "Sources/ColaCore/Logs/SharedCursor.swift",
-                "released.insert(Release(offset: offset, deliveries: count), at: low)",
-                "released.insert(Release(offset: offset, deliveries: count), at: low * 0 + released.count)",
+                "releases.insert(release, at: index(atOrAfter: release.offset, in: releases))",
+                "releases.append(release)",
             )
         ],
     ),
@@ -127,8 +128,8 @@ MUTATIONS = [
         [
             (
                 "Sources/ColaCore/Logs/Log.swift",
-                "                isCommitted: false))\n        return (segment, released)",
-                "                isCommitted: true))\n        committedEnd = last.next\n"
+                "segment: segment, released: released))\n        return (segment, released)",
+                "segment: segment, released: released, isCommitted: true))\n        committedEnd = last.next\n"
                 "        return (segment, released)",
             )
         ],
@@ -161,8 +162,8 @@ MUTATIONS = [
         [
             (
                 BROKER + "Broker+Dispatch.swift",
-                "        for lane in queue.lanes {\n            switch next(of: lane, at: now) {",
-                "        for lane in queue.lanes.reversed() {\n            switch next(of: lane, at: now) {",
+                "        for lane in queue.lanes {\n            switch next(of: lane, isForConsumer",
+                "        for lane in queue.lanes.reversed() {\n            switch next(of: lane, isForConsumer",
             )
         ],
     ),
@@ -227,8 +228,8 @@ MUTATIONS = [
         [
             (
                 BROKER + "Broker+Dispatch.swift",
-                "channel.window -= bytes + Self.deliveryOverheadBytes",
-                "channel.window -= (bytes + Self.deliveryOverheadBytes) / 1_000",
+                "connection.window -= bytes + Self.deliveryOverheadBytes",
+                "connection.window -= (bytes + Self.deliveryOverheadBytes) / 1_000",
             )
         ],
     ),
@@ -306,11 +307,32 @@ def count(seeds):
     return int(last) - int(first) + 1
 
 
+def inapplicable(tree: Path, changes):
+    """Why these changes cannot be made any more; None if they can."""
+    for path, old, _ in changes:
+        found = (tree / path).read_text().count(old)
+        if found != 1:
+            return f"does not apply: {path} has {found} times {old!r}"
+    return None
+
+
+def check():
+    problems = [(name, inapplicable(ROOT, changes)) for name, _, changes in MUTATIONS]
+    for name, problem in problems:
+        if problem:
+            print(f"{name:26} {problem}")
+    if any(problem for _, problem in problems):
+        sys.exit("mutations are out of date; write them anew in scripts/mutations.py")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1-200", help="which seeds each mutation is run under (default: 1-200)")
+    parser.add_argument("--check", action="store_true", help="only see whether each still applies to the sources")
     parser.add_argument("names", nargs="*", help="only these mutations")
     arguments = parser.parse_args()
+    if arguments.check:
+        return check()
     chosen = [mutation for mutation in MUTATIONS if not arguments.names or mutation[0] in arguments.names]
     if not chosen:
         sys.exit(f"there is no such mutation; known are {', '.join(name for name, _, _ in MUTATIONS)}")
@@ -318,14 +340,10 @@ def main():
     for name, promise, changes in chosen:
         began = time.monotonic()
         copy_tree()
-        problem = None
-        for path, old, new in changes:
-            text = (TREE / path).read_text()
-            if text.count(old) != 1:
-                problem = f"does not apply: {path} has {text.count(old)} times {old!r}"
-                break
-            (TREE / path).write_text(text.replace(old, new))
+        problem = inapplicable(TREE, changes)
         if problem is None:
+            for path, old, new in changes:
+                (TREE / path).write_text((TREE / path).read_text().replace(old, new))
             isBuilt, output = build()
             if not isBuilt:
                 errors = [line for line in output.splitlines() if "error:" in line]
