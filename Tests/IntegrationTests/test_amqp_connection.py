@@ -99,6 +99,19 @@ def test_what_cannot_be_agreed_on(amqp_address, tune):
         assert "negotiated %s = " % list(tune)[0] in close.reply_text
 
 
+def test_channels_are_counted_whatever_their_numbers(amqp_address):
+    with Wire(amqp_address, channel_max=3) as wire:
+        for number in (65_535, 7, 1):
+            wire.open(number)
+        wire.call(spec.Channel.Close(200, "", 0, 0), spec.Channel.CloseOk, 7)
+        wire.open(4)
+        wire.send(spec.Channel.Open(), 2)
+        close = wire.expect(spec.Connection.Close, 0)
+        assert close.reply_code == 530
+        assert close.reply_text == ("NOT_ALLOWED - number of channels opened (3) has reached the negotiated channel_max"
+                                    " (3)")
+
+
 @pytest.mark.parametrize("frame_max", [4096, 8192, 131072])
 def test_bodies_are_split_as_agreed(amqp_address, frame_max):
     body = bytes(range(256)) * 1024

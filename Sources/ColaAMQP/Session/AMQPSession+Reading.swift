@@ -146,11 +146,13 @@ extension AMQPSession {
             return fail(
                 ProtocolError(.channelError, "channel \(frame.channel) is not open: expected channel.open", in: id))
         }
-        guard frame.channel <= channelMax || channelMax == 0 else {
+        // As RabbitMQ, which counts channels and leaves their numbers to the client.
+        guard channels.count < channelMax || channelMax == 0 else {
             return fail(
                 ProtocolError(
-                    .notAllowed, "channel \(frame.channel) is above the channel_max of \(channelMax) agreed on", in: id)
-            )
+                    .notAllowed,
+                    "number of channels opened (\(channels.count)) has reached the negotiated channel_max (\(channelMax))",
+                    in: id))
         }
         let incarnation = incarnations[frame.channel].map { $0 &+ 1 } ?? 0
         incarnations[frame.channel] = incarnation
