@@ -112,6 +112,56 @@ def test_the_queue_declared_last_needs_no_name(wire):
     wire.call(spec.Queue.Delete(queue=""), spec.Queue.DeleteOk)
 
 
+def test_the_queue_declared_last_is_meant_before_its_name_is_known(wire):
+    """Everything in one write, as clients do that ask for no answers, or do not wait for them."""
+    before = amqp.unique("before")
+    wire.call(spec.Queue.Declare(queue=before, exclusive=True), spec.Queue.DeclareOk)
+    wire.send_bytes(b"".join(amqp.marshal(method) for method in (
+        spec.Queue.Declare(queue="", exclusive=True), spec.Queue.Bind(queue="", exchange="amq.direct", routing_key=""),
+        spec.Queue.Purge(queue=""), spec.Basic.Get(queue=""), spec.Basic.Consume(queue="", no_ack=True))))
+    name = wire.expect(spec.Queue.DeclareOk).queue
+    assert name.startswith("amq.gen-")
+    wire.expect(spec.Queue.BindOk)
+    wire.expect(spec.Queue.PurgeOk)
+    wire.expect(spec.Basic.GetEmpty)
+    tag = wire.expect(spec.Basic.ConsumeOk).consumer_tag
+    wire.publish(b"x", "amq.direct", name)
+    wire.publish(b"y", "", before)
+    delivered = wire.expect(spec.Basic.Deliver)
+    assert (delivered.consumer_tag, delivered.exchange, delivered.routing_key) == (tag, "amq.direct", name)
+    assert wire.content()[1] == b"x"
+    wire.silence()
+
+
+def test_the_queue_declared_last_without_an_answer(wire):
+    wire.send_bytes(b"".join(amqp.marshal(method) for method in (
+        spec.Queue.Declare(queue="", exclusive=True, nowait=True),
+        spec.Basic.Consume(queue="", no_ack=True, nowait=True, consumer_tag="c"),
+        spec.Queue.Declare(queue="", exclusive=True, nowait=True),
+        spec.Queue.Bind(queue="", exchange="amq.direct", routing_key="second", nowait=True))))
+    wire.publish(b"x", "amq.direct", "second")
+    wire.call(spec.Basic.Get(queue="", no_ack=True), spec.Basic.GetOk)
+    assert wire.content()[1] == b"x"
+
+
+def test_a_queue_that_could_not_be_declared_is_not_the_last(wire):
+    name = wire.call(spec.Queue.Declare(queue="", exclusive=True), spec.Queue.DeclareOk).queue
+    wire.send_bytes(amqp.marshal(spec.Queue.Declare(queue=name, durable=True, nowait=True))
+                    + amqp.marshal(spec.Queue.Purge(queue="")))
+    assert wire.expect(spec.Channel.Close).reply_code == 403
+    wire.send(spec.Channel.CloseOk())
+    wire.open()
+    wire.send(spec.Queue.Purge(queue=""))
+    assert wire.expect(spec.Channel.Close).reply_code == 404
+
+
+def test_no_queue_was_declared(wire):
+    wire.send_bytes(amqp.marshal(spec.Queue.Declare(queue="", passive=True))
+                    + amqp.marshal(spec.Queue.Purge(queue="")))
+    refusal = wire.expect(spec.Channel.Close)
+    assert (refusal.reply_code, refusal.method_id) == (404, 10), refusal
+
+
 @pytest.mark.parametrize("name", ["ü" * 127, "with space", "a/b?c#d", "%", "x" * 255, "quote'\"", "."])
 def test_any_name(channel, name):
     assert channel.queue_declare(name, exclusive=True).method.queue == name

@@ -104,16 +104,11 @@ extension AMQPSession {
         case (.method(let method), _):
             if let method { write(method, channel: channel.number) }
         case (.declare(let queue, let isSilent), .declared(let messages, let consumers)):
-            channel.lastQueue = queue
             guard !isSilent else { return }
             write(
                 .queueDeclareOk(
                     queue: queue, messageCount: UInt32(clamping: messages), consumerCount: UInt32(clamping: consumers)),
                 channel: channel.number)
-        case (.declare(_, let isSilent), .named(let name)):
-            channel.lastQueue = name
-            guard !isSilent else { return }
-            write(.queueDeclareOk(queue: name, messageCount: 0, consumerCount: 0), channel: channel.number)
         case (.purge(false), .removed(let messages)):
             write(.queuePurgeOk(messageCount: UInt32(clamping: messages)), channel: channel.number)
         case (.delete(_, let isSilent), .removed(let messages)):

@@ -153,8 +153,10 @@ extension AMQPSession {
     private mutating func declare(_ method: Method, on channel: AMQPChannel) {
         guard
             case .queueDeclare(
-                let name, let passive, let durable, let exclusive, let autoDelete, let noWait, let arguments) = method
+                let given, let passive, let durable, let exclusive, let autoDelete, let noWait, let arguments) = method
         else { return }
+        let isChosen = given.isEmpty && !passive
+        let name = isChosen ? chooseName() : given
         if name == Self.replyTo {
             return ask(
                 .barrier, .method(noWait ? nil : .queueDeclareOk(queue: name, messageCount: 0, consumerCount: 1)),
@@ -163,7 +165,7 @@ extension AMQPSession {
         var declaration = QueueDeclaration(
             name: name, isDurable: durable, isExclusive: exclusive, isAutoDelete: autoDelete)
         declaration.isPassive = passive
-        declaration.prefix = "amq.gen-"
+        declaration.mayBeReserved = isChosen
         if !passive {
             do throws(Refusal) {
                 let read = try QueueArguments(arguments, queue: name, host: host)
@@ -177,8 +179,14 @@ extension AMQPSession {
                 return refuse(ProtocolError(error, in: method.id), on: channel)
             }
         }
-        if !name.isEmpty { channel.lastQueue = name }
+        channel.lastQueue = name
         ask(.declareQueue(declaration), .declare(queue: name, isSilent: noWait), method, on: channel)
+    }
+
+    /// A name that the broker gives is known here at once, as what comes next may mean that queue already.
+    private mutating func chooseName() -> String {
+        namesGiven += 1
+        return "amq.gen-\(epoch)-\(channel)-\(namesGiven)"
     }
 
     private mutating func declareStream(
@@ -357,6 +365,7 @@ extension AMQPSession {
         channel.consumers[number] = AMQPConsumer(tag: tag, queue: name)
         var declaration = QueueDeclaration(name: name, isDurable: false, isExclusive: true, isAutoDelete: true)
         declaration.mayBeReserved = true
+        declaration.isOfAnswers = true
         ask(.declareQueue(declaration), .method(nil), method, on: channel)
         var consume = Consume(name: name, consumer: number, flow: .prefetch(.max), isAutoAck: true)
         consume.isOfAnswers = true

@@ -104,6 +104,8 @@ package struct AMQPSession {
     var hasPublished = false
     package var hasQuit = false
 
+    /// How many queues it has chosen a name for.
+    var namesGiven = 0
     /// The exchange and the routing key of the last publish, as received and as text.
     var lastTarget = PublishTarget()
 

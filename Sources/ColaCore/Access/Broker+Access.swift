@@ -7,7 +7,7 @@ extension Broker {
         guard channel.info.authority != .all else { return nil }
         if case .declareQueue(var declaration) = request, declaration.name.isEmpty {
             // One whose name the broker chooses: it is asked for by what that begins with.
-            declaration.name = declaration.prefix + "\(epoch)-\(namesGiven + 1)"
+            declaration.name = "\(Self.givenNamePrefix)\(epoch)-\(namesGiven + 1)"
             return accessError(.declareQueue(declaration), channel)
         }
         for need in request.needs {

@@ -52,8 +52,7 @@ extension Request {
                 }
         // To ask what there is takes nothing.
         case .declareQueue(let declaration):
-            // A reserved name is one that the session chose: that of a queue for answers.
-            declaration.isPassive || declaration.mayBeReserved
+            declaration.isPassive || declaration.isOfAnswers
                 ? [.host] : [.permission(.configure, .queue(declaration.name))]
         case .declareTopic(let name, _, _), .deleteQueue(let name, _, _), .deleteTopic(let name),
             .deleteGroup(let name, _):

@@ -61,7 +61,7 @@ extension Broker {
 
     /// Makes a queue that is not there, without asking whether it may.
     func makeQueue(_ declaration: QueueDeclaration, owner: Channel?, in host: VirtualHost, at now: Now) -> Queue {
-        let name = declaration.name.isEmpty ? chooseName(in: host, declaration.prefix) : declaration.name
+        let name = declaration.name.isEmpty ? chooseName(in: host) : declaration.name
         let definition = QueueDefinition(
             host: host.name, name: name, log: takeLogID(), arguments: declaration.arguments,
             isAutoDelete: declaration.isAutoDelete)
@@ -281,10 +281,13 @@ extension Broker {
     }
 
     /// A name that nobody has: of this life, and counted.
-    private func chooseName(in host: VirtualHost, _ prefix: String) -> String {
+    /// What the name of a queue begins with that the broker chooses.
+    static let givenNamePrefix = "cola.gen-"
+
+    private func chooseName(in host: VirtualHost) -> String {
         while true {
             namesGiven += 1
-            let name = "\(prefix)\(epoch)-\(namesGiven)"
+            let name = "\(Self.givenNamePrefix)\(epoch)-\(namesGiven)"
             if host.router.destinations[name] == nil { return name }
         }
     }

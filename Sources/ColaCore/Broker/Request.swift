@@ -99,10 +99,10 @@ package struct QueueDeclaration: Equatable, Sendable {
     package var isAutoDelete: Bool
     /// Whether nothing is made: the answer says what there is. Topics count as well then.
     package var isPassive = false
-    /// Whether its name may be one of those that are kept for the broker's own.
+    /// Whether its name may be one of those that are kept for the broker's own: a session has chosen it.
     package var mayBeReserved = false
-    /// What a name that the broker chooses begins with.
-    package var prefix = "cola.gen-"
+    /// Whether it is where its connection waits for answers, which everybody may.
+    package var isOfAnswers = false
 
     package init(
         name: String, arguments: Arguments = Arguments(), isDurable: Bool = true, isExclusive: Bool = false,
