@@ -11,7 +11,8 @@ extension Broker {
             return refuse(
                 channel, id,
                 .limit(
-                    what: "consumers on a connection", limit: limits.consumersPerChannelMax, setting: "consumers-max"))
+                    what: "consumers on a \(channel.kind)", limit: limits.consumersPerChannelMax,
+                    setting: "consumers-max"))
         }
         switch host.router.destinations[consume.name] {
         case .queue(let queue): begin(consume, of: queue, id, for: channel, at: now)

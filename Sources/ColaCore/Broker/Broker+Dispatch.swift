@@ -277,11 +277,11 @@ extension Broker {
         switch host.router.destinations[name] {
         case .queue(let queue):
             if let error = lockError(queue, channel) { return refuse(channel, id, error) }
-            guard !channel.isFull else {
+            guard isAutoAck || !channel.isFull else {
                 return refuse(
                     channel, id,
                     .limit(
-                        what: "unacknowledged messages on a connection", limit: channel.leasesMax,
+                        what: "unacknowledged messages on a \(channel.kind)", limit: channel.leasesMax,
                         setting: "unacked-max"))
             }
             used(queue, at: now)

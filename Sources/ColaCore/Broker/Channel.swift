@@ -119,6 +119,9 @@ final class Channel {
 
     var isFull: Bool { leaseCount >= leasesMax }
 
+    /// What its client calls it.
+    var kind: String { info.isStrict ? "channel" : "connection" }
+
     /// Whether its consumers get nothing more before something is settled.
     var isFed: Bool { leaseCount >= min(leasesMax, prefetch ?? leasesMax) }
 

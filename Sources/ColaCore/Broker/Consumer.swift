@@ -85,8 +85,8 @@ final class Consumer {
     /// Whether it could take a message, if it is one that it is to get.
     var hasRoom: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }
-        let isFed = isAutoAck ? channel.isFull : channel.isFed
-        return !channel.connection.isWindowFull && !isFed && !channel.isSuspended
+        // What is acknowledged as it is sent, its channel does not hold.
+        return !channel.connection.isWindowFull && (isAutoAck || !channel.isFed) && !channel.isSuspended
     }
 
     /// One of its messages was settled or came back.

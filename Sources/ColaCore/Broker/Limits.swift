@@ -4,7 +4,8 @@ package struct Limits: Equatable, Sendable {
     package var queuesMax = 100_000
     package var exchangesMax = 10_000
     package var bindingsMax = 1_000_000
-    package var consumersPerChannelMax = 1_024
+    package var consumersPerChannelMax = 16_384
+    /// A channel that holds so many is handed no more; who asks for a single one is refused.
     package var unackedPerChannelMax = 65_536
     /// Records kept in memory, over all logs, that are on the disk as well. Bytes.
     package var cacheBytesMax = 64 * 1024 * 1024

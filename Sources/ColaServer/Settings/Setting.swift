@@ -133,11 +133,11 @@ extension Setting {
             name: "queues-max", kind: .number(1...10_000_000), defaultValue: "100000", placeholder: "N",
             help: "Queues and topics together."),
         Setting(
-            name: "consumers-max", kind: .number(1...1_000_000), defaultValue: "1024", placeholder: "N",
-            help: "Consumers on one connection."),
+            name: "consumers-max", kind: .number(1...1_000_000), defaultValue: "16384", placeholder: "N",
+            help: "Consumers on one connection, with AMQP on one channel."),
         Setting(
             name: "unacked-max", kind: .number(1...10_000_000), defaultValue: "65536", placeholder: "N",
-            help: "Messages handed out on one connection and not acknowledged."),
+            help: "Messages handed out on one connection (AMQP: channel) and not acknowledged; then no more are."),
         Setting(
             name: "cache", kind: .bytes(0...1_099_511_627_776), defaultValue: "64M", placeholder: "BYTES",
             help: "Stored messages kept in memory as well, over all queues."),

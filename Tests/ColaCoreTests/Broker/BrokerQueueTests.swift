@@ -180,6 +180,21 @@ import Testing
         #expect(Set(scene.bodies(channel)) == ["c", "d"])
     }
 
+    @Test func whatIsAcknowledgedAsItIsSentIsNotHeldBackByTheOthers() {
+        var limits = Limits()
+        limits.unackedPerChannelMax = 1
+        let scene = Scene(queues: ["q", "r"], limits: limits)
+        let channel = scene.attach()
+        scene.publish("a", "b", to: "q", from: channel)
+        scene.publish("c", "d", to: "r", from: channel)
+        scene.broker.commit()
+        scene.consume("q", 1, from: channel)
+        #expect(scene.bodies(channel) == ["a"])
+        scene.broker.send(.get(name: "r", isAutoAck: true), from: channel)
+        scene.consume("r", 2, isAutoAck: true, from: channel)
+        #expect(scene.bodies(channel) == ["d"])
+    }
+
     @Test func aFanOutReachesEachQueueOnce() {
         let scene = Scene(queues: ["q", "r"])
         let channel = scene.attach()
