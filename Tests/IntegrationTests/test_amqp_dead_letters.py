@@ -181,6 +181,74 @@ def test_cc_is_in_the_history_and_gone_from_the_letter(channel, dead):
     assert properties.headers["x-death"][0]["routing-keys"] == [queue, other]
 
 
+def letters_by_key(channel, exchange, *keys):
+    """A queue for each key at the exchange for dead letters."""
+    channel.exchange_declare(exchange, "topic", auto_delete=True)
+    queues = {key: declare(channel) for key in keys}
+    for key, queue in queues.items():
+        channel.queue_bind(queue, exchange, key)
+    return queues
+
+
+def test_without_a_routing_key_all_that_it_was_published_with_count(channel):
+    exchange = amqp.unique("dead")
+    keys = letters_by_key(channel, exchange, "k", "c1", "c2", "b", "other", "#")
+    queue = declare(channel, x_dead_letter_exchange=exchange, x_max_length=0)
+    channel.queue_bind(queue, "amq.direct", "k")
+    channel.basic_publish("amq.direct", "k", b"x", BasicProperties(headers={"CC": ["c1", "c2"], "BCC": ["b"]}))
+    for key in ("k", "c1", "c2", "b", "#"):
+        method, properties, body = amqp.get(channel, keys[key])
+        assert (method.exchange, method.routing_key, body) == (exchange, "k", b"x")
+        assert properties.headers["CC"] == ["c1", "c2"] and "BCC" not in properties.headers
+        death, = properties.headers["x-death"]
+        assert (death["exchange"], death["routing-keys"]) == ("amq.direct", ["k", "c1", "c2"])
+    assert [amqp.drain(channel, name) for name in keys.values()] == [[]] * len(keys)
+
+
+def test_copies_go_by_name_as_well(channel, dead):
+    """The default exchange for dead letters: the first routing key stays, wherever it comes."""
+    other = declare(channel)
+    queue = declare(channel, x_dead_letter_exchange="", x_max_length=0)
+    channel.queue_bind(queue, "amq.direct", dead)
+    channel.basic_publish("amq.direct", dead, b"x", BasicProperties(headers={"CC": [other]}))
+    for name in (dead, other):
+        method, properties, _ = amqp.get(channel, name)
+        assert (method.exchange, method.routing_key) == ("", dead)
+        assert properties.headers["CC"] == [other]
+
+
+@pytest.mark.parametrize("given", ["k", "another"])
+def test_with_a_routing_key_none_of_the_others_counts(channel, given):
+    """Also if it is the one that the message had."""
+    exchange = amqp.unique("dead")
+    keys = letters_by_key(channel, exchange, given, "c")
+    queue = declare(channel, x_dead_letter_exchange=exchange, x_dead_letter_routing_key=given, x_max_length=0)
+    channel.queue_bind(queue, "amq.direct", "k")
+    channel.basic_publish("amq.direct", "k", b"x", BasicProperties(headers={"CC": ["c"], "mine": 1}))
+    method, properties, _ = amqp.get(channel, keys[given])
+    assert method.routing_key == given
+    assert "CC" not in properties.headers and properties.headers["mine"] == 1
+    assert properties.headers["x-death"][0]["routing-keys"] == ["k", "c"]
+    assert amqp.drain(channel, keys["c"]) == []
+
+
+def test_every_death_says_by_which_keys_it_came(channel, dead):
+    """Twice with its own keys, then with one that is given, and then by that alone."""
+    exchange = amqp.unique("dead")
+    fourth = declare(channel, dead, x_max_length=0)
+    third = declare(channel, fourth, x_max_length=0)
+    second = declare(channel, third, x_max_length=0)
+    channel.exchange_declare(exchange, "direct", auto_delete=True)
+    channel.queue_bind(second, exchange, "c")
+    queue = declare(channel, x_dead_letter_exchange=exchange, x_max_length=0)
+    channel.queue_bind(queue, "amq.direct", "k")
+    channel.basic_publish("amq.direct", "k", b"x", BasicProperties(headers={"CC": ["c"]}))
+    _, properties, _ = amqp.get(channel, dead)
+    assert {death["queue"]: death["routing-keys"] for death in properties.headers["x-death"]} == {
+        fourth: [fourth], third: [third], second: ["k", "c"], queue: ["k", "c"]}
+    assert "CC" not in properties.headers
+
+
 # Limits
 
 

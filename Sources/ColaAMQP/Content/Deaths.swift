@@ -33,18 +33,12 @@ struct Deaths {
         copies = found
     }
 
-    /// Whether the queue where it died said which routing key it has as a dead letter: then its others are gone.
-    func isKeyReplaced(by key: String?) -> Bool {
-        guard let first else { return false }
-        return key != events[first].routingKey
-    }
-
     func append(to fields: inout [UInt8]) {
         guard let first, let last = events.last else { return }
         fields.appendShort("x-death".utf8)
         fields.appendNested(.array) { bytes in
             for index in events.indices.reversed() {
-                bytes.appendNested(.table) { append(events[index], isFirst: index == first, to: &$0) }
+                bytes.appendNested(.table) { append(at: index, to: &$0) }
             }
         }
         for (name, event) in [("first", events[first]), ("last", last)] {
@@ -54,7 +48,8 @@ struct Deaths {
         }
     }
 
-    private func append(_ event: DeathHistory.Event, isFirst: Bool, to bytes: inout [UInt8]) {
+    private func append(at index: Int, to bytes: inout [UInt8]) {
+        let event = events[index]
         bytes.appendField("count", Int64(event.count))
         bytes.appendField("reason".utf8, text: event.reason.utf8)
         bytes.appendField("queue".utf8, text: event.queue.utf8)
@@ -65,8 +60,16 @@ struct Deaths {
         bytes.appendShort("routing-keys".utf8)
         bytes.appendNested(.array) { keys in
             keys.appendString(event.routingKey.utf8)
-            if isFirst { for copy in copies { keys.appendString(copy) } }
+            if hasCopies(index) { for copy in copies { keys.appendString(copy) } }
         }
-        if isFirst, let expiration { bytes.appendField("original-expiration".utf8, text: expiration) }
+        if index == first, let expiration { bytes.appendField("original-expiration".utf8, text: expiration) }
+    }
+
+    /// Whether the message still had its other routing keys then: it loses them with the first one.
+    private func hasCopies(_ index: Int) -> Bool {
+        guard let first, !copies.isEmpty else { return false }
+        return events.indices.allSatisfy {
+            (events[$0].time, $0) > (events[index].time, index) || events[$0].routingKey == events[first].routingKey
+        }
     }
 }

@@ -20,8 +20,8 @@ struct MadeProperties {
     ) -> [UInt8] {
         guard let scanned = try? PropertyScanner(properties) else { return Content.persistent }
         let deaths = places.hasDeaths ? Deaths(events, properties, scanned) : nil
-        let key = places.routingKey.map { data[$0] }
-        let losesCopies = deaths?.isKeyReplaced(by: key.map { String(decoding: $0, as: UTF8.self) }) ?? false
+        // A queue where it died said which routing key it has as a dead letter: then its others are gone.
+        let losesCopies = deaths != nil && !places.hasMoreKeys
         var fields: [UInt8] = []
         var added: [String] = []
         if let deaths {

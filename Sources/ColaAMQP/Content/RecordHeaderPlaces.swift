@@ -10,6 +10,8 @@ struct RecordHeaderPlaces {
     var correlationID: Range<Int>?
     var priority: Range<Int>?
     var hasDeaths = false
+    /// Whether it still has the routing keys beside the first that it was published with.
+    var hasMoreKeys = false
     /// Whether there is any that a message of another protocol shows to readers of AMQP.
     var hasText = false
 
@@ -32,6 +34,7 @@ struct RecordHeaderPlaces {
             case 13 where isName("cola-exchange"): exchange = place
             case 13 where isName("cola-reply-to"): (replyTo, hasText) = (place, true)
             case 13 where isName("cola-priority"): (priority, hasText) = (place, true)
+            case 14 where isName("cola-more-keys"): hasMoreKeys = true
             case 15 where isName("cola-message-id"): (messageID, hasText) = (place, true)
             case 16 where isName("cola-routing-key"): routingKey = place
             case 19 where isName("cola-correlation-id"): (correlationID, hasText) = (place, true)

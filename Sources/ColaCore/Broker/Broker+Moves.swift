@@ -98,11 +98,15 @@ extension Broker {
             return
         }
         var history = DeathHistory(dead.headers)
-        let key = queue.arguments.deadLetterRoutingKey ?? dead.headers.text(.routingKey) ?? queue.name
+        let given = queue.arguments.deadLetterRoutingKey
+        let key = given ?? dead.headers.text(.routingKey) ?? queue.name
         history.add(reason, in: queue.name, from: dead.headers, at: now.wall)
         var letter = dead
-        letter.headers = history.headers(of: dead.headers, origin: origin, exchange: exchange, routingKey: key)
-        let route = queue.host.router.route(exchange: exchange, key: key, headers: letter.headers) ?? []
+        if given != nil { _ = letter.headers.take(.moreKeys) }
+        let moreKeys = letter.headers.texts(.moreKeys)
+        letter.headers = history.headers(of: letter.headers, origin: origin, exchange: exchange, routingKey: key)
+        let route =
+            queue.host.router.route(exchange: exchange, key: key, moreKeys: moreKeys, headers: letter.headers) ?? []
         keep(Publish(exchange: exchange, routingKey: key, message: letter), in: queue.host.router.lastHistories)
         let targets = route.filter { !history.isCycle(through: $0.name) }
         guard !targets.isEmpty else { return park(dead, of: queue, reason, origin: origin, at: now) }

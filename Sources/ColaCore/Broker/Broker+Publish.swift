@@ -326,6 +326,7 @@ extension Publish {
         var message = message
         if !exchange.isEmpty { message.headers.set(.exchange, exchange) }
         message.headers.set(.routingKey, routingKey)
+        for key in moreKeys { message.headers.set(.moreKeys, key) }
         return message
     }
 

@@ -60,8 +60,8 @@ package struct DeathHistory: Equatable, Sendable {
             default: result.append(name: header.name, value: header.value)
             }
         }
-        if let exchange, !exchange.isEmpty, let routingKey {
-            result.set(.exchange, exchange)
+        if let exchange, let routingKey, !exchange.isEmpty || headers.text(.moreKeys) != nil {
+            if !exchange.isEmpty { result.set(.exchange, exchange) }
             result.set(.routingKey, routingKey)
         }
         if let origin {
@@ -111,21 +111,22 @@ extension RecordHeaders {
         return nil
     }
 
+    /// All of that name.
+    func texts(_ header: BrokerHeader) -> [String] {
+        list.lazy.filter { $0.name.elementsEqual(header.rawValue.utf8) }.map {
+            String(decoding: $0.value ?? [], as: UTF8.self)
+        }
+    }
+
     /// Takes all of that name out.
     ///
     /// - Returns: what they held.
     mutating func take(_ header: BrokerHeader) -> [String] {
-        guard text(header) != nil else { return [] }
+        let taken = texts(header)
+        guard !taken.isEmpty else { return [] }
         let all = list
         self = RecordHeaders()
-        var taken: [String] = []
-        for (name, value) in all {
-            if name.elementsEqual(header.rawValue.utf8) {
-                taken.append(String(decoding: value ?? [], as: UTF8.self))
-            } else {
-                append(name: name, value: value)
-            }
-        }
+        for (name, value) in all where !name.elementsEqual(header.rawValue.utf8) { append(name: name, value: value) }
         return taken
     }
 

@@ -12,8 +12,8 @@ package enum BrokerHeader: String, CaseIterable, Sendable {
     case exchange = "cola-exchange"
     /// The routing key that it was published to that exchange with.
     case routingKey = "cola-routing-key"
-    /// Of a message that waits for its time: a routing key beside the first, one header for each. Gone when it is
-    /// routed.
+    /// A routing key that it was published with beside the first, one header for each: where it dies it goes by all of
+    /// them.
     case moreKeys = "cola-more-keys"
     case messageID = "cola-message-id"
     case replyTo = "cola-reply-to"
