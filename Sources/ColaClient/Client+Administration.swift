@@ -63,7 +63,7 @@ extension Client {
         public var isDelayed = false
         /// Of `x-consistent-hash`: the header that is hashed in place of the routing key.
         public var hashHeader: String?
-        /// Of `x-consistent-hash`: `message-id` or `correlation-id`, hashed in place of the routing key.
+        /// Of `x-consistent-hash`: `message-id`, `correlation-id` or `timestamp`, hashed in place of the routing key.
         public var hashProperty: String?
         /// Of `x-recent-history`: how many messages it keeps, 1 to 10,000; nil is 20.
         public var historyLength: Int?

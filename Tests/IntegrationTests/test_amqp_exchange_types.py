@@ -51,6 +51,30 @@ def test_a_consistent_hash_keeps_a_key_where_it_was(client, channel, queues, exc
     assert "weight" in refused(406, client.channel().exchange_bind, name, name, "heavy")
 
 
+@pytest.mark.parametrize("name", ["message_id", "correlation_id", "timestamp"])
+def test_a_consistent_hash_of_a_property(channel, queues, exchange, name):  # noqa: F811
+    source = exchange("x-consistent-hash", arguments={"hash-property": name})
+    for queue in queues:
+        channel.queue_bind(queue, source, "1")
+
+    def place(number, key):
+        value = 1_700_000_000 + number if name == "timestamp" else str(number)
+        channel.basic_publish(source, key, b"x", BasicProperties(**{name: value}))
+        taken = [index for index, queue in enumerate(queues) for _ in amqp.drain(channel, queue)]
+        assert len(taken) == 1
+        return taken[0]
+
+    first = [place(number, "any") for number in range(40)]
+    assert set(first) == {0, 1, 2}
+    assert [place(number, "other") for number in range(40)] == first
+
+
+def test_no_other_property_is_hashed(client):
+    text = refused(406, client.channel().exchange_declare, amqp.unique("x"), "x-consistent-hash",
+                   arguments={"hash-property": "expiration"})
+    assert "one of message_id, correlation_id, timestamp" in text
+
+
 @pytest.mark.parametrize("kind", ["x-random", "x-modulus-hash"])
 def test_one_queue_gets_each_message(channel, queues, exchange, kind):  # noqa: F811
     name = exchange(kind)

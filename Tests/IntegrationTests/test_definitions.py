@@ -73,6 +73,7 @@ def test_what_is_exported_comes_back_the_same(new_broker, tmp_path):
     with native.Connection(first.unix) as connection:
         for line in ["declare queue q", "declare exchange late type=topic delayed=yes internal=yes",
                      "declare exchange share type=x-consistent-hash hash-header=shard durable=no auto-delete=yes",
+                     "declare exchange by-id type=x-consistent-hash hash-property=message-id",
                      "declare exchange mail type=headers alternate=amq.fanout",
                      "bind mail q match=any h.colour=red h.size=3", "bind mail amq.topic to=exchange"]:
             connection.ok(line)

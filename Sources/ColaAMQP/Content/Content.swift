@@ -3,8 +3,8 @@ package import ColaCore
 /// A message that was published with AMQP, as a record.
 ///
 /// The body is the value. The properties are kept as they came, in one header, so that they leave as they came; beside
-/// it stands as text what readers of other protocols look for: scalars of the headers table, message id, reply-to and
-/// correlation id.
+/// it stands as text what readers of other protocols and exchanges look for: scalars of the headers table, message id,
+/// reply-to, correlation id and timestamp.
 ///
 /// Source: RabbitMQ 3.10.8, for what is refused and in which words
 package struct Content: Sendable {
@@ -92,6 +92,9 @@ package struct Content: Sendable {
         }
         if let range = places.correlationID {
             message.headers.append(name: BrokerHeader.correlationID.rawValue.utf8, value: properties[range])
+        }
+        if let timestamp = places.timestamp {
+            message.headers.append(name: BrokerHeader.timestamp.rawValue.utf8, value: String(timestamp).utf8)
         }
     }
 

@@ -18,6 +18,8 @@ package enum BrokerHeader: String, CaseIterable, Sendable {
     case messageID = "cola-message-id"
     case replyTo = "cola-reply-to"
     case correlationID = "cola-correlation-id"
+    /// When it was made, as its publisher says. Seconds since 1970.
+    case timestamp = "cola-timestamp"
     /// Of a message that was moved: `EPOCH-LOG-OFFSET` of its first place.
     case origin = "cola-id"
     /// Of a message that was moved: how many deliveries had failed before.

@@ -14,6 +14,7 @@ final class ConsistentHashTable: BindingTable {
     enum Property: String, CaseIterable {
         case messageID = "message_id"
         case correlationID = "correlation_id"
+        case timestamp
     }
 
     /// The header that is hashed; nil: the routing key.
@@ -31,6 +32,7 @@ final class ConsistentHashTable: BindingTable {
             switch property {
             case .messageID: Array(BrokerHeader.messageID.rawValue.utf8)
             case .correlationID: Array(BrokerHeader.correlationID.rawValue.utf8)
+            case .timestamp: Array(BrokerHeader.timestamp.rawValue.utf8)
             case nil: arguments[ExchangeArgument.hashHeader]?.asText.map { Array($0.utf8) }
             }
     }

@@ -87,8 +87,8 @@ extension ExchangeDefinition {
             }
             if let header, header.asText == nil { return "\(ExchangeArgument.hashHeader) is the name of a header" }
             if let property, property.asText.flatMap(ConsistentHashTable.Property.init) == nil {
-                let known = ConsistentHashTable.Property.allCases.map(\.rawValue).joined(separator: " or ")
-                return "\(ExchangeArgument.hashProperty) is \(known), not '\(property.text ?? "")'"
+                let known = ConsistentHashTable.Property.allCases.map(\.rawValue).joined(separator: ", ")
+                return "\(ExchangeArgument.hashProperty) is one of \(known), not '\(property.text ?? "")'"
             }
             return nil
         case .recentHistory:

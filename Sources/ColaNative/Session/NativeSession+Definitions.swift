@@ -48,7 +48,8 @@ extension NativeSession {
         declaration.alternate = try reader.optionName("alternate")
         let header = try reader.optionName("hash-header")
         let property = try reader.choice(
-            "hash-property", ["message-id": "message_id", "correlation-id": "correlation_id"])
+            "hash-property",
+            ["message-id": "message_id", "correlation-id": "correlation_id", "timestamp": "timestamp"])
         if header != nil || property != nil, kind != .consistentHash {
             throw RequestReader.Malformed("hash-header= and hash-property= are for type=x-consistent-hash")
         }

@@ -206,7 +206,8 @@ struct DefinitionsReader {
             case ExchangeArgument.alternate: options.alternate = argument.value.text
             case ExchangeArgument.delayedType: break
             case ExchangeArgument.hashHeader: options.hashHeader = argument.value.text
-            case ExchangeArgument.hashProperty: options.hashProperty = argument.value.text
+            case ExchangeArgument.hashProperty:
+                options.hashProperty = argument.value.text.map { String($0.map { $0 == "_" ? "-" : $0 }) }
             case ExchangeArgument.historyLength:
                 options.historyLength = argument.value.integer.map { Int(clamping: $0) }
             default: plan.notes.append("exchange '\(name)': the argument \(argument.name) is left out")

@@ -6,6 +6,7 @@ struct ExchangeSettings: ParsableArguments {
     enum Property: String, ExpressibleByArgument, CaseIterable, Sendable {
         case messageID = "message-id"
         case correlationID = "correlation-id"
+        case timestamp
     }
 
     @Option(
@@ -13,7 +14,7 @@ struct ExchangeSettings: ParsableArguments {
         help: ArgumentHelp("x-consistent-hash: the header to hash, not the routing key.", valueName: "name"))
     var hashHeader: String?
 
-    @Option(name: .long, help: "x-consistent-hash: message-id or correlation-id, to hash that.")
+    @Option(name: .long, help: "x-consistent-hash: message-id, correlation-id or timestamp, to hash that.")
     var hashProperty: Property?
 
     @Option(

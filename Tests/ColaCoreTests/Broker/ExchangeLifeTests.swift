@@ -225,7 +225,7 @@ import Testing
         let channel = scene.attach()
         let wrong: [(ExchangeDefinition.Kind, ArgumentTable)] = [
             (.consistentHash, ["hash-header": .text("a"), "hash-property": .text("message_id")]),
-            (.consistentHash, ["hash-header": .integer(1)]), (.consistentHash, ["hash-property": .text("timestamp")]),
+            (.consistentHash, ["hash-header": .integer(1)]), (.consistentHash, ["hash-property": .text("expiration")]),
             (.recentHistory, ["x-recent-history-length": .integer(0)]),
             (.recentHistory, ["x-recent-history-length": .text("5")]),
         ]

@@ -78,6 +78,7 @@ import Testing
             (["hash-header": .text("customer")], "customer"),
             (["hash-property": .text("message_id")], "cola-message-id"),
             (["hash-property": .text("correlation_id")], "cola-correlation-id"),
+            (["hash-property": .text("timestamp")], "cola-timestamp"),
         ]
         for (index, (arguments, header)) in arguments.enumerated() {
             scene.addExchange("x\(index)", .consistentHash, arguments: arguments)
