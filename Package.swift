@@ -86,8 +86,8 @@ let package = Package(
         .executableTarget(
             name: "cola",
             dependencies: [
-                "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "ColaWorkers", arguments, nioCore,
-                nioPosix, logging,
+                "ColaServer", "ColaClient", "ColaNative", "ColaAMQP", "ColaStore", "ColaCore", "ColaWorkers", arguments,
+                nioCore, nioPosix, logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),

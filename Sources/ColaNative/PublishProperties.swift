@@ -17,6 +17,8 @@ package struct PublishProperties: Equatable, Sendable {
     package var partition: Int?
     /// Whether there is no value, which is not the same as an empty one.
     package var isNull = false
+    /// Flags and list of the properties that consumers with AMQP see.
+    package var amqp: [UInt8]?
 
     package init() {}
 
@@ -30,6 +32,10 @@ package struct PublishProperties: Equatable, Sendable {
         text(" corr=", correlationID, to: &buffer)
         if let partition { number(" partition=", Int64(partition), to: &buffer) }
         if isNull { buffer.writeStaticString(" null=yes") }
+        if let amqp {
+            buffer.writeStaticString(" amqp=")
+            Escape.write(amqp[...], to: &buffer, as: .optionValue)
+        }
     }
 
     private func number(_ name: StaticString, _ value: Int64, to buffer: inout ByteBuffer) {

@@ -1,3 +1,4 @@
+internal import ColaAMQP
 package import ColaCore
 internal import ColaNative
 package import ColaStore
@@ -41,6 +42,7 @@ package final class EmbeddedServer {
         owner.set(loop)
         var configuration = NativeSession.Configuration(server: "Cola/\(Server.version)")
         configuration.bodyBytesMax = options.bodyBytesMax
+        configuration.amqpProblem = Content.problem
         listener = NativeListener(
             loop: loop, configuration: configuration, access: options.access, connectionsMax: options.connectionsMax,
             logger: logger)

@@ -191,6 +191,7 @@ package struct Server {
     ) async throws -> Started {
         var configuration = NativeSession.Configuration(server: "Cola/\(Self.version)")
         configuration.bodyBytesMax = settings.bodyBytesMax
+        configuration.amqpProblem = Content.problem
         let listener = NativeListener(
             loop: loop, configuration: configuration,
             access: access,

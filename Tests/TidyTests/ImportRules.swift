@@ -29,7 +29,9 @@ enum ImportRules {
             "Foundation",
         ],
         "cola": [
-            "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaStore", "ColaCore", "ColaWorkers", "NIO*",
+            // ColaAMQP for the properties of exported messages, which no other client has to understand.
+            "ArgumentParser", "ColaServer", "ColaClient", "ColaNative", "ColaAMQP", "ColaStore", "ColaCore",
+            "ColaWorkers", "NIO*",
             "Histogram", "Logging", "Dispatch", "Foundation", "FoundationEssentials", "Synchronization", "libc",
         ],
     ]

@@ -85,6 +85,13 @@ extension NativeSession {
             if let id = publish.id { headers.append(.messageID, id) }
             if let reply { headers.append(.replyTo, reply.utf8) }
             if let correlation { headers.append(.correlationID, correlation.utf8) }
+            if let properties = try reader.bytes("amqp") {
+                let user = identity?.authority == .all ? nil : identity?.user ?? ""
+                if let problem = configuration.amqpProblem(properties, user) {
+                    throw RequestReader.Malformed("amqp= is not what properties of AMQP 0-9-1 are: \(problem)")
+                }
+                headers.append(.amqp, properties)
+            }
             if try reader.truth("null") ?? false {
                 guard publish.message.value?.isEmpty ?? true else {
                     throw RequestReader.Malformed("null=yes is a message without a value: its SIZE is 0")

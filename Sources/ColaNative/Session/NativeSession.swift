@@ -13,6 +13,11 @@ package struct NativeSession {
         package var server: String
         package var bodyBytesMax = 16 * 1024 * 1024
         package var handshakeMilliseconds: Int64 = 10_000
+        /// Why these are no properties of AMQP that the user may send, as a sentence; nil if they are. Nil for the user
+        /// is whoever may name anybody as the sender.
+        package var amqpProblem: @Sendable (_ properties: [UInt8], _ user: String?) -> String? = { _, _ in
+            "this server does not speak AMQP"
+        }
 
         package init(server: String) { self.server = server }
 

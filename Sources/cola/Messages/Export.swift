@@ -9,7 +9,8 @@ struct Export: AsyncParsableCommand {
         discussion: """
             One JSON object a line with body, key, headers and properties, for `cola import`, in the order of \
             delivery. A body or key that is not UTF-8 stands under body_base64 or key_base64, the value of such a \
-            header is {"base64":"…"}, and a header that repeats has an array of values.
+            header is {"base64":"…"}, and a header that repeats has an array of values. What was published with \
+            AMQP has its properties under "amqp", the types of its headers with them: {"I":5}.
 
               cola export orders > orders.jsonl
               cola export events --count 100 | jq -r .body

@@ -15,7 +15,8 @@ struct Import: AsyncParsableCommand {
               echo '{"body":"hello","headers":{"lang":"en"}}' | cola import texts
 
             Bodies, keys, headers and properties are as they were; a record of a topic goes to the partition it was \
-            in. Offsets, times and the headers that the broker gives (cola-…) are not kept. A line that is wrong ends \
+            in. What consumers with AMQP see as the properties is what "amqp" says, whatever stands under "headers". \
+            Offsets, times and the headers that the broker gives (cola-…) are not kept. A line that is wrong ends \
             it with the line's number; what was before it stays published.
             """)
 

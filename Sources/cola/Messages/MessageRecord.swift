@@ -7,9 +7,9 @@ import NIOCore
 ///
 /// Shape:  `{"offset":0,"partition":1,"timestamp":MS,"key":"…","priority":5,"expiration":MS,"message_id":"…",
 ///         "reply_to":"…","correlation_id":"…","exchange":"…","routing_key":"…","headers":{"name":"value"},
-///         "body":"…"}`; what a message does not have is not there. `key` and `body` that are not UTF-8 stand under
-///         the name with `_base64`; `"body":null` has no value; `headers` are as ``HeaderRecord`` has them.
-///         Members may be added, never renamed.
+///         "amqp":{…},"body":"…"}`; what a message does not have is not there. `key` and `body` that are not UTF-8 stand under
+///         the name with `_base64`; `"body":null` has no value; `headers` are as ``HeaderRecord`` has them,
+///         `amqp` is as ``AMQPRecord`` has it. Members may be added, never renamed.
 enum MessageRecord {
     /// What is wrong with a line, as the end of a sentence.
     struct Malformed: Error {
@@ -46,9 +46,12 @@ enum MessageRecord {
             add("expiration", .number("\(max(0, expires - (message.timestampMilliseconds ?? expires)))"))
         }
         for (header, name) in texts { if let text = first(header, of: message) { add(name, .text(text)) } }
-        let mapped = Set(texts.map(\.0) + ["cola-priority", "cola-expires"])
+        let mapped = Set(texts.map(\.0) + ["cola-priority", "cola-expires", "cola-amqp"])
         let headers = message.headers.filter { !mapped.contains($0.name) }
         if !headers.isEmpty { add("headers", HeaderRecord.object(of: headers)) }
+        if let amqp = message.headers.first(where: { $0.name == "cola-amqp" }) {
+            add("amqp", AMQPRecord.value(of: amqp.bytes, expires: first("cola-death", of: message) == nil))
+        }
         members.append(message.isNull ? .init(name: "body", value: .null) : member("body", Array(buffer: message.body)))
         JSONValue.object(members).append(to: &bytes)
         bytes.append(UInt8(ascii: "\n"))
@@ -68,7 +71,7 @@ enum MessageRecord {
     private static let known: Set = [
         "offset", "partition", "timestamp", "key", "key_base64", "priority", "expiration", "message_id", "reply_to",
         "correlation_id", "exchange", "routing_key", "headers", "body", "body_base64", "redelivered",
-        "failed_deliveries",
+        "failed_deliveries", "amqp",
     ]
 
     /// Reads a line. What only the broker gives, `cola-…` headers, offset and time, is left out, and so is the exchange
@@ -91,6 +94,7 @@ enum MessageRecord {
         properties.id = try text("message_id", of: value)
         properties.replyTo = try text("reply_to", of: value)
         properties.correlationID = try text("correlation_id", of: value)
+        if let amqp = amqp(of: value) { properties.amqp = try AMQPRecord.bytes(of: amqp) }
         properties.isNull = members.contains { $0.name == "body" && $0.value == .null }
         let body = try bytes("body", of: value)
         guard body != nil || properties.isNull else {
@@ -100,6 +104,11 @@ enum MessageRecord {
             body: ByteBuffer(bytes: body ?? []), key: try bytes("key", of: value), properties: properties)
         published.headers = try HeaderRecord.parse(value["headers"])
         return published
+    }
+
+    /// Beside the others, or, as `cola consume --json` prints it, among the headers.
+    private static func amqp(of value: JSONValue) -> JSONValue? {
+        [value["amqp"], value["headers"]["cola-amqp"]].first { $0 != .null }
     }
 
     private static func number(
