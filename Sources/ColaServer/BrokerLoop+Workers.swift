@@ -18,3 +18,46 @@ extension BrokerLoop: WorkerAdmission {
 
     func isHalted(_ id: ChannelID) -> Bool { workerConnections?.isHalted(id) ?? false }
 }
+
+// Connections of workers, and requests about workers.
+extension BrokerLoop {
+    func isOfWorker(_ id: ChannelID) {
+        ofWorkers[id] = false
+        connections[id]?.keepLastWords()
+    }
+
+    func tell(_ command: Command) {
+        guard !isStopping else { return }
+        broker.apply(command, at: now, into: &effects)
+        finishTurnLater()
+    }
+
+    func dismiss(_ id: ChannelID, because sentence: String) { connections[id]?.dismiss(because: sentence) }
+
+    func work(of id: ChannelID) -> ChannelWork? { broker.work(of: id) }
+
+    func ask(_ workers: WorkerRequest, _ request: RequestID, of id: ChannelID) {
+        guard let workerDesk else {
+            let answer: Result<WorkerAnswer, BrokerError> =
+                switch workers {
+                case .list: .success(.rows([]))
+                case .processes: .success(.rows([WorkerRows.broker()]))
+                default: .failure(.worker(.undefined))
+                }
+            return answered(answer, request, of: id)
+        }
+        workerDesk.answer(workers, at: now.monotonic) { [self] result in
+            if case (.processes, .success(.rows(let rows))) = (workers, result) {
+                answered(.success(.rows([WorkerRows.broker()] + rows)), request, of: id)
+            } else {
+                answered(result, request, of: id)
+            }
+        }
+    }
+
+    private func answered(_ result: Result<WorkerAnswer, BrokerError>, _ request: RequestID, of id: ChannelID) {
+        guard !isStopping else { return }
+        broker.apply(.workersAnswered(id, request, result), at: now, into: &effects)
+        finishTurnLater()
+    }
+}

@@ -11,13 +11,13 @@ internal import NIOCore
 /// crosses a thread but the batch on its way to the disk. Nothing else sees the broker.
 final class BrokerLoop {
     let eventLoop: any EventLoop
-    private let broker: Broker
-    private let store: any Store
-    private let logger: Logger
+    let broker: Broker
+    let store: any Store
+    let logger: Logger
     private let clock: @Sendable () -> Now
     let epoch: Epoch
 
-    private var connections: [ChannelID: any Connection] = [:]
+    var connections: [ChannelID: any Connection] = [:]
     private var nextChannel = ChannelID(1)
     /// Connections with something to write, each once.
     private var unflushed: [any Connection] = []
@@ -28,9 +28,9 @@ final class BrokerLoop {
     /// What stood in the way in the inbox when it was last looked at.
     private var obstacle: (id: ChannelID, bytes: Int)?
     private var inboxTimer: Scheduled<Void>?
-    private var effects: [Effect] = []
+    var effects: [Effect] = []
     private var submitted = BatchNumber(0)
-    private var committed = BatchNumber(0)
+    var committed = BatchNumber(0)
     private var watch: ResourceWatch?
     /// When the machine's resources were last looked at.
     private var lastLook: Instant?
@@ -39,17 +39,17 @@ final class BrokerLoop {
     private var watchTimer: Scheduled<Void>?
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
-    private var isStopping = false
+    var isStopping = false
     private var isFinishing = false
     private var isTurnPending = false
     /// Who looks at names and passwords.
-    private let passwords: Passwords
+    let passwords: Passwords
     /// Whoever runs the workers; nil: nobody can.
     var workerDesk: (any WorkerDesk)?
     /// Whoever runs the workers, for the connections of their processes.
     weak var workerConnections: (any WorkerConnections)?
     /// Connections of workers' processes, and whether they have ended.
-    private var ofWorkers: [ChannelID: Bool] = [:]
+    var ofWorkers: [ChannelID: Bool] = [:]
     /// Those of them with which something happened in this turn.
     private var stirred: Set<ChannelID> = []
     /// Is told after each turn that something may have changed.
@@ -183,46 +183,6 @@ final class BrokerLoop {
         }
     }
 
-    /// The answer comes at once where nothing has to be computed for it.
-    func authenticate(_ credentials: Credentials, of id: ChannelID) {
-        let find = { [broker] in broker.user(named: $0) }
-        passwords.authenticate(credentials, at: now.monotonic, find: find) { [self] outcome in
-            if !isStopping { connections[id]?.authenticated(outcome) }
-        }
-    }
-
-    private func hash(_ password: Secret, _ request: RequestID, of id: ChannelID) {
-        passwords.hash(password) { [self] hash in
-            guard !isStopping else { return }
-            broker.apply(.passwordHashed(id, request, hash), at: now, into: &effects)
-            finishTurnLater()
-        }
-    }
-
-    /// The user of the settings comes in the place of the guest, where nobody has said anything about users yet.
-    /// Otherwise what is stored counts, and where that is something else it is said: or somebody would change a
-    /// password here and wonder.
-    func begin(with account: Account) {
-        if broker.hasGuestAlone {
-            broker.begin(
-                with: UserDefinition(
-                    name: account.user, password: PasswordHash(ofNew: account.password),
-                    tags: [UserDefinition.Tag.administrator.rawValue]))
-            return finishTurnLater()
-        }
-        guard let user = broker.user(named: account.user) else {
-            return logger.warning(
-                "the user of default-user is not made, as there are others already; `cola users add` makes one",
-                metadata: ["user": "\(account.user)"])
-        }
-        passwords.check(account.password, user.password) { [logger] isRight in
-            guard !isRight else { return }
-            logger.warning(
-                "default-pass is not the stored password, which counts; `cola users password` changes that",
-                metadata: ["user": "\(account.user)"])
-        }
-    }
-
     func processProceeds(_ id: ChannelID) { connections[id]?.peerProceeds() }
 
     func windowOpened(_ id: ChannelID) {
@@ -247,20 +207,9 @@ final class BrokerLoop {
         }
     }
 
-    // MARK: The store
-
-    func committed(_ number: BatchNumber) {
-        committed = max(committed, number)
-        guard !isStopping else { return }
-        let now = now
-        broker.apply(.committed(number), at: now, into: &effects)
-        releaseHeld()
-        finishTurnLater()
-    }
-
     /// Reads again from those that need not wait any more. What they waited for may have been a commit, but also a read
     /// from the disk or a socket, behind which their requests stood.
-    private func releaseHeld() {
+    func releaseHeld() {
         guard !held.isEmpty else { return }
         let waiting = held
         held = []
@@ -274,59 +223,6 @@ final class BrokerLoop {
         }
     }
 
-    func loaded(_ request: ReadRequest, _ result: Result<ReadResult, StoreError>) {
-        guard !isStopping else { return }
-        let now = now
-        switch result {
-        case .success(let result): broker.apply(.loaded(result), at: now, into: &effects)
-        case .failure(let error):
-            logger.error("a read failed", metadata: ["log": "\(request.log)", "reason": "\(error)"])
-            broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)
-        }
-        releaseHeld()
-        finishTurnLater()
-    }
-
-    func answered(_ query: Query, _ result: Result<QueryResult, StoreError>) {
-        guard !isStopping else { return }
-        let now = now
-        switch result {
-        case .success(let result): broker.apply(.answered(query, result), at: now, into: &effects)
-        case .failure(let error):
-            logger.error("a query failed", metadata: ["query": "\(query)", "reason": "\(error)"])
-            broker.apply(.queryFailed(query, reason: error.description), at: now, into: &effects)
-        }
-        finishTurnLater()
-    }
-
-    func storageBlocked(_ reason: String?) {
-        guard !isStopping else { return }
-        if let reason { logger.warning("the disk is full", metadata: ["reason": "\(reason)"]) }
-        let now = now
-        // What clients are told names no path of this machine.
-        let sentence = "the disk is full: publishers wait until messages are consumed or disk space is freed"
-        raise(.storage, reason.map { _ in sentence }, at: now)
-        if reason == nil { committed(committed) }
-        finishTurnLater()
-    }
-
-    // MARK: Connections of workers
-
-    func isOfWorker(_ id: ChannelID) {
-        ofWorkers[id] = false
-        connections[id]?.keepLastWords()
-    }
-
-    func tell(_ command: Command) {
-        guard !isStopping else { return }
-        broker.apply(command, at: now, into: &effects)
-        finishTurnLater()
-    }
-
-    func dismiss(_ id: ChannelID, because sentence: String) { connections[id]?.dismiss(because: sentence) }
-
-    func work(of id: ChannelID) -> ChannelWork? { broker.work(of: id) }
-
     private func stir(_ id: ChannelID) {
         if !ofWorkers.isEmpty, ofWorkers[id] != nil { stirred.insert(id) }
     }
@@ -335,7 +231,7 @@ final class BrokerLoop {
 
     /// The rest comes once for all that one round of the event loop brings: what many connections sent together is
     /// handed out, committed and written together, with one write to each that gets something.
-    private func finishTurnLater() {
+    func finishTurnLater() {
         guard !isTurnPending else { return }
         isTurnPending = true
         eventLoop.assumeIsolated().execute { [self] in
@@ -387,7 +283,7 @@ final class BrokerLoop {
         }
     }
 
-    private func raise(_ alarm: Alarm, _ sentence: String?, at now: Now) {
+    func raise(_ alarm: Alarm, _ sentence: String?, at now: Now) {
         if let sentence {
             logger.warning("publishers are held back", metadata: ["reason": "\(sentence)"])
         } else {
@@ -434,77 +330,6 @@ final class BrokerLoop {
         // The array's memory serves the next turn.
         batch.removeAll(keepingCapacity: batch.count < 65_536)
         if effects.isEmpty { swap(&batch, &effects) }
-    }
-
-    private func read(_ request: ReadRequest) {
-        let loop = NIOLoopBound(self, eventLoop: eventLoop)
-        let eventLoop = eventLoop
-        store.read(request) { result in
-            eventLoop.execute { loop.value.loaded(request, result) }
-        }
-    }
-
-    private func ask(_ query: Query) {
-        let loop = NIOLoopBound(self, eventLoop: eventLoop)
-        let eventLoop = eventLoop
-        store.ask(query) { result in
-            eventLoop.execute { loop.value.answered(query, result) }
-        }
-    }
-
-    private func ask(_ workers: WorkerRequest, _ request: RequestID, of id: ChannelID) {
-        guard let workerDesk else {
-            let answer: Result<WorkerAnswer, BrokerError> =
-                switch workers {
-                case .list: .success(.rows([]))
-                case .processes: .success(.rows([WorkerRows.broker()]))
-                default: .failure(.worker(.undefined))
-                }
-            return answered(answer, request, of: id)
-        }
-        workerDesk.answer(workers, at: now.monotonic) { [self] result in
-            if case (.processes, .success(.rows(let rows))) = (workers, result) {
-                answered(.success(.rows([WorkerRows.broker()] + rows)), request, of: id)
-            } else {
-                answered(result, request, of: id)
-            }
-        }
-    }
-
-    private func answered(_ result: Result<WorkerAnswer, BrokerError>, _ request: RequestID, of id: ChannelID) {
-        guard !isStopping else { return }
-        broker.apply(.workersAnswered(id, request, result), at: now, into: &effects)
-        finishTurnLater()
-    }
-
-    private func backUp(_ order: BackupOrder) {
-        logger.info("a backup begins", metadata: ["path": "\(order.path)"])
-        let loop = NIOLoopBound(self, eventLoop: eventLoop)
-        let eventLoop = eventLoop
-        store.backUp(order) { progress in
-            eventLoop.execute { loop.value.backingUp(progress) }
-        } completion: { result in
-            eventLoop.execute { loop.value.backedUp(order, result) }
-        }
-    }
-
-    private func backingUp(_ progress: BackupProgress) {
-        guard !isStopping else { return }
-        let now = now
-        broker.apply(.backingUp(progress), at: now, into: &effects)
-        finishTurnLater()
-    }
-
-    private func backedUp(_ order: BackupOrder, _ result: Result<Int, BackupFailure>) {
-        switch result {
-        case .success(let bytes):
-            logger.info("a backup was made", metadata: ["path": "\(order.path)", "bytes": "\(bytes)"])
-        case .failure(let failure): logger.warning("no backup was made", metadata: ["reason": "\(failure)"])
-        }
-        guard !isStopping else { return }
-        let now = now
-        broker.apply(.backedUp(result), at: now, into: &effects)
-        finishTurnLater()
     }
 
     private func commit(at now: Now) {

@@ -143,8 +143,8 @@ import Testing
             #expect(Array(buffer.readableBytesView) == bytes, name(vector))
             buffer.clear()
             buffer.writeDeliver(
-                channel: channel, consumerTag: tag.utf8, deliveryTag: number, redelivered: redelivered,
-                exchange: exchange.utf8, routingKey: Array(routingKey.utf8), properties: properties, body: body[...],
+                channel: channel, consumerTag: Array(tag.utf8), deliveryTag: number, redelivered: redelivered,
+                exchange: Array(exchange.utf8), routingKey: Array(routingKey.utf8), properties: properties, body: body,
                 frameMax: frameMax)
             #expect(Array(buffer.readableBytesView) == bytes, name(vector))
         }

@@ -45,30 +45,6 @@ extension ByteBuffer {
         }
     }
 
-    /// Writes a message on its way to a consumer: `basic.deliver`, header and body.
-    ///
-    /// Names are cut after 255 bytes; the rest is as in ``writeContent(channel:properties:body:frameMax:)``.
-    @inlinable package mutating func writeDeliver(
-        channel: UInt16, consumerTag: some Collection<UInt8>, deliveryTag: UInt64, redelivered: Bool,
-        exchange: some Collection<UInt8>, routingKey: some Collection<UInt8>, properties: some Collection<UInt8>,
-        body: some Collection<UInt8>, frameMax: Int
-    ) {
-        withBytes(of: consumerTag) { consumerTag in
-            withBytes(of: exchange) { exchange in
-                withBytes(of: routingKey) { routingKey in
-                    withBytes(of: properties) { properties in
-                        withBytes(of: body) { body in
-                            writeRawDeliver(
-                                channel: channel, consumerTag: consumerTag, deliveryTag: deliveryTag,
-                                redelivered: redelivered, exchange: exchange, routingKey: routingKey,
-                                properties: properties, body: body, frameMax: frameMax)
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     @usableFromInline package mutating func writeRawContent(
         channel: UInt16, properties: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer, frameMax: Int
     ) {
@@ -82,7 +58,10 @@ extension ByteBuffer {
         }
     }
 
-    @usableFromInline package mutating func writeRawDeliver(
+    /// Writes a message on its way to a consumer: `basic.deliver`, header and body.
+    ///
+    /// Names are cut after 255 bytes; the rest is as in ``writeContent(channel:properties:body:frameMax:)``.
+    package mutating func writeRawDeliver(
         channel: UInt16, consumerTag: UnsafeRawBufferPointer, deliveryTag: UInt64, redelivered: Bool,
         exchange: UnsafeRawBufferPointer, routingKey: UnsafeRawBufferPointer, properties: UnsafeRawBufferPointer,
         body: UnsafeRawBufferPointer, frameMax: Int
