@@ -337,6 +337,35 @@ def test_acknowledgements_belong_to_the_transaction(client, channel, queue):
     assert sorted(amqp.drain(other, queue)) == [b"1", b"2"]
 
 
+def test_all_that_is_held_is_what_was_held_then(client, channel, queue):
+    """`ack` of delivery 0 means what was handed out before it, not what comes until the commit."""
+    other = client.channel()
+    for n in range(4):
+        other.basic_publish("", queue, b"%d" % n)
+    channel.tx_select()
+    tags = [amqp.get(channel, queue)[0].delivery_tag for _ in range(2)]
+    # The last one was settled already.
+    channel.basic_ack(tags[1])
+    channel.basic_ack(0, multiple=True)
+    amqp.get(channel, queue)
+    amqp.get(channel, queue)
+    channel.tx_commit()
+    channel.close()
+    assert sorted(amqp.drain(other, queue)) == [b"2", b"3"]
+
+
+def test_nothing_that_is_held_is_all(channel, queue):
+    channel.tx_select()
+    channel.basic_ack(0, multiple=True)
+    channel.basic_publish("", queue, b"x")
+    channel.tx_commit()
+    channel.basic_nack(0, multiple=True)
+    assert amqp.get(channel, queue)[2] == b"x"
+    channel.tx_commit()
+    channel.basic_recover(requeue=True)
+    assert amqp.get(channel, queue)[0].redelivered
+
+
 def test_a_channel_that_closes_commits_nothing(client, channel, queue):
     other = client.channel()
     other.tx_select()

@@ -39,6 +39,8 @@ final class AMQPChannel {
     /// What waits for `tx.commit`.
     var transaction: [(RequestID, Request)] = []
     var transactionBytes = 0
+    /// The tag of the delivery that was written last.
+    var lastDelivery = DeliveryTag(0)
     /// Of the consumers that come; 0: any number.
     var prefetch: UInt16 = 0
     /// Its consumers by what the client calls them.

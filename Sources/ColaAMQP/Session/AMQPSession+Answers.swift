@@ -94,6 +94,10 @@ extension AMQPSession {
             write(.channelCloseOk, channel: channel.number)
             commands.append(.detach(channel.id))
             forget(channel)
+        case (.commit, .refused(let error)):
+            // It is a part of it that was wrong.
+            let isOfDelivery = if case .unknownDelivery = error { true } else { false }
+            end(channel, Self.error(error, isOfDelivery ? .basicAck : .basicPublish, host))
         case (_, .refused(let error)): end(channel, Self.error(error, answer.method, host))
         case (.consume(let number, let method), .consuming(let kind)):
             channel.consumers[number]?.kind = kind
@@ -190,6 +194,7 @@ extension AMQPSession {
             return
         }
         guard channel.state != .closing, let consumer = channel.consumers[number] else { return }
+        channel.lastDelivery = delivery.tag
         let content = DeliveryContent(delivery, from: consumer.kind.source)
         let frameMax = Int(frameMax)
         consumer.tag.withUnsafeBytes { tag in
@@ -205,6 +210,7 @@ extension AMQPSession {
     private mutating func writeGetOk(
         _ delivery: Delivery, of queue: String, _ state: QueueState, _ channel: AMQPChannel
     ) {
+        channel.lastDelivery = delivery.tag
         let content = DeliveryContent(delivery, from: state.kind.source)
         let frameMax = Int(frameMax)
         content.with(delivery, queue: Array(queue.utf8)) { exchange, key, properties, body in

@@ -273,14 +273,21 @@ extension AMQPSession {
     mutating func settle(
         _ tag: UInt64, isMultiple: Bool, _ settlement: Settlement, _ method: MethodID, on channel: AMQPChannel
     ) {
-        // 0 is all that the channel holds. Source: AMQP 0-9-1, class basic, method ack, "delivery-tag"
-        let last = isMultiple && tag == 0 ? DeliveryTag(.max) : DeliveryTag(tag)
-        let request = Request.settle(first: isMultiple ? DeliveryTag(0) : last, last: last, settlement)
         guard tag < .max else {
             return refuse(ProtocolError(.preconditionFailed, "unknown delivery tag \(tag)", in: method), on: channel)
         }
-        if channel.mode == .transactional { return collect(request, bytes: 0, on: channel) }
-        commands.append(.request(channel.id, .silent(settling: method), request))
+        // 0 is all that the channel holds. Source: AMQP 0-9-1, class basic, method ack, "delivery-tag"
+        let isAll = isMultiple && tag == 0
+        guard channel.mode == .transactional else {
+            let last = isAll ? DeliveryTag(.max) : DeliveryTag(tag)
+            let request = Request.settle(first: isMultiple ? DeliveryTag(0) : last, last: last, settlement)
+            return commands.append(.request(channel.id, .silent(settling: method), request))
+        }
+        // What is handed out before the commit is not among them.
+        let last = isAll ? channel.lastDelivery : DeliveryTag(tag)
+        if isAll, last == DeliveryTag(0) { return }
+        let first = isAll ? DeliveryTag(1) : isMultiple ? DeliveryTag(0) : last
+        collect(.settle(first: first, last: last, settlement), bytes: 0, on: channel)
     }
 
     private mutating func consume(_ method: Method, on channel: AMQPChannel) {

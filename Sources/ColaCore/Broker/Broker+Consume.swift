@@ -122,8 +122,7 @@ extension Broker {
         first: DeliveryTag, last: DeliveryTag, _ settlement: Settlement, _ id: RequestID, for channel: Channel,
         at now: Now
     ) {
-        // As RabbitMQ: what is settled must be held, and so must the last of several, unless all are meant.
-        if channel.info.isStrict, last != DeliveryTag(.max), !channel.holds(last) {
+        if channel.info.isStrict, namesLast(first, last), !channel.holds(last) {
             return refuse(channel, id, .unknownDelivery(first: last, last: last))
         }
         if !channel.info.isStrict, settlement != .acknowledge,
@@ -141,6 +140,12 @@ extension Broker {
         } else {
             respond(channel, id, .done)
         }
+    }
+
+    /// As RabbitMQ: what is settled must be held, and so must the last of several that are counted from 0, unless all
+    /// are meant.
+    func namesLast(_ first: DeliveryTag, _ last: DeliveryTag) -> Bool {
+        last != DeliveryTag(.max) && (first == last || first == DeliveryTag(0))
     }
 
     /// - Returns: how many leases have ended.

@@ -31,11 +31,9 @@ extension Broker {
         switch request {
         case .publish(let publish): return obstacle(to: publish, after: &draft, in: host)
         case .settle(let first, let last, _):
-            guard last < DeliveryTag(.max) else { return nil }
-            guard channel.holds(last), last > draft.settled, !draft.settledAlone.contains(last) else {
-                return .unknownDelivery(first: last, last: last)
-            }
-            if first < last { draft.settled = last } else { draft.settledAlone.insert(last) }
+            let isHeld = channel.holds(last) && last > draft.settled && !draft.settledAlone.contains(last)
+            guard isHeld || !namesLast(first, last) else { return .unknownDelivery(first: last, last: last) }
+            if first < last { draft.settled = max(draft.settled, last) } else { draft.settledAlone.insert(last) }
             return nil
         default: preconditionFailure("\(request) is no part of a transaction")
         }
