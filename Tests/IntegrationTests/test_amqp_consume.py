@@ -411,6 +411,22 @@ def test_direct_reply_to_of_one_who_is_gone(client, channel, queue):
     assert channel.is_open
 
 
+def test_direct_reply_to_from_another_connection(amqp_address, channel, queue):
+    """Most who answer are other programs; they may look, and declare by mistake, but take nothing."""
+    tag = channel.basic_consume("amq.rabbitmq.reply-to", lambda *_: None, auto_ack=True)
+    publish(channel, queue, b"question", reply_to="amq.rabbitmq.reply-to")
+    _, properties, _ = amqp.get(channel, queue, auto_ack=True)
+    with amqp.connect(amqp_address) as other:
+        server = other.channel()
+        for options in ({"passive": True}, {}, {"exclusive": True}):
+            found = server.queue_declare(properties.reply_to, **options).method
+            assert (found.queue, found.message_count, found.consumer_count) == (properties.reply_to, 0, 1)
+        channel.basic_cancel(tag)
+        with pytest.raises(ChannelClosedByBroker) as refusal:
+            server.queue_declare(properties.reply_to)
+        assert refusal.value.reply_code == 404
+
+
 def test_direct_reply_to_only_once_a_channel(channel):
     channel.basic_consume("amq.rabbitmq.reply-to", lambda *_: None, auto_ack=True)
     with pytest.raises(ChannelClosedByBroker) as refusal:

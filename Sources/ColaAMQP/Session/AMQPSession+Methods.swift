@@ -153,9 +153,12 @@ extension AMQPSession {
     private mutating func declare(_ method: Method, on channel: AMQPChannel) {
         guard
             case .queueDeclare(
-                let given, let passive, let durable, let exclusive, let autoDelete, let noWait, let arguments) = method
+                let given, let asks, let durable, let exclusive, let autoDelete, let noWait, let arguments) = method
         else { return }
-        let isChosen = given.isEmpty && !passive
+        // Whoever is to answer may ask whether anybody waits for it still.
+        let isOfAnswers = given.hasPrefix(Self.replyTo + ".")
+        let isPassive = asks || isOfAnswers
+        let isChosen = given.isEmpty && !isPassive
         let name = isChosen ? chooseName() : given
         if name == Self.replyTo {
             return ask(
@@ -164,9 +167,10 @@ extension AMQPSession {
         }
         var declaration = QueueDeclaration(
             name: name, isDurable: durable, isExclusive: exclusive, isAutoDelete: autoDelete)
-        declaration.isPassive = passive
+        declaration.isPassive = isPassive
+        declaration.isOfAnswers = isOfAnswers
         declaration.mayBeReserved = isChosen
-        if !passive {
+        if !isPassive {
             do throws(Refusal) {
                 let read = try QueueArguments(arguments, queue: name, host: host)
                 if read.kind == .stream {

@@ -8,7 +8,7 @@ extension Broker {
     func declareQueue(
         _ declaration: QueueDeclaration, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
-        if declaration.isPassive { return look(declaration.name, id, for: channel, in: host, at: now) }
+        if declaration.isPassive { return look(declaration, id, for: channel, in: host, at: now) }
         let name = declaration.name
         switch host.router.destinations[name] {
         case .queue(let queue):
@@ -44,11 +44,12 @@ extension Broker {
 
     /// Only says what there is.
     private func look(
-        _ name: String, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
+        _ declaration: QueueDeclaration, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
+        let name = declaration.name
         switch host.router.destinations[name] {
         case .queue(let queue):
-            if let error = lockError(queue, channel) { return refuse(channel, id, error) }
+            if !declaration.isOfAnswers, let error = lockError(queue, channel) { return refuse(channel, id, error) }
             used(queue, at: now)
             relyOnDefinitions(channel)
             respond(channel, id, .declared(messages: queue.ready, consumers: queue.consumers.count))
