@@ -5,6 +5,7 @@ import time
 
 import pytest
 from pika import BasicProperties
+from pika.exceptions import NackError
 
 import amqp
 
@@ -62,6 +63,18 @@ def test_ttl_of_nothing(channel, dead):
     publish(channel, queue, b"y", expiration="0")
     collector.wait(1)
     assert collector.bodies == [b"y"]
+
+
+@pytest.mark.parametrize("arguments, properties", [({"x_message_ttl": 0}, {}), ({}, {"expiration": "0"})])
+def test_ttl_of_nothing_is_for_one_delivery(channel, dead, arguments, properties):
+    """It does not come back to whoever gives it back."""
+    queue = declare(channel, dead, **arguments)
+    collector = amqp.Collector(channel, queue)
+    publish(channel, queue, b"x", **properties)
+    delivery, = collector.wait(1)
+    channel.basic_nack(delivery.method.delivery_tag, requeue=True)
+    assert amqp.get(channel, dead)[2] == b"x"
+    assert collector.settle_down() == [delivery]
 
 
 def test_what_somebody_holds_does_not_expire(client, channel, dead):
@@ -279,7 +292,11 @@ def test_max_length_counts_what_waits(channel):
 
 def test_reject_publish_dead_letters(channel, dead):
     queue = declare(channel, dead, x_max_length=1, x_overflow="reject-publish-dlx")
-    publish(channel, queue, b"0", b"1")
+    channel.confirm_delivery()
+    publish(channel, queue, b"0")
+    # Whoever publishes hears that there was no room.
+    with pytest.raises(NackError):
+        publish(channel, queue, b"1")
     assert amqp.get(channel, dead)[2] == b"1"
     assert amqp.drain(channel, queue) == [b"0"]
 

@@ -97,7 +97,7 @@ extension Broker {
     /// - Parameters:
     ///   - position: what came back below this is passed over.
     ///   - isForConsumer: a consumer waits for it. Then it may be one with no time to wait at all, which is looked at
-    ///     here when it can be handed out, and gone if nobody takes it.
+    ///     here when it can be handed out, and gone if nobody takes it or it comes back.
     func next(
         of lane: Lane, from position: Offset = Offset(0), isForConsumer: Bool = false, at now: Now
     ) -> Next {
@@ -106,7 +106,7 @@ extension Broker {
             guard lane.nextExpiry != nil, case .found(let found) = next, found.entry.expires <= now.wall else {
                 return next
             }
-            if isForConsumer, found.entry.expires <= found.entry.timestamp { return next }
+            if isForConsumer, found.origin == .fresh, found.entry.expires <= found.entry.timestamp { return next }
             guard spend(lane.queue, isDrop: lane.queue.arguments.deadLetterExchange == nil) else { return .waiting }
             discard(found, .expired, at: now)
             if lane.queue.isDurable { commitSoon(at: now) }

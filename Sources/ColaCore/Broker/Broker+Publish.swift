@@ -38,8 +38,10 @@ extension Broker {
         if let queue = earlyQueue(for: publish, along: route, id) {
             return publishEarly(publish, to: queue, id, from: channel, at: now)
         }
+        // As RabbitMQ: its publisher hears of a queue that was full, though the message is a dead letter already.
+        let rejection = channel.info.isStrict ? rejection(of: publish, on: route) : nil
         guard publish.isPlain else {
-            return publishWithRules(publish, along: route, id, from: channel, at: now)
+            return publishWithRules(publish, along: route, id, rejection, from: channel, at: now)
         }
         var isDurable = false
         for destination in route {
@@ -53,7 +55,7 @@ extension Broker {
         }
         statistics.published += 1 + publish.more.count
         if isDurable { didPublish(channel) }
-        respond(channel, id, .done)
+        if let rejection { refuse(channel, id, rejection) } else { respond(channel, id, .done) }
     }
 
     /// Nil if publishers may publish to the exchange that was routed from last.
@@ -71,18 +73,20 @@ extension Broker {
         channel.connection.lastPublish = gathering
     }
 
+    /// What a queue on the way says that makes a dead letter of the message, as it is full.
+    private func rejection(of publish: Publish, on route: [Router.Destination]) -> BrokerError? {
+        for case .queue(let queue) in route where queue.arguments.overflow == .deadLetterPublish {
+            if let error = queue.error(ifFullFor: publish) { return error }
+        }
+        return nil
+    }
+
     /// Why the message cannot be where it leads to: then it is nowhere.
     func obstacle(to publish: Publish, on route: [Router.Destination]) -> BrokerError? {
         for destination in route {
             switch destination {
             case .queue(let queue):
-                guard queue.refusesWhenFull,
-                    queue.exceeds(messages: 1 + publish.more.count, bytes: publish.byteCount)
-                else { continue }
-                if let limit = queue.arguments.maxLength, queue.ready + 1 + publish.more.count > limit {
-                    return .queueFull(name: queue.name, limit: limit, unit: "messages")
-                }
-                return .queueFull(name: queue.name, limit: queue.arguments.maxLengthBytes ?? 0, unit: "bytes")
+                if queue.refusesWhenFull, let error = queue.error(ifFullFor: publish) { return error }
             case .topic(let topic):
                 guard let partition = publish.partition, partition >= topic.partitions.count else { continue }
                 return .mismatch(
@@ -151,7 +155,8 @@ extension Broker {
 
     /// A message that may be known already: it is put only where it is new.
     private func publishWithRules(
-        _ publish: Publish, along route: [Router.Destination], _ id: RequestID, from channel: Channel, at now: Now
+        _ publish: Publish, along route: [Router.Destination], _ id: RequestID, _ rejection: BrokerError?,
+        from channel: Channel, at now: Now
     ) {
         var isDurable = false
         var isDuplicate = !route.isEmpty
@@ -169,6 +174,7 @@ extension Broker {
         }
         if !isDuplicate { statistics.published += 1 + publish.more.count }
         if isDurable { didPublish(channel) }
+        if let rejection, !isDuplicate { return refuse(channel, id, rejection) }
         respond(channel, id, isDuplicate ? .duplicate : .done)
     }
 
@@ -308,6 +314,17 @@ extension Broker {
             body(&partition.topic.seen!)
         case nil: break
         }
+    }
+}
+
+extension Queue {
+    /// Why there is no room for the message; nil if there is.
+    fileprivate func error(ifFullFor publish: Publish) -> BrokerError? {
+        guard exceeds(messages: 1 + publish.more.count, bytes: publish.byteCount) else { return nil }
+        if let limit = arguments.maxLength, ready + 1 + publish.more.count > limit {
+            return .queueFull(name: name, limit: limit, unit: "messages")
+        }
+        return .queueFull(name: name, limit: arguments.maxLengthBytes ?? 0, unit: "bytes")
     }
 }
 
