@@ -208,6 +208,9 @@ def test_bind_twice_is_bound_once(channel, queues, exchange):
 
 def test_unbind_what_is_not_bound(channel, queues, exchange):
     channel.queue_unbind(queues[0], exchange(), "k")  # which is no error
+    channel.queue_unbind(queues[0], amqp.unique("never"), "k")
+    channel.queue_unbind(amqp.unique("never"), exchange(), "k")
+    channel.exchange_unbind(exchange(), amqp.unique("never"), "k")
 
 
 def test_bindings_differ_by_their_arguments(channel, queues, exchange):

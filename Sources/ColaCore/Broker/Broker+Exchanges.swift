@@ -99,6 +99,11 @@ extension Broker {
     func unbind(_ binding: BindingDefinition, _ id: RequestID, for channel: Channel, in host: VirtualHost) {
         guard checkNotDefault(binding, "unbound", id, for: channel) else { return }
         guard let source = host.router.exchanges[binding.source] else {
+            // As RabbitMQ: there is no such binding, which is all that was asked for.
+            if channel.info.isStrict {
+                relyOnDefinitions(channel)
+                return respond(channel, id, .done)
+            }
             return refuse(channel, id, .notFound(.exchange, name: binding.source))
         }
         let isDurable = isDurable(binding, in: host)
