@@ -116,6 +116,12 @@ MISTAKES = {
     "confirm-then-tx": (
         CHANNEL, [spec.Confirm.Select(), spec.Tx.Select()],
         406, (TX, 10), "cannot switch from confirm to tx mode"),
+    "tx-ack-unknown": (
+        CHANNEL, [spec.Tx.Select(), spec.Basic.Ack(delivery_tag=7), spec.Tx.Commit()],
+        406, (BASIC, 80), "unknown delivery tag 7"),
+    "tx-publish-none": (
+        CHANNEL, [spec.Tx.Select(), spec.Basic.Publish(exchange="none", routing_key="k"), "content", spec.Tx.Commit()],
+        404, (BASIC, 40), "no exchange 'none' in vhost '/'"),
     "expiration-text": (
         CHANNEL, [spec.Basic.Publish(exchange="", routing_key="{q}"), "expiration"],
         406, (BASIC, 40), "invalid expiration 'soon'"),
@@ -164,7 +170,7 @@ MISTAKES = {
     "channel-open-again": (CONNECTION, [spec.Channel.Open()], 504, (20, 10), "second 'channel.open' seen"),
     "method-in-content": (
         CONNECTION, [spec.Basic.Publish(exchange="", routing_key="{q}"), spec.Basic.Qos(0, 1, False)],
-        505, None, ""),
+        505, (BASIC, 40), ""),
     "for-clients": (CONNECTION, [spec.Basic.QosOk()], 503, None, ""),
     "connection-method": (CONNECTION, [spec.Connection.Open("/")], 503, None, ""),
 }
@@ -257,6 +263,11 @@ PUBLISH = amqp.marshal(spec.Basic.Publish(exchange="", routing_key="nobody"))
     (amqp.raw_frame(1, 1, b"\0"), (501, 502, 505)),                         # no method at all
     (frames.Header(1, 0, spec.BasicProperties()).marshal(), (505,)),        # a content that nobody announced
     (frames.Body(1, b"x").marshal(), (505,)),
+    (frames.Header(0, 0, spec.BasicProperties()).marshal(), (505,)),        # content on channel 0
+    (frames.Body(0, b"x").marshal(), (505,)),
+    (amqp.marshal(spec.Basic.Qos(), 0), (504,)),                            # a channel's method there
+    (amqp.marshal(spec.Connection.Open("/"), 0), (504,)),                   # what is over
+    (amqp.marshal(spec.Connection.TuneOk(0, 0, 0), 0), (504,)),
     (PUBLISH + frames.Body(1, b"x").marshal(), (505,)),                     # a body without its header
     (PUBLISH + frames.Header(1, 1, spec.BasicProperties()).marshal() * 2, (505,)),
     (PUBLISH + frames.Header(1, 1, spec.BasicProperties()).marshal() + frames.Body(1, b"xx").marshal(), (501, 505)),

@@ -56,7 +56,7 @@ extension AMQPSession {
         case (.open, .connectionCloseOk): return
         case (.open, _):
             fail(
-                ProtocolError(.commandInvalid, "\(method.id) is not for channel 0, or not for a server", in: method.id))
+                ProtocolError(.channelError, "\(method.id) is not for channel 0, or not for a server", in: method.id))
         default:
             fail(ProtocolError(.commandInvalid, "\(method.id) does not come now", in: method.id))
         }

@@ -8,7 +8,8 @@ extension AMQPSession {
         guard channel.content == nil else {
             return fail(
                 ProtocolError(
-                    .unexpectedFrame, "a method on channel \(channel.number) where the content of one is to come"))
+                    .unexpectedFrame, "a method on channel \(channel.number) where the content of one is to come",
+                    in: .basicPublish))
         }
         let id = MethodID(payload)
         if id == .basicPublish { return readPublish(payload, of: channel) }

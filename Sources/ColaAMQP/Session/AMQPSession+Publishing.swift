@@ -36,13 +36,14 @@ extension AMQPSession {
         do throws(Malformed) {
             header = try ContentHeader.decode(UnsafeRawBufferPointer(rebasing: bytes[frame.payload]))
         } catch {
-            return fail(ProtocolError(.syntaxError, error.reason))
+            return fail(ProtocolError(.syntaxError, error.reason, in: .basicPublish))
         }
         guard header.classID == MethodID.basicPublish.classID else {
             return fail(
                 ProtocolError(
                     .unexpectedFrame,
-                    "a content header of class \(header.classID), not \(MethodID.basicPublish.classID)"))
+                    "a content header of class \(header.classID), not \(MethodID.basicPublish.classID)",
+                    in: .basicPublish))
         }
         guard header.bodySize <= UInt64(configuration.bodyBytesMax) else {
             channel.content = nil

@@ -112,7 +112,7 @@ extension AMQPSession {
         case .heartbeat: return
         case .method: break
         case .header, .body:
-            return fail(ProtocolError(.commandInvalid, "there is no content on channel 0"))
+            return fail(ProtocolError(.unexpectedFrame, "there is no content on channel 0"))
         }
         do throws(MethodError) {
             let method = try Method.decode(UnsafeRawBufferPointer(rebasing: bytes[frame.payload]))
