@@ -6,7 +6,8 @@ extension BrokerLoop {
     /// The answer comes at once where nothing has to be computed for it.
     func authenticate(_ credentials: Credentials, of id: ChannelID) {
         let find = { [broker] in broker.user(named: $0) }
-        passwords.authenticate(credentials, at: now.monotonic, find: find) { [self] outcome in
+        let admit = { [self] in workerConnections?.admit($0, id).map(Access.Identity.init(worker:)) }
+        passwords.authenticate(credentials, at: now.monotonic, find: find, admit: admit) { [self] outcome in
             if !isStopping { connections[id]?.authenticated(outcome) }
         }
     }

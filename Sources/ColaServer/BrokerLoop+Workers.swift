@@ -3,6 +3,10 @@ internal import ColaNative
 
 /// Whoever runs the workers, as far as the connections of their processes concern him. All calls are made on the loop.
 protocol WorkerConnections: WorkerAdmission {
+    /// A connection shows a token as the password of the user of a worker, which is good as long as the process lives.
+    ///
+    /// - Returns: whose connection it is from here on; nil: nobody's.
+    func admit(_ credentials: Credentials, _ channel: ChannelID) -> WorkerRequest.Target?
     /// It sends nothing more. What it held stays held until ``WorkerBroker/tell(_:)`` says what becomes of it.
     func ended(connection: ChannelID, isLost: Bool)
     /// With these something happened in this turn: they may have got messages, or settled some.

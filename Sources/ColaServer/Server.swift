@@ -159,9 +159,11 @@ package struct Server {
         }
     }
 
-    /// - Parameter url: where the server can be reached from this machine, by its Unix socket if it has one.
+    /// - Parameters:
+    ///   - url: where the server can be reached from this machine, by its Unix socket if it has one.
+    ///   - amqp: the same of AMQP; nil: nowhere.
     private func startWorkers(
-        of loop: NIOLoopBound<BrokerLoop>, _ certificates: TLSCertificates?, url: String,
+        of loop: NIOLoopBound<BrokerLoop>, _ certificates: TLSCertificates?, url: String, amqp: AMQPPlace?,
         on eventLoop: any EventLoop
     ) async throws -> NIOLoopBound<WorkerHost> {
         let (settings, logger, environment, read) = (settings, logger, environment, read)
@@ -174,6 +176,7 @@ package struct Server {
             let host = WorkerHost(
                 broker: broker, output: output, settings: settings, read: read, url: url, environment: environment,
                 logger: logger)
+            host.amqpPlace = amqp
             host.archive = output
             host.certificates = certificates
             loop.value.workerDesk = host
@@ -198,6 +201,7 @@ package struct Server {
             connectionsMax: settings.connectionsMax, logger: logger)
         var channels: [any Channel] = []
         var words = ["cola ready"]
+        var amqp: AMQPPlace?
         do {
             if let address = settings.native {
                 let channel = try await listener.sockets.bind(address, on: eventLoop)
@@ -211,6 +215,7 @@ package struct Server {
             if let address = settings.amqp {
                 let channel = try await amqpListener(loop).sockets.bind(address, on: eventLoop)
                 channels.append(channel)
+                amqp = AMQPPlace(host: address.host, port: channel.localAddress?.port ?? address.port)
                 words.append("amqp=amqp://\(address.text(bound: channel))")
             }
             if let address = settings.amqps, let certificates {
@@ -224,7 +229,7 @@ package struct Server {
         }
         let url = words.last { $0.hasPrefix("socket=") } ?? words.last { $0.hasPrefix("native=") } ?? ""
         let workers = try await startWorkers(
-            of: loop, certificates, url: String(url.drop { $0 != "=" }.dropFirst()), on: eventLoop)
+            of: loop, certificates, url: String(url.drop { $0 != "=" }.dropFirst()), amqp: amqp, on: eventLoop)
         reloading.begin(workers, on: eventLoop)
         return Started(
             loop: loop, workers: workers, listeners: channels,

@@ -166,6 +166,7 @@ extension AMQPSession {
             protocolName: "amqp", host: host, peer: peer.description, user: identity.user, client: name,
             since: began.wall)
         info.authority = identity.authority
+        info.worker = identity.worker
         return info
     }
 
@@ -209,9 +210,10 @@ extension AMQPSession {
 
     mutating func finishLeaving() {
         flush()
-        commands.append(.detach(channel, isLost: hasEndedEarly))
-        write(.connectionCloseOk)
+        // What becomes of what a lost connection held is for its owner to say.
         guard !hasEndedEarly else { return end() }
+        commands.append(.detach(channel))
+        write(.connectionCloseOk)
         // The client ends the stream. Some take it for an error if the server does, before they have read the answer.
         state = .closing
         closeDeadline = lastReceived.advanced(byMilliseconds: configuration.handshakeMilliseconds)

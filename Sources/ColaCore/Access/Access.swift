@@ -36,13 +36,26 @@ package struct Access: Equatable, Sendable {
         package var isAdministrator: Bool
         /// By what it may do what it does.
         package var authority: Authority
+        /// Whose process it is, if it has shown a token of one.
+        package var worker: WorkerRequest.Target?
 
         package init(user: String, isAdministrator: Bool, authority: Authority = .user) {
             self.user = user
             self.isAdministrator = isAdministrator
             self.authority = authority
         }
+
+        /// A process of a worker, which is known by its token.
+        package init(worker: WorkerRequest.Target) {
+            self.init(user: Access.name(ofWorker: worker.worker), isAdministrator: false, authority: .messages)
+            self.worker = worker
+        }
     }
+
+    /// What the names of those begin with who have no password that is kept: nobody else may be called so.
+    package static let workerPrefix = "worker:"
+
+    package static func name(ofWorker worker: String) -> String { workerPrefix + worker }
 
     /// The user id that this process runs as.
     package var serverUser: Int

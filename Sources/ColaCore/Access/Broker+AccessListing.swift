@@ -18,14 +18,14 @@ extension Broker {
 
     // MARK: Users
 
-    /// Those that are stored, the administrators of the Unix socket, and others who have come through it.
+    /// Those that are stored, the administrators of the Unix socket, others who have come through it, and workers.
     var userRows: [Description] {
         var rows = users.values.map { (name: $0.name, row: row($0)) }
         var others = Set(users.keys)
         let administrators = access.administrators
         for name in administrators + sortedChannels.filter({ $0.id.isConnection }).map(\.info.user)
         where !name.isEmpty && others.insert(name).inserted {
-            rows.append((name, row(socketUser: name, isAdministrator: administrators.contains(name))))
+            rows.append((name, row(unstored: name, isAdministrator: administrators.contains(name))))
         }
         return rows.sorted { $0.name < $1.name }.map(\.row)
     }
@@ -54,10 +54,10 @@ extension Broker {
         return row
     }
 
-    private func row(socketUser name: String, isAdministrator: Bool) -> Description {
+    private func row(unstored name: String, isAdministrator: Bool) -> Description {
         var row = Description()
         row.add("name", name)
-        row.add("authentication", "unix-socket")
+        row.add("authentication", name.hasPrefix(Access.workerPrefix) ? "token" : "unix-socket")
         row.add("administrator", isAdministrator)
         row.add("loopback-only", false)
         row.add("vhosts", .list(isAdministrator ? hosts.keys.sorted().map { .text($0) } : []))

@@ -60,6 +60,10 @@ extension Broker {
         if name.isEmpty { return .badName(name, reason: "a name has at least one byte") }
         if name.utf8.count > 255 { return .badName(name, reason: "a name has at most 255 bytes of UTF-8") }
         if name.utf8.contains(where: { $0 < 0x20 }) { return .badName(name, reason: "a name has no control bytes") }
+        if name.hasPrefix(Access.workerPrefix) {
+            let sentence = "'\(name)' stands for the processes of a worker, which are known by their tokens"
+            return .badName(name, reason: sentence)
+        }
         switch (change.isNew, users[name] != nil) {
         case (true, true): return .inUse("there is a user '\(name)' already; change it with `cola users`")
         case (false, false): return .notFound(.user, name: name)

@@ -9,6 +9,9 @@ package struct Credentials: Equatable, Sendable, CustomStringConvertible {
     /// Whether the peer's certificate is made out to the user: then there is no password to be looked at.
     package let isCertified: Bool
 
+    /// Whether it is a token of a worker's process that stands in the place of the password.
+    package var isOfWorker: Bool { user.hasPrefix(Access.workerPrefix) }
+
     package init(user: String, password: String, peer: Peer) {
         self.user = user
         self.password = password
@@ -18,8 +21,10 @@ package struct Credentials: Equatable, Sendable, CustomStringConvertible {
 
     /// Of a peer whose certificate names the user; nil if it has shown none, or one without such a name.
     package init?(certificateOf peer: Peer, by part: PeerCertificate.Part) {
-        // Such a user is who the kernel says, whatever an authority of clients signs.
-        guard let user = peer.certificate?.name(by: part), !user.hasPrefix("uid:") else { return nil }
+        // Such a user is who the kernel says, or who has a token, whatever an authority of clients signs.
+        guard let user = peer.certificate?.name(by: part), !user.hasPrefix("uid:"),
+            !user.hasPrefix(Access.workerPrefix)
+        else { return nil }
         self.user = user
         password = ""
         self.peer = peer

@@ -51,6 +51,10 @@ extension Broker {
         case .paused:
             channel.isSuspended = true
             passOn(from: channel)
+        case .ended where channel.info.isStrict:
+            // A client of AMQP takes the end of a consumer for the end of its connection, and leaves what it works on.
+            channel.isSuspended = true
+            passOn(from: channel)
         case .ended(let reason):
             channel.isSuspended = true
             for consumer in channel.consumers { end(consumer, because: .stopped(reason), at: now) }
@@ -72,7 +76,8 @@ extension Broker {
         let all = [channel] + parts(of: channel)
         let oldest = all.compactMap(\.oldestLease).min { $0.began < $1.began }
         return ChannelWork(
-            consumers: all.reduce(0) { $0 + $1.consumers.count }, handedOut: all.reduce(0) { $0 + $1.handedOut },
+            consumers: all.reduce(0) { $0 + $1.consumers.count },
+            handedOut: all.reduce(channel.connection.handedOutBefore) { $0 + $1.handedOut },
             inHand: all.reduce(0) { $0 + $1.leaseCount },
             oldest: oldest.map { lease in
                 switch lease.consumer.source {

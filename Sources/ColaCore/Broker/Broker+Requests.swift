@@ -13,7 +13,10 @@ extension Broker {
             channel = Channel(
                 id: id, info: info, connection: connection, leasesMax: limits.unackedPerChannelMax)
             channels[id] = channel
-            if !id.isConnection { connection.channels.append(channel) }
+            if !id.isConnection {
+                connection.channels.append(channel)
+                channel.isSuspended = channels[id.connection]?.isSuspended ?? false
+            }
         }
         channel.host = hosts[info.host]
     }
@@ -26,6 +29,7 @@ extension Broker {
             for part in connection.channels { detach(part.id, isLost: isLost, at: now) }
         } else {
             connection.channels.removeAll { $0 === channel }
+            connection.handedOutBefore += channel.handedOut
         }
         endLeases(
             of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release,

@@ -2,6 +2,8 @@
 final class ConnectionState {
     /// Its channels, but for the one that stands for the connection itself.
     var channels: [Channel] = []
+    /// How many messages were handed out to those of them that have ended, which they had to settle.
+    var handedOutBefore: UInt64 = 0
     /// Queues that end with it.
     var owned: [Queue] = []
     /// The last batch with a message that it published and that must become durable.

@@ -67,6 +67,7 @@ extension NativeSession {
     private mutating func goOn(as known: Access.Identity?) {
         guard let hello = pendingHello else { return }
         var known = known
+        worker = known?.worker
         if let token = hello.token {
             guard let worker = admission?.admit(token: token, channel, from: peer) else {
                 pendingHello = nil
@@ -76,9 +77,7 @@ extension NativeSession {
                 return refuseAndClose(code: "unauthenticated", sentence: sentence, hello.tag)
             }
             self.worker = worker
-            known =
-                known
-                ?? Access.Identity(user: "worker:\(worker.worker)", isAdministrator: false, authority: .messages)
+            known = known ?? Access.Identity(worker: worker)
         }
         identity = known
         guard let identity else { return }

@@ -25,10 +25,11 @@ final class Passwords {
 
     /// - Parameters:
     ///   - find: what is kept of a user now; nil: there is none of the name.
+    ///   - admit: looks at the token that a worker's process shows as its password; nil: it is none.
     ///   - answer: is called once, on the loop: at once, or when what takes long was done.
     func authenticate(
         _ credentials: Credentials, at now: Instant, find: @escaping (String) -> UserDefinition?,
-        _ answer: @escaping (Authentication) -> Void
+        admit: (Credentials) -> Access.Identity?, _ answer: @escaping (Authentication) -> Void
     ) {
         let user = find(credentials.user)
         let isLocal = credentials.peer.isLocal
@@ -37,6 +38,10 @@ final class Passwords {
                 .refused(
                     "too many wrong passwords came from \(credentials.peer.host); the next is looked at in "
                         + "\(seconds) s"))
+        }
+        if credentials.isOfWorker {
+            if let identity = admit(credentials) { return answer(.admitted(identity)) }
+            return conclude(credentials, nil, isRight: false, at: now, answer)
         }
         guard !credentials.isCertified else {
             return conclude(credentials, user, isRight: true, at: now, answer)

@@ -28,12 +28,15 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     private var isClosing = false
     /// The peer has all that it will be sent.
     private var isWritten = false
+    private let isSecured: Bool
     private var lastWords: LastWords?
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
 
-    init(id: ChannelID, session: S, loop: BrokerLoop) {
+    /// - Parameter isSecured: what the socket receives is not what the session does.
+    init(id: ChannelID, session: S, loop: BrokerLoop, isSecured: Bool = false) {
         self.id = id
+        self.isSecured = isSecured
         self.session = session
         self.loop = loop
     }
@@ -67,7 +70,10 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         loop.remove(self)
     }
 
-    func keepLastWords() { lastWords = lastWords ?? context.flatMap { LastWords(of: $0.channel) } }
+    func keepLastWords() {
+        guard !isSecured else { return }
+        lastWords = lastWords ?? context.flatMap { LastWords(of: $0.channel) }
+    }
 
     private func hearLastWords() {
         guard var words = lastWords?.take() else { return }

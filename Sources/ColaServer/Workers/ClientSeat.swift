@@ -86,6 +86,10 @@ final class ClientSeat: WorkerSeat {
         var environment = host.clientEnvironment + ["COLA_TOKEN_FD=\(streams.passed.count)"]
         environment.append("COLA_PREFETCH=\(definition.prefetch)")
         environment.append("COLA_VHOST=\(definition.virtualHost)")
+        if let place = host.amqpPlace {
+            let token = host.tokens.issueLasting(for: instance)
+            environment.append("COLA_AMQP_URL=\(place.url(token, of: definition))")
+        }
         if let queue = definition.queue { environment.append("COLA_QUEUE=\(queue)") }
         return Provision(descriptors: streams.passed + [descriptor], environment: environment)
     }
@@ -113,20 +117,22 @@ final class ClientSeat: WorkerSeat {
 
     // MARK: Connections
 
-    /// - Returns: false: it is too late for that.
-    func admit(_ channel: ChannelID, peer: Int32?) -> Bool {
-        guard mayHaveChildren else { return false }
+    func admit(_ channel: ChannelID, peer: Int32?) {
         connections.append(WorkerConnection(id: channel, peer: peer, process: process))
         // The broker hears of the connection with the rest of what it said.
-        if feeding != .on {
-            host.later(milliseconds: 0) { [weak self] in
-                if let self { host.connectionBroker?.tell(.feed(channel, feeding)) }
-            }
-        }
-        return true
+        host.later(milliseconds: 0) { [weak self] in self?.tellAtFirst(channel) }
+    }
+
+    /// How it is fed, as soon as the broker knows the connection.
+    private func tellAtFirst(_ id: ChannelID) {
+        guard let index = index(of: id), !connections[index].wasTold, host.connectionBroker?.work(of: id) != nil
+        else { return }
+        connections[index].wasTold = true
+        if feeding != .on { host.connectionBroker?.tell(.feed(id, feeding)) }
     }
 
     func stirred(_ id: ChannelID) {
+        tellAtFirst(id)
         guard let index = index(of: id), let work = host.connectionBroker?.work(of: id) else { return }
         let (took, settled) = connections[index].see(work)
         let process = connections[index].process
@@ -221,8 +227,7 @@ final class ClientSeat: WorkerSeat {
         let connection = connections.remove(at: index)
         host.owners[id] = nil
         defer { host.hasLeft(id) }
-        let inHand = host.connectionBroker?.work(of: id)?.inHand ?? 0
-        if connection.process.ending == nil, inHand > 0 { host.settled(instance, inHand) }
+        if connection.process.ending == nil, connection.inHand > 0 { host.settled(instance, connection.inHand) }
         return connection
     }
 }

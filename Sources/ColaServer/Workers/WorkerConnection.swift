@@ -28,8 +28,12 @@ struct WorkerConnection {
     var verdict: Ending?
     /// What that process wrote was read.
     var isOutputRead = false
+    /// Whether the broker was told how it is fed.
+    var wasTold = false
     private var handedOut: UInt64 = 0
     private var settled: UInt64 = 0
+    /// What it had at the last look and had not settled.
+    var inHand: Int { Int(clamping: handedOut - settled) }
 
     init(id: ChannelID, peer: Int32?, process: ClientProcess) {
         self.id = id

@@ -7,10 +7,24 @@ extension WorkerHost: WorkerConnections {
         guard let instance = tokens.redeem(token), let seat = seats[instance] as? ClientSeat else { return nil }
         var peerProcess: Int32?
         if case .process(let id, _, _) = peer { peerProcess = Int32(clamping: id) }
-        guard seat.admit(channel, peer: peerProcess) else { return nil }
+        guard seat.mayHaveChildren else { return nil }
+        seat.admit(channel, peer: peerProcess)
+        return own(channel, seat)
+    }
+
+    func admit(_ credentials: Credentials, _ channel: ChannelID) -> WorkerRequest.Target? {
+        guard let instance = tokens.instance(of: credentials.password), let seat = seats[instance] as? ClientSeat,
+            credentials.user == Access.name(ofWorker: "\(seat.definition.name)")
+        else { return nil }
+        // Also while it is being stopped: what it works on may end with a result, which has a connection of its own.
+        seat.admit(channel, peer: nil)
+        return own(channel, seat)
+    }
+
+    private func own(_ channel: ChannelID, _ seat: ClientSeat) -> WorkerRequest.Target {
         owners[channel] = seat
         connectionBroker?.isOfWorker(channel)
-        return WorkerRequest.Target(worker: "\(seat.definition.name)", instance: instance.rawValue)
+        return WorkerRequest.Target(worker: "\(seat.definition.name)", instance: seat.instance.rawValue)
     }
 
     func ended(connection: ChannelID, isLost: Bool) {

@@ -29,6 +29,8 @@ final class WorkerHost {
     var certificates: TLSCertificates?
     /// What a process that connects by itself is told.
     let clientEnvironment: [String]
+    /// Where such a process may speak AMQP; nil: nowhere.
+    var amqpPlace: AMQPPlace?
     /// Where what they write goes.
     let output: any OutputLog
     /// The same, for those who look at it later; nil: nobody can, as with a broker elsewhere.

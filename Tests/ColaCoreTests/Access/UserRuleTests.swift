@@ -56,6 +56,13 @@ import Testing
         #expect(host?["description"] == .text("Orders") && host?["max-queues"] == .number(2))
     }
 
+    @Test func nobodyIsCalledAsTheProcessesOfWorkersAre() {
+        let scene = Scene()
+        let channel = scene.attach()
+        #expect(answer(scene, .setUser(user("worker:w")), channel) == "syntax")
+        #expect(answer(scene, .setUser(user("worker")), channel) == "ok")
+    }
+
     @Test func aPasswordIsHashedElsewhereAndAnsweredForThen() {
         let scene = Scene()
         let channel = scene.attach()

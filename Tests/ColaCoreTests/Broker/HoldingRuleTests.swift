@@ -47,6 +47,54 @@ import Testing
         #expect(messages.allSatisfy { ($0.redelivered ?? 0) == 0 })
     }
 
+    private func parts(of scene: Scene, _ numbers: UInt16...) -> (connection: ChannelID, parts: [ChannelID]) {
+        let connection = scene.attach()
+        let parts = numbers.map { ChannelID(of: connection, number: $0, incarnation: 0) }
+        for part in parts { scene.broker.attach(part, isStrict: true) }
+        return (connection, parts)
+    }
+
+    @Test func aChannelThatBeginsWhileItsConnectionIsNotFedGetsNothing() {
+        let scene = scene("a")
+        let connection = scene.attach()
+        scene.broker.apply(.feed(connection, .paused))
+        let part = ChannelID(of: connection, number: 1, incarnation: 0)
+        scene.broker.attach(part, isStrict: true)
+        scene.consume("q", from: part)
+        scene.rest()
+        #expect(scene.bodies(part) == [])
+        scene.broker.apply(.feed(connection, .on))
+        scene.rest()
+        #expect(scene.bodies(part) == ["a"])
+    }
+
+    @Test func aStrictChannelKeepsItsConsumersWhenItIsToEnd() {
+        let scene = scene("a", "b")
+        let (connection, parts) = parts(of: scene, 1)
+        scene.consume("q", prefetch: 1, from: parts[0])
+        scene.rest()
+        #expect(scene.bodies(parts[0]) == ["a"])
+        scene.broker.apply(.feed(connection, .ended(reason: "it is over")))
+        scene.broker.send(.settle(first: DeliveryTag(1), last: DeliveryTag(1), .acknowledge), from: parts[0])
+        scene.rest()
+        #expect(scene.broker.hear(parts[0]).filter { if case .failed = $0 { true } else { false } }.isEmpty)
+        #expect(scene.counts("q")?.ready == 1)
+    }
+
+    @Test func whatAChannelHadCountsForItsConnectionWhenItHasEnded() {
+        let scene = scene("a", "b", "c")
+        let (connection, parts) = parts(of: scene, 1, 2)
+        scene.consume("q", prefetch: 2, from: parts[0])
+        scene.rest()
+        scene.consume("q", prefetch: 1, from: parts[1])
+        scene.rest()
+        #expect(
+            scene.broker.broker.work(of: connection).map { [Int($0.handedOut), $0.inHand, $0.consumers] } == [3, 3, 2])
+        scene.broker.detach(parts[0])
+        #expect(
+            scene.broker.broker.work(of: connection).map { [Int($0.handedOut), $0.inHand, $0.consumers] } == [3, 1, 1])
+    }
+
     @Test func anAttemptBeginsWhenItsMessageWasHandedOut() {
         let scene = scene("a")
         let channel = consumer(of: scene)
