@@ -355,3 +355,37 @@ def test_commands_say_what_is_wrong(broker):
     assert rows(broker, "permissions") == [
         {"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]
     assert json.loads(cola(broker, "describe", "user", "guest", "--json").out)["password"] == "rabbitmq-sha256"
+
+
+def allow(broker: Broker, user: str, vhost: str = "/") -> None:
+    assert cola(broker, "permissions", "set", user, "--vhost", vhost, "--configure", ".*", "--write", ".*",
+                "--read", ".*").code == 0
+
+
+def test_an_impersonator_publishes_in_the_name_of_others(broker):
+    """As with RabbitMQ, a connection has the tag that its user had when it came."""
+    add(broker, "ana", "secret")
+    add(broker, "eva", "secret", "--tags", "impersonator")
+    for user in ("ana", "eva"):
+        allow(broker, user)
+
+    def publish(connection: pika.BlockingConnection, user: str) -> None:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("amq.fanout", "", b"x", pika.BasicProperties(user_id=user))
+
+    ana, eva = amqp_log_in(broker, "ana", "secret"), amqp_log_in(broker, "eva", "secret")
+    publish(ana, "ana")
+    for user in ("ana", "eva", "nobody"):
+        publish(eva, user)
+    assert cola(broker, "users", "tags", "ana", "impersonator").code == 0
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker) as error:
+        publish(ana, "eva")
+    assert error.value.reply_code == 406
+    assert error.value.reply_text == (
+        "PRECONDITION_FAILED - user_id property set to 'eva' but authenticated user was 'ana'")
+    ana.close()
+    ana = amqp_log_in(broker, "ana", "secret")
+    publish(ana, "eva")
+    ana.close()
+    eva.close()

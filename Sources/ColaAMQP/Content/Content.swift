@@ -24,10 +24,10 @@ package struct Content: Sendable {
 
     /// - Parameters:
     ///   - properties: flags and list, as they stand in a content header.
-    ///   - user: who is logged in: nobody else may be named as the sender.
+    ///   - user: who is logged in: nobody else may be named as the sender. Nil: anybody may.
     /// - Throws: ``ContentError``; the channel ends, or the connection.
     package init(
-        properties: UnsafeRawBufferPointer, body: ArraySlice<UInt8>, user: String
+        properties: UnsafeRawBufferPointer, body: ArraySlice<UInt8>, user: String?
     ) throws(ContentError) {
         message = Message(value: body)
         priority = 0
@@ -47,13 +47,13 @@ package struct Content: Sendable {
     }
 
     private mutating func read(
-        _ places: PropertyScanner, of properties: UnsafeRawBufferPointer, user: String
+        _ places: PropertyScanner, of properties: UnsafeRawBufferPointer, user: String?
     ) throws(Refusal) {
         if let mode = places.deliveryMode, !(1...2).contains(mode) {
             throw Refusal("invalid message: {delivery_mode_unknown,\(mode)}")
         }
         if let expiration = places.expiration { timeToLive = try Self.timeToLive(properties[expiration]) }
-        if let sender = places.userID, !properties[sender].elementsEqual(user.utf8) {
+        if let user, let sender = places.userID, !properties[sender].elementsEqual(user.utf8) {
             let name = String(decoding: properties[sender], as: UTF8.self)
             throw Refusal("user_id property set to '\(name)' but authenticated user was '\(user)'")
         }

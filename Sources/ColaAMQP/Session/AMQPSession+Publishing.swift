@@ -156,7 +156,7 @@ extension AMQPSession {
         on channel: AMQPChannel
     ) throws(ProtocolError) -> Publish {
         let properties = try replacingReplyTo(of: properties, on: channel)
-        let user = identity?.user ?? ""
+        let user = identity.flatMap { $0.mayImpersonate ? nil : $0.user }
         let read = properties.withUnsafeBytes { bytes in
             Result { () throws(ContentError) in try Content(properties: bytes, body: body, user: user) }
         }

@@ -36,6 +36,8 @@ package struct Access: Equatable, Sendable {
         package var isAdministrator: Bool
         /// By what it may do what it does.
         package var authority: Authority
+        /// Whether it may publish in the name of others.
+        package var mayImpersonate = false
         /// Whose process it is, if it has shown a token of one.
         package var worker: WorkerRequest.Target?
 

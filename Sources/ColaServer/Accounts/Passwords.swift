@@ -91,7 +91,9 @@ final class Passwords {
                 metadata: ["user": "\(user.name)", "peer": "\(credentials.peer.description)"])
             return answer(.refused(Self.refusal(of: credentials)))
         }
-        answer(.admitted(Access.Identity(user: user.name, isAdministrator: user.has(.administrator))))
+        var identity = Access.Identity(user: user.name, isAdministrator: user.has(.administrator))
+        identity.mayImpersonate = user.has(.impersonator)
+        answer(.admitted(identity))
     }
 
     private static func refusal(of credentials: Credentials) -> String {
