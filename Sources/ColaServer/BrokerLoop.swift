@@ -301,7 +301,7 @@ final class BrokerLoop {
         for effect in batch {
             switch effect {
             case .reply(let id, _, _), .deliver(let id, _, _), .consumerFailed(let id, _, _),
-                .assigned(let id, _, _):
+                .assigned(let id, _, _), .dismiss(let id, _):
                 if current?.id != id.connection {
                     current = connections[id.connection]
                     stir(id.connection)

@@ -126,7 +126,7 @@ package final class TestBroker {
                 store.ask(query) { [mailbox] result in
                     if case .success(let result) = result { mailbox.answers.append(.answered(query, result)) }
                 }
-            case .assigned, .backUp, .cancelBackup, .workers, .hashPassword: break
+            case .assigned, .backUp, .cancelBackup, .workers, .hashPassword, .dismiss: break
             case .damaged(_, _, let sentence): damage.append(sentence)
             }
         }

@@ -362,6 +362,68 @@ def allow(broker: Broker, user: str, vhost: str = "/") -> None:
                 "--read", ".*").code == 0
 
 
+def end_of(connection: pika.BlockingConnection) -> str:
+    """What the server says when it closes the connection."""
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as error:
+        for _ in range(50):
+            connection.process_data_events(0.1)
+    assert error.value.reply_code == 320
+    return error.value.reply_text
+
+
+def test_who_is_deleted_is_shown_out_and_who_gets_another_password_stays(broker):
+    for user in ("ana", "eva"):
+        add(broker, user, "secret")
+        allow(broker, user)
+    with log_in(broker, "ana", "secret") as native_ana, log_in(broker, "eva", "secret") as native_eva:
+        ana, eva = amqp_log_in(broker, "ana", "secret"), amqp_log_in(broker, "eva", "secret")
+        channel = ana.channel()
+        channel.queue_declare("kept", durable=True)
+        channel.queue_declare("own", exclusive=True)
+        channel.confirm_delivery()
+        channel.basic_publish("", "kept", b"x")
+        assert channel.basic_get("kept")[0] is not None
+        assert cola(broker, "users", "password", "ana", "--password-stdin", input="other\n").code == 0
+        assert cola(broker, "permissions", "clear", "ana").code == 0
+        ana.process_data_events(0.2)
+        assert ana.is_open and code(native_ana, "ping") == "ok"
+        assert code(native_ana, "get kept") == "access_refused"
+        assert cola(broker, "users", "delete", "ana").code == 0
+        assert end_of(ana) == "CONNECTION_FORCED - user 'ana' is deleted"
+        assert native_ana.rest() == b"bye unauthenticated user 'ana' is deleted\n"
+        # What it held is back, what was its own is gone, and nobody else has noticed.
+        assert code(native_eva, "get own") == "not_found"
+        assert native_eva.ok("get kept").options["size"] == "1"
+        eva.channel().queue_declare("kept", passive=True)
+        eva.close()
+
+
+def test_who_deletes_himself_hears_that_it_is_done(broker):
+    add(broker, "ana", "secret", "--tags", "administrator")
+    allow(broker, "ana")
+    with log_in(broker, "ana", "secret") as connection:
+        assert code(connection, "delete user ana") == "ok"
+        assert connection.rest() == b"bye unauthenticated user 'ana' is deleted\n"
+
+
+def test_with_a_virtual_host_its_connections_end(broker):
+    assert cola(broker, "vhosts", "add", "shop").code == 0
+    add(broker, "ana", "secret")
+    allow(broker, "ana", "shop")
+    allow(broker, "ana")
+    there, elsewhere = (
+        pika.BlockingConnection(pika.ConnectionParameters(
+            amqp.address(broker.amqp).host, amqp.address(broker.amqp).port, vhost,
+            pika.PlainCredentials("ana", "secret"))) for vhost in ("shop", "/"))
+    with log_in(broker, "ana", "secret", "shop") as connection, native.Connection(broker.unix) as administrator:
+        assert cola(broker, "vhosts", "delete", "shop").code == 0
+        assert end_of(there) == "CONNECTION_FORCED - vhost 'shop' is deleted"
+        assert connection.rest() == b"bye not_found vhost 'shop' is deleted\n"
+        administrator.ok("ping")
+    elsewhere.process_data_events(0.1)
+    elsewhere.close()
+
+
 def test_an_impersonator_publishes_in_the_name_of_others(broker):
     """As with RabbitMQ, a connection has the tag that its user had when it came."""
     add(broker, "ana", "secret")

@@ -95,6 +95,7 @@ extension Broker {
         for key in grants.keys where key.user == name { removeGrant(key) }
         change(.remove(.user(user)))
         didChangeRights()
+        dismiss(.userDeleted(name)) { $0.info.user == name && $0.info.authority == .user }
         didChange(channel)
         respond(channel, id, .done)
     }

@@ -112,6 +112,7 @@ extension Broker {
             channel.isHolder = !channel.held.isEmpty
             return channel.held.isEmpty
         }
+        dismissDue()
         if schedule.storedCount > 0, timers.deadline(of: .schedule) == nil { armSchedule(at: now) }
         goOnCompacting(at: now)
         guard !stalled.isEmpty else { return }

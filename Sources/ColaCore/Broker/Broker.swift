@@ -23,6 +23,8 @@ package final class Broker {
     var grants: OrderedDictionary<GrantKey, Grant> = [:]
     /// How often users or their permissions have changed.
     var rightsCount = 0
+    /// Connections that end with a change that is not on the disk yet.
+    var dismissals: [(batch: BatchNumber, id: ChannelID, dismissal: Dismissal)] = []
     var owners: [LogID: Owner] = [:]
     var channels: [ChannelID: Channel] = [:]
     var nextLog: LogID

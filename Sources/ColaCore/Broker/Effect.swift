@@ -6,6 +6,8 @@ package enum Effect: Sendable {
     case deliver(ChannelID, ConsumerTag, Delivery)
     /// Something befell a consumer: it was ended by the broker, or messages that it would have got are damaged.
     case consumerFailed(ChannelID, ConsumerTag, BrokerError)
+    /// The connection ends: it is told why.
+    case dismiss(ChannelID, Dismissal)
     /// Publishers are held back (why), or are not any more (nil). For every channel.
     case blocked(String?)
     /// Nothing more is delivered to the channels of the connection until ``Command/windowOpened(_:)`` says that its

@@ -56,6 +56,7 @@ extension Broker {
         host.isDeleted = true
         hosts[name] = nil
         change(.remove(.virtualHost(host.definition)))
+        dismiss(.virtualHostDeleted(name)) { $0.host === host }
         didChange(channel)
         respond(channel, id, .done)
     }

@@ -16,6 +16,7 @@ extension NativeSession {
             output.writeString("\n")
         case .blocked(let sentence): tell(blocked: sentence)
         case .assigned(_, let consumer, let assignment): write(assignment, to: consumer)
+        case .dismiss(_, let dismissal): close(code: dismissal.code, sentence: dismissal.description)
         // The loop's business.
         case .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers, .hashPassword: break
         }
@@ -60,7 +61,7 @@ extension NativeSession {
             state = .closed
         case .closing:
             guard case .refusedBySession(let refusal) = reply else { return }
-            close(code: refusal.code, sentence: Self.oneLine(refusal.sentence))
+            close(code: refusal.code, sentence: refusal.sentence)
         default: write(reply, for: id)
         }
     }

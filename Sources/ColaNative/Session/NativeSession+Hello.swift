@@ -95,7 +95,7 @@ extension NativeSession {
         pendingHello = nil
         if case .refused(let error) = reply {
             write(reply, for: hello.tag)
-            return close(code: error.code, sentence: Self.oneLine(error.description))
+            return close(code: error.code, sentence: error.description)
         }
         flushTags()
         writeTagged("ok", hello.tag)

@@ -195,7 +195,7 @@ package struct NativeSession {
     package mutating func close(code: String, sentence: String) {
         guard !isClosed else { return }
         flushTags()
-        output.writeString("bye \(code) \(sentence)\n")
+        output.writeString("bye \(code) \(Self.oneLine(sentence))\n")
         state = .closed
     }
 

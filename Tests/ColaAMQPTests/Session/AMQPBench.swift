@@ -217,7 +217,7 @@ extension Effect {
     fileprivate var connection: ChannelID? {
         switch self {
         case .reply(let id, _, _), .deliver(let id, _, _), .consumerFailed(let id, _, _), .assigned(let id, _, _),
-            .windowFull(let id):
+            .windowFull(let id), .dismiss(let id, _):
             id.connection
         case .blocked: nil
         case .read, .ask, .backUp, .cancelBackup, .damaged, .workers, .hashPassword: ChannelID(0)

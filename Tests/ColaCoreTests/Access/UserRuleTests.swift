@@ -56,6 +56,35 @@ import Testing
         #expect(host?["description"] == .text("Orders") && host?["max-queues"] == .number(2))
     }
 
+    @Test func connectionsEndWithTheirUserOrVirtualHostWhenThatIsOnTheDisk() {
+        let scene = Scene()
+        let channel = scene.attach()
+        let visitors = [scene.attach(), scene.attach(), scene.attach()]
+        for request: Request in [
+            .setUser(user("ana")), .setUser(user("eva")), .declareVirtualHost(name: "shop", VirtualHostChange()),
+        ] {
+            #expect(answer(scene, request, channel) == "ok")
+        }
+        attach(scene, visitors[0], as: "ana")
+        attach(scene, visitors[1], as: "eva", to: "shop")
+        attach(scene, visitors[2], as: "ana", to: "shop")
+        scene.broker.apply(.detach(visitors[2]))
+        var told: [String] = []
+        scene.broker.effectListener = { effect in
+            switch effect {
+            case .dismiss(let id, let dismissal):
+                told.append("\(visitors.firstIndex(of: id).map { "\($0)" } ?? "another"): \(dismissal)")
+            case .reply(channel, _, _): told.append("answered")
+            default: break
+            }
+        }
+        scene.broker.send(.deleteUser(name: "ana"), from: channel)
+        #expect(told == [], "it may yet be lost")
+        scene.broker.run()
+        #expect(answer(scene, .deleteVirtualHost(name: "shop"), channel) == "ok")
+        #expect(told == ["answered", "0: user 'ana' is deleted", "answered", "1: vhost 'shop' is deleted"])
+    }
+
     @Test func nobodyIsCalledAsTheProcessesOfWorkersAre() {
         let scene = Scene()
         let channel = scene.attach()
