@@ -156,6 +156,10 @@ extension Broker {
             guard ConsistentHashTable.weight(of: binding.routingKey) == nil else { return nil }
             return "the routing key of a binding to '\(source.name)' is its weight, a number from 1 on, not "
                 + "'\(binding.routingKey)'"
+        case .superStream:
+            guard SuperStreamTable.number(of: binding.routingKey) == nil else { return nil }
+            return "the binding key must be an integer: '\(source.name)' is a super stream, whose bindings have the "
+                + "numbers of its partitions from 0 on as their keys, not '\(binding.routingKey)'"
         case .direct, .fanout, .topic, .modulusHash, .random, .localRandom, .recentHistory: return nil
         }
     }

@@ -26,6 +26,7 @@ final class Exchange {
             case .headers: HeadersTable()
             case .consistentHash: ConsistentHashTable(definition.arguments)
             case .modulusHash: ModulusHashTable()
+            case .superStream: SuperStreamTable()
             case .random, .localRandom: RandomTable()
             case .recentHistory: FanoutTable()
             }

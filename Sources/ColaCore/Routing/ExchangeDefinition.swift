@@ -13,6 +13,9 @@ package struct ExchangeDefinition: Hashable, Sendable {
         case consistentHash = "x-consistent-hash"
         /// To one of its bindings: the hash of the routing key by their number.
         case modulusHash = "x-modulus-hash"
+        /// To the binding whose key is the remainder of the routing key's hash by their number, as RabbitMQ's stream
+        /// clients hash it.
+        case superStream = "x-super-stream"
         /// To one of its bindings, any.
         case random = "x-random"
         case localRandom = "x-local-random"
@@ -96,7 +99,7 @@ extension ExchangeDefinition {
             if case .integer(1...Int64(MessageHistory.lengthMax)) = length { return nil }
             return "\(ExchangeArgument.historyLength) is a number from 1 to \(MessageHistory.lengthMax), not "
                 + "'\(length.text ?? "")'"
-        case .direct, .fanout, .topic, .headers, .modulusHash, .random, .localRandom: return nil
+        case .direct, .fanout, .topic, .headers, .modulusHash, .superStream, .random, .localRandom: return nil
         }
     }
 }

@@ -12,6 +12,7 @@ extension ExchangeDefinition.Kind {
         case .headers: "headers"
         case .consistentHash: "x-consistent-hash"
         case .modulusHash: "x-modulus-hash"
+        case .superStream: "x-super-stream"
         case .random: "x-random"
         case .localRandom: "x-local-random"
         case .recentHistory: "x-recent-history"

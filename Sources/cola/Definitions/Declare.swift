@@ -29,6 +29,7 @@ struct Declare: AsyncParsableCommand {
         case direct, fanout, topic, headers
         case consistentHash = "x-consistent-hash"
         case modulusHash = "x-modulus-hash"
+        case superStream = "x-super-stream"
         case random = "x-random"
         case localRandom = "x-local-random"
         case recentHistory = "x-recent-history"
@@ -48,7 +49,7 @@ struct Declare: AsyncParsableCommand {
         name: .long,
         help: ArgumentHelp(
             "For an exchange: direct (by routing key), fanout (to all), topic (by pattern), headers, or one with x-: "
-                + "consistent-hash and modulus-hash (one, by the hash of the routing key), random (any one), "
+                + "consistent-hash, modulus-hash and super-stream (one, by the hash of the routing key), random (any one), "
                 + "recent-history (all, later ones too).",
             valueName: "type"))
     var type: ExchangeType?

@@ -22,7 +22,8 @@ struct RoutingModel {
             case .fanout, .recentHistory: chosen = from
             case .headers: chosen = from.filter { takes(.headers, $0, "", headers) }
             case .modulusHash: chosen.formUnion(Self.byRemainder(from, keys[0]))
-            case .consistentHash, .random, .localRandom: preconditionFailure("what is \(exchange.kind) is not modelled")
+            case .consistentHash, .superStream, .random, .localRandom:
+                preconditionFailure("what is \(exchange.kind) is not modelled")
             }
             let taken = chosen.filter {
                 $0.target == .queue ? queues.contains($0.destination) : exchanges[$0.destination] != nil
