@@ -37,6 +37,8 @@ final class BrokerLoop {
     /// What was given to the store since. Bytes.
     private var bytesSinceLook = 0
     private var watchTimer: Scheduled<Void>?
+    /// Whether somebody's message is held back because the disk might have no room for it.
+    private var waitsForRoom = false
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
     var isStopping = false
@@ -157,13 +159,24 @@ final class BrokerLoop {
         if mustWait(connection), !held.contains(connection.id) {
             connection.hold()
             held.append(connection.id)
+            if waitsForRoom {
+                logger.warning(
+                    "a large message waits for room on the disk",
+                    metadata: ["received": "\(bytes)", "connection": "\(connection.id)"])
+            }
         }
         watchInbox()
     }
 
-    /// Whether the rest of a large message would find no room behind those that wait for the disk.
+    /// Whether the rest of a large message would find no room, behind those that wait for the disk or on the disk.
     private func mustWait(_ connection: any Connection) -> Bool {
-        connection.inputBytes > ConnectionLimits.smallRequestBytes && broker.gatheringBytes > gatheringBytesMax
+        let bytes = connection.inputBytes
+        if bytes > ConnectionLimits.largeRequestBytes, let watch, !watch.hasRoom(for: bytes) {
+            waitsForRoom = true
+            lookLater()
+            return true
+        }
+        return bytes > ConnectionLimits.smallRequestBytes && broker.gatheringBytes > gatheringBytesMax
     }
 
     private func releaseInbox(_ ids: [ChannelID]) {
@@ -274,7 +287,15 @@ final class BrokerLoop {
         lastLook = now.monotonic
         bytesSinceLook = 0
         for change in watch?.look() ?? [] { raise(change.alarm, change.sentence, at: now) }
-        guard watch?.isAlarmed == true, watchTimer == nil else { return }
+        if waitsForRoom {
+            waitsForRoom = false
+            releaseHeld()
+        }
+        if watch?.isAlarmed == true || waitsForRoom { lookLater() }
+    }
+
+    private func lookLater() {
+        guard watchTimer == nil else { return }
         store.giveBackSpace()
         watchTimer = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(2 * Self.lookNanoseconds)) { [self] in
             watchTimer = nil

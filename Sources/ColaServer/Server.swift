@@ -239,7 +239,7 @@ package struct Server {
     private func amqpListener(_ loop: NIOLoopBound<BrokerLoop>) -> AMQPListener {
         var configuration = AMQPSession.Configuration(
             product: settings.amqpProduct?.name ?? "Cola", version: settings.amqpProduct?.version ?? Self.version)
-        configuration.bodyBytesMax = settings.bodyBytesMax
+        configuration.bodyBytesMax = settings.amqpBodyBytesMax
         configuration.certificateName = settings.certificateName
         return AMQPListener(
             loop: loop, configuration: configuration, connectionsMax: settings.connectionsMax, logger: logger)

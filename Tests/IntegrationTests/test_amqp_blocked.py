@@ -1,6 +1,10 @@
 """AMQP 0-9-1: publishers are told when they are held back, and consumers are not."""
 from __future__ import annotations
 
+import os
+import threading
+import time
+
 import pytest
 from pika import spec
 
@@ -54,6 +58,36 @@ def test_blocked_and_unblocked(crowded):
         while bodies[-1:] != [b"held"]:
             other.expect(spec.Basic.Deliver)
             bodies.append(other.content()[1])
+
+
+def test_a_large_message_waits_for_room_alone(small_disk, new_broker):  # noqa: F811
+    """It would be written twice, and acknowledgements wait behind it: there must be room before it is taken."""
+    broker = new_broker("--reserve", "0", "--disk-free-min", "10M", folder=small_disk)
+    broker.start()
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * (24 << 20))
+    where = amqp.address(broker.amqp)
+    body = os.urandom(1 << 20) * 20
+    with Wire(where, timeout=20) as large, Wire(where, timeout=20) as small:
+        small.open()
+        large.open()
+        queue = small.call(spec.Queue.Declare(queue="q"), spec.Queue.DeclareOk).queue
+        large.call(spec.Confirm.Select(), spec.Confirm.SelectOk)
+        sender = threading.Thread(target=large.publish, args=(body,), kwargs={"key": queue}, daemon=True)
+        sender.start()
+        deadline = time.monotonic() + 20
+        while "waits for room on the disk" not in broker.stderr():
+            assert time.monotonic() < deadline, "it never waited"
+            time.sleep(0.05)
+        for number in range(20):
+            small.publish(b"%d" % number, key=queue)
+            small.call(spec.Basic.Get(queue=queue, no_ack=True), spec.Basic.GetOk)
+            assert small.content()[1] == b"%d" % number
+        ballast.unlink()
+        large.expect(spec.Basic.Ack)
+        sender.join(20)
+        small.call(spec.Basic.Get(queue=queue, no_ack=True), spec.Basic.GetOk)
+        assert small.content()[1] == body
 
 
 def test_pika_is_told(crowded):

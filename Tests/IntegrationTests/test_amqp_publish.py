@@ -227,7 +227,7 @@ def test_field_types_that_pika_has_not(wire):
         assert part in fields, part
 
 
-@pytest.mark.parametrize("size", [0, 1, 4087, 4088, 4089, 131_064, 131_065, 262_128, 1 << 20, 5_000_000])
+@pytest.mark.parametrize("size", [0, 1, 4087, 4088, 4089, 131_064, 131_065, 262_128, 1 << 20, 5_000_000, 70_000_000])
 def test_bodies_of_every_size(amqp_address, size):
     body = os.urandom(size)
     with Wire(amqp_address) as wire:

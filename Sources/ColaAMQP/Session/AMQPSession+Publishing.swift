@@ -51,7 +51,7 @@ extension AMQPSession {
                 ProtocolError(
                     .preconditionFailed,
                     "message size \(header.bodySize) is larger than configured max size \(configuration.bodyBytesMax) "
-                        + "(setting body-max)", in: .basicPublish), on: channel)
+                        + "(setting amqp-body-max)", in: .basicPublish), on: channel)
         }
         let start = frame.payload.lowerBound + header.properties.lowerBound
         channel.content?.properties = burst[start..<frame.payload.upperBound]

@@ -15,7 +15,7 @@ package struct AMQPSession {
         package var version: String
         /// What of a client's certificate is the name of its user, with the mechanism EXTERNAL.
         package var certificateName = PeerCertificate.Part.distinguishedName
-        package var bodyBytesMax = 16 * 1024 * 1024
+        package var bodyBytesMax = 128 * 1024 * 1024
         package var handshakeMilliseconds: Int64 = 10_000
         package var channelMax: UInt16 = 2_047
         package var frameMax: UInt32 = 131_072

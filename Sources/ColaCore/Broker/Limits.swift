@@ -11,7 +11,7 @@ package struct Limits: Equatable, Sendable {
     package var cacheBytesMax = 64 * 1024 * 1024
     /// Above this the gathering batch takes no more from publishers. Bytes.
     package var gatheringBytesMax = 4 * 1024 * 1024
-    /// All copies of the messages of one publish together: it is one transaction. Bytes.
+    /// All copies of the messages of one publish together, where there are several: it is one transaction. Bytes.
     package var transactionBytesMax = 64 * 1024 * 1024
     /// The gathering batch never grows beyond this, however many publishers are ahead of a disk that does not answer.
     /// Bytes; well below what a segment can hold.

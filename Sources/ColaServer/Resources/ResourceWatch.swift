@@ -43,6 +43,13 @@ struct ResourceWatch {
     /// - Returns: alarms that begin or end now.
     mutating func look() -> [Change] { [disk(), memory()].compactMap { $0 } }
 
+    /// Whether a message of this size would leave room on the disk. It is written twice, into the log and from there into
+    /// the database, and acknowledgements wait behind it.
+    func hasRoom(for bytes: Int) -> Bool {
+        guard freeDiskMin > 0, let free = readings.freeDiskBytes() else { return true }
+        return free - freeDiskMin >= 2 * bytes
+    }
+
     private mutating func disk() -> Change? {
         guard freeDiskMin > 0, let free = readings.freeDiskBytes() else { return nil }
         let isScarce = free < (raised.contains(.disk) ? freeDiskMin + freeDiskMin / 8 : freeDiskMin)

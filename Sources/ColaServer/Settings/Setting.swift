@@ -125,7 +125,10 @@ extension Setting {
             help: "Start on damaged data with what can be read, after a copy of it was made. The flag alone is yes."),
         Setting(
             name: "body-max", kind: .bytes(1...67_108_864), defaultValue: "16M", placeholder: "BYTES",
-            help: "The largest message, at most 64M."),
+            help: "The largest message, and the largest result of a worker, at most 64M; of AMQP: amqp-body-max."),
+        Setting(
+            name: "amqp-body-max", kind: .bytes(1...536_870_912), defaultValue: "128M", placeholder: "BYTES",
+            help: "The largest message over AMQP. RabbitMQ 3 takes as much, RabbitMQ 4 takes 16M."),
         Setting(
             name: "connections-max", kind: .number(1...1_000_000), defaultValue: "10000", placeholder: "N",
             help: "Connections at a time."),

@@ -26,6 +26,7 @@ package struct Settings: Sendable {
     package var isDurabilityRelaxed = false
     package var acceptsDamage = false
     package var bodyBytesMax = 16 * 1024 * 1024
+    package var amqpBodyBytesMax = 128 * 1024 * 1024
     package var connectionsMax = 10_000
     package var reserveBytes = 32 * 1024 * 1024
     /// 0: no limit. Bytes.
@@ -113,6 +114,7 @@ package struct Settings: Sendable {
         workerLogMemoryBytesMax = Int(try reader.number("worker-log-memory"))
         acceptsDamage = try reader.text("accept-damage") == "yes"
         bodyBytesMax = Int(try reader.number("body-max"))
+        amqpBodyBytesMax = Int(try reader.number("amqp-body-max"))
         connectionsMax = Int(try reader.number("connections-max"))
         reserveBytes = Int(try reader.number("reserve"))
         // On a full disk a batch must fit twice: into the log, and from there into the database.
