@@ -204,24 +204,24 @@ package struct Server {
         var amqp: AMQPPlace?
         do {
             if let address = settings.native {
-                let channel = try await listener.sockets.bind(address, on: eventLoop)
-                channels.append(channel)
-                words.append("native=tcp://\(address.text(bound: channel))")
+                let bound = try await listener.sockets.bind(address, on: eventLoop)
+                channels += bound
+                words.append("native=tcp://\(address.text(bound: bound))")
             }
             if let path = settings.socketPath {
                 channels.append(try await listener.sockets.bind(path: path, mode: settings.socketMode, on: eventLoop))
                 words.append("socket=unix://\(AbsolutePath.of(path))")
             }
             if let address = settings.amqp {
-                let channel = try await amqpListener(loop).sockets.bind(address, on: eventLoop)
-                channels.append(channel)
-                amqp = AMQPPlace(host: address.host, port: channel.localAddress?.port ?? address.port)
-                words.append("amqp=amqp://\(address.text(bound: channel))")
+                let bound = try await amqpListener(loop).sockets.bind(address, on: eventLoop)
+                channels += bound
+                amqp = AMQPPlace(host: address.host, port: bound.first?.localAddress?.port ?? address.port)
+                words.append("amqp=amqp://\(address.text(bound: bound))")
             }
             if let address = settings.amqps, let certificates {
-                let channel = try await amqpListener(loop).sockets(certificates).bind(address, on: eventLoop)
-                channels.append(channel)
-                words.append("amqps=amqps://\(address.text(bound: channel))")
+                let bound = try await amqpListener(loop).sockets(certificates).bind(address, on: eventLoop)
+                channels += bound
+                words.append("amqps=amqps://\(address.text(bound: bound))")
             }
         } catch {
             for channel in channels { try? await channel.close() }
@@ -296,8 +296,8 @@ extension Server: Service {
 
 extension Settings.Address {
     /// With the port that was bound, if any was left to choose.
-    fileprivate func text(bound channel: any Channel) -> String {
-        "\(host.contains(":") ? "[\(host)]" : host):\(channel.localAddress?.port ?? port)"
+    fileprivate func text(bound channels: [any Channel]) -> String {
+        "\(host.contains(":") ? "[\(host)]" : host):\(channels.first?.localAddress?.port ?? port)"
     }
 }
 

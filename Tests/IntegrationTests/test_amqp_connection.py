@@ -99,6 +99,21 @@ def test_what_cannot_be_agreed_on(amqp_address, tune):
         assert "negotiated %s = " % list(tune)[0] in close.reply_text
 
 
+@pytest.mark.skipif(amqp.elsewhere() is not None, reason="starts a server")
+def test_localhost_is_every_address_of_it(new_broker):
+    """Some clients take the first address that the name has, and try no other."""
+    broker = new_broker(environment={"COLA_AMQP": "localhost:0"})
+    broker.start()
+    port = int(broker.amqp.rpartition(":")[2])
+    assert broker.amqp == "amqp://localhost:%d" % port
+    for family, _, _, _, where in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(10)
+            client.connect(where)
+            client.sendall(amqp.HEADER)
+            assert client.recv(1) == b"\x01"
+
+
 def test_channels_are_counted_whatever_their_numbers(amqp_address):
     with Wire(amqp_address, channel_max=3) as wire:
         for number in (65_535, 7, 1):

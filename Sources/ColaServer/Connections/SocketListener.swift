@@ -22,8 +22,22 @@ struct SocketListener: Sendable {
     /// Nil: connections are not encrypted.
     var certificates: TLSCertificates?
 
+    /// Listens there; at `localhost` with both protocols of the Internet, for there are clients that try one only.
+    ///
     /// - Throws: `Server.Failure` with exit code 69 where the address cannot be had.
-    func bind(_ address: Settings.Address, on eventLoop: any EventLoop) async throws -> any Channel {
+    func bind(_ address: Settings.Address, on eventLoop: any EventLoop) async throws -> [any Channel] {
+        guard address.host == "localhost" else { return [try await bindOne(address, on: eventLoop)] }
+        let first = try await bindOne(Settings.Address(host: "127.0.0.1", port: address.port), on: eventLoop)
+        let second = Settings.Address(host: "::1", port: first.localAddress?.port ?? address.port)
+        do {
+            return [first, try await bindOne(second, on: eventLoop)]
+        } catch {
+            logger.info("no IPv6 at localhost", metadata: ["reason": "\(error)"])
+            return [first]
+        }
+    }
+
+    private func bindOne(_ address: Settings.Address, on eventLoop: any EventLoop) async throws -> any Channel {
         do {
             return try await bootstrap(eventLoop, isUnix: false).bind(host: address.host, port: address.port).get()
         } catch {
