@@ -451,3 +451,32 @@ def test_an_impersonator_publishes_in_the_name_of_others(broker):
     publish(ana, "eva")
     ana.close()
     eva.close()
+
+
+def test_who_may_not_read_any_more_gets_nothing_more(broker):
+    add(broker, "ana", "secret")
+    allow(broker, "ana")
+    with log_in(broker, "ana", "secret") as connection, native.Connection(broker.unix) as administrator:
+        for queue in ("shared", "mine"):
+            administrator.ok("declare queue " + queue)
+        connection.ok("consume shared c=1")
+        connection.ok("consume mine c=2")
+        ana = amqp_log_in(broker, "ana", "secret")
+        channel = ana.channel()
+        cancelled: List[Any] = []
+        channel.add_on_cancel_callback(lambda frame: cancelled.append(frame.method.consumer_tag))
+        got: List[bytes] = []
+        for queue in ("shared", "mine"):
+            channel.basic_consume(queue, lambda _, __, ___, body: got.append(body), consumer_tag=queue, auto_ack=True)
+        answers = channel.basic_consume("amq.rabbitmq.reply-to", lambda *_: None, auto_ack=True)
+        assert cola(broker, "permissions", "set", "ana", "--configure", "", "--write", "", "--read", "^mine$").code == 0
+        ana.process_data_events(0.3)
+        assert cancelled == ["shared"] and answers in channel.consumer_tags
+        administrator.ok("pub shared 1", b"a")
+        administrator.ok("pub mine 1", b"b")
+        ana.process_data_events(0.3)
+        assert code(connection, "ping") == "ok"
+        told = connection.call("consume shared c=3")
+        assert told.code == "access_refused"
+        assert administrator.ok("get shared").options["size"] == "1"
+        ana.close()

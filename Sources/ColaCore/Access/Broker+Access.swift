@@ -82,6 +82,19 @@ extension Broker {
         }
     }
 
+    /// Whose permissions have changed is handed nothing more of what he may not read any more.
+    func endUnreadable(at now: Now) {
+        let keys = revised
+        revised = []
+        for channel in sortedChannels where channel.info.authority == .user && !channel.consumers.isEmpty {
+            guard keys.contains(GrantKey(user: channel.info.user, host: channel.info.host)) else { continue }
+            for consumer in channel.consumers where !consumer.isOfAnswers {
+                guard let error = accessError(.permission(.read, .queue(consumer.name)), channel) else { continue }
+                end(consumer, because: error, at: now)
+            }
+        }
+    }
+
     /// What is known to a channel is not believed any more.
     func didChangeRights() { rightsCount += 1 }
 }

@@ -119,6 +119,7 @@ extension Broker {
         var grant = try Grant(permission)
         grant.takeTopics(of: grants[key])
         grants[key] = grant
+        revised.append(key)
         change(.put(.permission(permission)))
         didChangeRights()
     }
@@ -137,6 +138,7 @@ extension Broker {
     /// With the permissions for topic exchanges, which mean nothing without it.
     private func removeGrant(_ key: GrantKey) {
         guard let grant = grants.removeValue(forKey: key) else { return }
+        revised.append(key)
         for topic in grant.topics.values { change(.remove(.topicPermission(topic))) }
         change(.remove(.permission(grant.definition)))
         didChangeRights()

@@ -23,6 +23,8 @@ package final class Broker {
     var grants: OrderedDictionary<GrantKey, Grant> = [:]
     /// How often users or their permissions have changed.
     var rightsCount = 0
+    /// Whose permissions have changed, so that they may have consumers of what they may not read any more.
+    var revised: [GrantKey] = []
     /// Connections that end with a change that is not on the disk yet.
     var dismissals: [(batch: BatchNumber, id: ChannelID, dismissal: Dismissal)] = []
     var owners: [LogID: Owner] = [:]
@@ -184,6 +186,7 @@ package final class Broker {
         if isScheduleDue, canSweep { releaseDue(at: now) }
         // Trying in vain is not free: it reads what has left the cache.
         if canSweep || hasDropsLeft && hasRoomToGather, !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
+        if !revised.isEmpty { endUnreadable(at: now) }
         dispatchPending(at: now)
         trimMemory()
     }

@@ -31,6 +31,8 @@ final class Consumer {
     let isAutoAck: Bool
     let priority: Int
     let isExclusive: Bool
+    /// Whether it takes answers to what its channel has asked, for which nobody needs a permission.
+    let isOfAnswers: Bool
     /// How long it may hold a message, whatever its queue says. Milliseconds; 0: for any time.
     let timeout: Int64?
     /// How many more messages it takes now.
@@ -58,6 +60,14 @@ final class Consumer {
     /// Topics only: where it begins in a partition without a committed offset.
     let start: Consume.Position
 
+    /// Of its queue or topic.
+    var name: String {
+        switch source {
+        case .queue(let queue): queue.name
+        case .topic(let topic): topic.name
+        }
+    }
+
     init(_ consume: Consume, source: Source, channel: Channel) {
         tag = consume.consumer
         self.source = source
@@ -65,6 +75,7 @@ final class Consumer {
         isAutoAck = consume.isAutoAck
         priority = consume.priority
         isExclusive = consume.isExclusive
+        isOfAnswers = consume.isOfAnswers
         timeout = consume.timeout
         group = consume.group
         isMember = consume.strategy != nil

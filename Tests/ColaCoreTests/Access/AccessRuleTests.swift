@@ -223,4 +223,25 @@ import Testing
             refusal.description.hasPrefix(
                 "access to exchange 'amq.default' in vhost '/' refused for user 'bob': his write pattern"))
     }
+
+    @Test func consumersEndWithThePermissionToRead() {
+        let (scene, bob, administrator) = scene(read: ".*")
+        for (number, name) in [(1, "q"), (2, "t")] {
+            let consume = Consume(name: name, consumer: ConsumerTag(UInt64(number)), flow: .prefetch(10))
+            #expect(answer(scene, .consume(consume), bob) == "ok")
+        }
+        let narrow = PermissionDefinition(user: "bob", configure: "", write: "", read: "^t")
+        #expect(answer(scene, .setPermission(narrow), administrator) == "ok")
+        #expect(failures(scene, bob) == ["1 access_refused"])
+        #expect(answer(scene, publish("", "q"), administrator) == "ok")
+        #expect(scene.messages(bob).isEmpty)
+        #expect(answer(scene, .clearPermission(user: "bob", host: "/"), administrator) == "ok")
+        #expect(failures(scene, bob) == ["2 access_refused"])
+    }
+
+    private func failures(_ scene: Scene, _ channel: ChannelID) -> [String] {
+        scene.broker.hear(channel).compactMap { heard in
+            if case .failed(let tag, let code) = heard { "\(tag) \(code)" } else { nil }
+        }
+    }
 }
