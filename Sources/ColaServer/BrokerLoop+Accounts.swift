@@ -28,7 +28,8 @@ extension BrokerLoop {
             broker.begin(
                 with: UserDefinition(
                     name: account.user, password: PasswordHash(ofNew: account.password),
-                    tags: [UserDefinition.Tag.administrator.rawValue]))
+                    tags: [UserDefinition.Tag.administrator.rawValue],
+                    isFromLoopbackOnly: account.user == UserDefinition.guest.name))
             return finishTurnLater()
         }
         guard let user = broker.user(named: account.user) else {

@@ -480,3 +480,9 @@ def test_who_may_not_read_any_more_gets_nothing_more(broker):
         assert told.code == "access_refused"
         assert administrator.ok("get shared").options["size"] == "1"
         ana.close()
+
+
+def test_a_guest_who_is_made_again_comes_from_this_machine_alone(broker):
+    assert cola(broker, "users", "delete", "guest").code == 0
+    add(broker, "guest", "guest")
+    assert [row["loopback-only"] for row in rows(broker, "users", "list") if row["name"] == "guest"] == [True]

@@ -34,7 +34,8 @@ extension Broker {
     private func set(_ change: UserChange, _ id: RequestID, for channel: Channel) {
         // Somebody may have been faster while the password was hashed.
         if let error = error(in: change) { return refuse(channel, id, error) }
-        var user = users[change.name] ?? UserDefinition(name: change.name)
+        let isGuest = change.name == UserDefinition.guest.name
+        var user = users[change.name] ?? UserDefinition(name: change.name, isFromLoopbackOnly: isGuest)
         switch change.password {
         case .hash(let hash): user.password = hash
         case .some(.none): user.password = nil

@@ -8,6 +8,7 @@ extension Broker {
         if let known = channels[id] {
             channel = known
             channel.info = info
+            channel.rights = nil
         } else {
             let connection = channels[id.connection]?.connection ?? ConnectionState(window: limits.windowBytes)
             channel = Channel(

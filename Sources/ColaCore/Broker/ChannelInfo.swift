@@ -5,7 +5,8 @@ package struct ChannelInfo: Equatable, Sendable {
     package var host: String
     package var peer: String
     package var user: String
-    package var client: String
+    /// What the client calls itself.
+    package private(set) var client: String
     package var processID: Int?
     package var userID: Int?
     /// Whose process it is of, if that has shown its token.
@@ -20,6 +21,9 @@ package struct ChannelInfo: Equatable, Sendable {
     var author: String { worker?.worker ?? (client.isEmpty ? user : client) }
     package var since: Timestamp
 
+    /// As long as other names may be. What is longer than this would stand in every listing and every failed attempt.
+    private static let clientMax = 255
+
     package init(
         protocolName: String, host: String = VirtualHostDefinition.defaultName, peer: String, user: String,
         client: String = "", processID: Int? = nil,
@@ -29,7 +33,7 @@ package struct ChannelInfo: Equatable, Sendable {
         self.host = host
         self.peer = peer
         self.user = user
-        self.client = client
+        self.client = String(client.unicodeScalars.prefix(Self.clientMax))
         self.processID = processID
         self.userID = userID
         self.since = since

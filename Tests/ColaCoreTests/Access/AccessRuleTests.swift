@@ -244,4 +244,13 @@ import Testing
             if case .failed(let tag, let code) = heard { "\(tag) \(code)" } else { nil }
         }
     }
+
+    @Test func whatWasFoundOfAUserIsNotBelievedOfAnother() {
+        let (scene, bob, _) = scene(write: ".*")
+        #expect(answer(scene, publish("", "q"), bob) == "ok")
+        // Over a Unix socket somebody may name himself when he has asked for something already.
+        scene.broker.apply(.attach(bob, ChannelInfo(protocolName: "test", peer: "p", user: "eve")))
+        #expect(answer(scene, publish("", "q"), bob) == "access_refused")
+    }
+
 }

@@ -85,6 +85,27 @@ import Testing
         #expect(told == ["answered", "0: user 'ana' is deleted", "answered", "1: vhost 'shop' is deleted"])
     }
 
+    @Test func aGuestComesFromThisMachineUntilSomebodySaysOtherwise() {
+        let scene = Scene()
+        let channel = scene.attach()
+        for name in ["guest", "ana"] {
+            #expect(answer(scene, .deleteUser(name: name), channel) == (name == "guest" ? "ok" : "not_found"))
+            #expect(answer(scene, .setUser(user(name)), channel) == "ok")
+        }
+        #expect(scene.broker.broker.user(named: "guest")?.isFromLoopbackOnly == true)
+        #expect(scene.broker.broker.user(named: "ana")?.isFromLoopbackOnly == false)
+        var anywhere = user("guest")
+        anywhere.isFromLoopbackOnly = false
+        #expect(answer(scene, .setUser(anywhere), channel) == "ok")
+        #expect(answer(scene, .setUser(user("guest")), channel) == "ok")
+        #expect(scene.broker.broker.user(named: "guest")?.isFromLoopbackOnly == false)
+    }
+
+    @Test func whatAClientCallsItselfIsKeptAsFarAsANameGoes() {
+        let info = ChannelInfo(protocolName: "test", peer: "p", user: "u", client: String(repeating: "x", count: 9_000))
+        #expect(info.client.utf8.count == 255)
+    }
+
     @Test func nobodyIsCalledAsTheProcessesOfWorkersAre() {
         let scene = Scene()
         let channel = scene.attach()
