@@ -18,6 +18,7 @@ import amqp
 import native
 from broker import Broker
 from cli import cola
+from test_readme import README, blocks
 from test_reload import processes, reload
 from test_worker_clients import connections, counts, publish, row, rows
 from test_workers import attempts, configuration, is_idle, peek, ready, start, until  # noqa: F401  (a fixture)
@@ -194,6 +195,13 @@ def test_the_url_makes_connections_of_the_worker_and_shows_what_it_holds(pika_wo
     assert (connection["user"], connection["worker"]) == ("worker:w", "w/1")
     shown = cola("workers", "show", "w/1", url=broker.unix).succeeds().out
     assert b"work" in shown
+
+
+def test_the_worker_of_the_readme_works(pika_worker):
+    broker = pika_worker(blocks(README, "python")[3], "  queue: texts\n  stop: {grace: 1s}\n")
+    publish(broker, "texts", ["three words here"])
+    until(lambda: row(broker)["pid"] and is_idle(broker, "texts"), "it is done")
+    assert b"3 words" in cola("logs", "w", url=broker.unix).succeeds().out
 
 
 def test_the_url_is_good_while_the_process_lives_and_nobody_else_finds_it(pika_worker, tmp_path):

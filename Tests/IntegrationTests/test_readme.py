@@ -234,7 +234,7 @@ def test_there_is_an_example_of_each_concept():
 
 def test_the_python_of_the_page_runs(newcomer):
     shell, _, _ = newcomer
-    snippet, _, worker = blocks(README, "python")
+    snippet, _, worker, _ = blocks(README, "python")
     (shell.folder / "snippet.py").write_text(snippet)
     assert shell.run("'%s' snippet.py" % sys.executable) == (0, "b'hello'\n")
     (shell.folder / "tasks.py").write_text(worker)
