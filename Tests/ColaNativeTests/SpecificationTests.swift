@@ -40,6 +40,7 @@ import Testing
         .worker(.notPermitted("")), .stopped(""), .inequivalent(different),
         .heldTooLong(DeliveryTag(1), name: "", milliseconds: 1),
         .accessRefused(AccessRefusal(user: "", host: "", need: .host)), .quota(""), .busy(""), .forbidden(""),
+        .unsupported(""),
     ]
 
     private static let different = Inequivalence(
@@ -87,6 +88,7 @@ import Testing
         case .quota: 37
         case .busy: 38
         case .forbidden: 39
+        case .unsupported: 40
         }
     }
 

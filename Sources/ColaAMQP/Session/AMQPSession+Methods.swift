@@ -93,6 +93,11 @@ extension AMQPSession {
                 let arguments) = method
         else { return }
         var declaration = ExchangeDeclaration(name: name, kind: .direct, isPassive: passive)
+        if !passive, type == ExchangeDefinition.Kind.superStream.rawValue,
+            arguments[SuperStreamArguments.partitions] != nil
+        {
+            return declareSuperStream(method, on: channel)
+        }
         if !passive {
             do throws(ExchangeDeclaration.Refusal) {
                 declaration = try ExchangeDeclaration(name: name, type: type, arguments: ArgumentTable(arguments))
@@ -109,6 +114,23 @@ extension AMQPSession {
         declaration.isAutoDelete = autoDelete
         declaration.isInternal = isInternal
         ask(.declareExchange(declaration), .method(noWait ? nil : .exchangeDeclareOk), method, on: channel)
+    }
+
+    /// A topic with several partitions, as a client of AMQP may make one.
+    private mutating func declareSuperStream(_ method: Method, on channel: AMQPChannel) {
+        guard
+            case .exchangeDeclare(
+                let name, _, _, let durable, let autoDelete, let isInternal, let noWait, let table) = method
+        else { return }
+        do throws(Refusal) {
+            let read = try SuperStreamArguments(
+                table, exchange: name, host: host, isLasting: durable && !autoDelete && !isInternal)
+            ask(
+                .declareTopic(name: name, partitions: read.partitions, read.arguments),
+                .method(noWait ? nil : .exchangeDeclareOk), method, on: channel)
+        } catch {
+            refuse(ProtocolError(error, in: method.id), on: channel)
+        }
     }
 
     // MARK: Queues

@@ -30,6 +30,7 @@ extension AMQPSession {
         case .accessRefused: (.accessRefused, error.description)
         case .quota where method == .queueDeclare: (.preconditionFailed, error.description)
         case .quota: (.notAllowed, error.description)
+        case .unsupported: (.notImplemented, error.description)
         case .busy: (.internalError, error.description)
         case .storage, .damaged, .backup, .worker: (.internalError, error.description)
         case .mismatch, .badName, .heldTooLong, .badArgument, .inUse, .unroutable, .queueFull, .limit, .deleted,

@@ -36,7 +36,8 @@ extension Broker {
         return nil
     }
 
-    private func accessError(_ need: Need, _ channel: Channel) -> BrokerError? {
+    private func accessError(_ asked: Need, _ channel: Channel) -> BrokerError? {
+        let need = channel.host.map { asked.ofWhole(in: $0.router) } ?? asked
         let isAllowed: Bool
         switch need {
         case .tag(let tag):
@@ -97,6 +98,16 @@ extension Broker {
 
     /// What is known to a channel is not believed any more.
     func didChangeRights() { rightsCount += 1 }
+}
+
+extension Need {
+    /// Of what has no permissions of its own, what it is a part of: of a partition, its topic.
+    fileprivate func ofWhole(in router: Router) -> Need {
+        guard case .permission(let operation, .queue(let name)) = self,
+            case .partition(let partition)? = router.destination(named: name)
+        else { return self }
+        return .permission(operation, .queue(partition.topic.name))
+    }
 }
 
 /// Who may do what, where.

@@ -14,14 +14,18 @@ extension Broker {
                     what: "consumers on a \(channel.kind)", limit: limits.consumersPerChannelMax,
                     setting: "consumers-max"))
         }
-        switch host.router.destinations[consume.name] {
+        switch host.router.destination(named: consume.name) {
         case .queue(let queue): begin(consume, of: queue, id, for: channel, at: now)
         case .topic(let topic): begin(consume, of: topic, id, for: channel)
+        case .partition(let partition): begin(consume, of: partition, id, for: channel)
         case nil: refuse(channel, id, .notFound(.queueOrTopic, name: consume.name))
         }
     }
 
     private func begin(_ consume: Consume, of queue: Queue, _ id: RequestID, for channel: Channel, at now: Now) {
+        if channel.info.isStrict, consume.position != nil {
+            return refuse(channel, id, streamArgument("x-stream-offset", of: queue))
+        }
         guard consume.position == nil, consume.group == nil, consume.partitions == nil, consume.strategy == nil else {
             return refuse(
                 channel, id,

@@ -10,7 +10,7 @@ extension Broker {
     ) {
         if declaration.isPassive { return look(declaration, id, for: channel, in: host, at: now) }
         let name = declaration.name
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let queue):
             // As RabbitMQ: the names of the server are the server's to give, also a second time.
             if channel.info.isStrict, !declaration.mayBeReserved, let error = nameError(name) {
@@ -31,6 +31,8 @@ extension Broker {
             respond(channel, id, .declared(messages: queue.ready, consumers: queue.consumers.count))
         case .topic:
             refuse(channel, id, .mismatch("'\(name)' is a topic; choose another name, or delete the topic first"))
+        case .partition(let partition):
+            refuse(channel, id, .mismatch("\(partition.sentence); choose another name"))
         case nil:
             guard checkNewName(name, orNone: true, mayBeReserved: declaration.mayBeReserved, in: host, id, for: channel)
             else { return }
@@ -47,7 +49,7 @@ extension Broker {
         _ declaration: QueueDeclaration, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
         let name = declaration.name
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let queue):
             if !declaration.isOfAnswers, let error = lockError(queue, channel) { return refuse(channel, id, error) }
             used(queue, at: now)
@@ -56,6 +58,7 @@ extension Broker {
         case .topic(let topic):
             relyOnDefinitions(channel)
             respond(channel, id, .declared(messages: topic.messages, consumers: topic.readers.count))
+        case .partition(let partition): look(partition, id, for: channel)
         case nil: refuse(channel, id, .notFound(.queue, name: name))
         }
     }
@@ -82,12 +85,16 @@ extension Broker {
         at now: Now
     ) {
         let queue: Queue
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let found): queue = found
         // A stream is a queue like others to clients of AMQP.
         case .topic where channel.info.isStrict: return deleteTopic(name, id, for: channel, in: host, at: now)
         case .topic:
             return refuse(channel, id, .mismatch("'\(name)' is a topic; delete it with `cola delete topic \(name)`"))
+        case .partition(let partition):
+            return refuse(
+                channel, id,
+                .mismatch("\(partition.sentence); `cola delete topic \(partition.topic.name)` deletes all of it"))
         case nil:
             // As RabbitMQ: it is gone, and that is all that was wanted.
             guard !channel.info.isStrict else { return respond(channel, id, .removed(messages: 0)) }
@@ -134,14 +141,15 @@ extension Broker {
     }
 
     func purge(_ name: String, _ id: RequestID, for channel: Channel, in host: VirtualHost) {
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let queue):
             if let error = lockError(queue, channel) { return refuse(channel, id, error) }
             let removed = queue.ready
             for lane in queue.lanes { purge(lane) }
             if queue.isDurable { didChange(channel) }
             respond(channel, id, .removed(messages: removed))
-        case .topic:
+        case .topic, .partition:
+            if channel.info.isStrict { return refuse(channel, id, .notOfStreams("queue.purge", name, in: host.name)) }
             refuse(channel, id, .mismatch("'\(name)' is a topic, which keeps its messages; delete the topic instead"))
         case nil: refuse(channel, id, .notFound(.queue, name: name))
         }
@@ -168,27 +176,26 @@ extension Broker {
         _ name: String, partitions: Int?, _ arguments: Arguments, _ id: RequestID, for channel: Channel,
         in host: VirtualHost, at now: Now
     ) {
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .topic(let topic):
             if let partitions, partitions != topic.partitions.count {
                 return refuse(
                     channel, id,
                     .mismatch("topic '\(name)' has \(topic.partitions.count) partitions, not \(partitions)"))
             }
-            if limits.adoptsArguments {
-                if let error = adopt(arguments, for: .topic(topic), by: channel, at: now) {
-                    return refuse(channel, id, error)
-                }
-            } else if let argument = topic.definition.arguments.difference(from: arguments) {
-                return refuse(
-                    channel, id,
-                    .inequivalent(
-                        Inequivalence(
-                            argument, of: .topic, named: name, in: host.name, received: arguments,
-                            current: topic.definition.arguments)))
+            if let error = redeclare(topic, named: name, arguments, by: channel, at: now) {
+                return refuse(channel, id, error)
             }
             relyOnDefinitions(channel)
             respond(channel, id, .declared(messages: topic.messages, consumers: topic.readers.count))
+        case .partition(let partition):
+            guard channel.info.isStrict, partitions == 1 else {
+                return refuse(channel, id, .mismatch("\(partition.sentence); choose another name"))
+            }
+            if let error = redeclare(partition.topic, named: name, arguments, by: channel, at: now) {
+                return refuse(channel, id, error)
+            }
+            look(partition, id, for: channel)
         case .queue:
             refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
         case nil:
@@ -198,6 +205,9 @@ extension Broker {
             guard (1...limits.partitionsMax).contains(count) else {
                 return refuse(
                     channel, id, .limit(what: "partitions in a topic", limit: limits.partitionsMax, setting: ""))
+            }
+            if count > 1, let error = collision(ofSuperStream: name, partitions: count, in: host) {
+                return refuse(channel, id, error)
             }
             let definition = TopicDefinition(
                 host: host.name, name: name, partitions: (0..<count).map { _ in takeLogID() }, arguments: arguments)
@@ -211,14 +221,32 @@ extension Broker {
         }
     }
 
+    /// A topic that is there is declared again: with the same arguments, or ones that it takes.
+    ///
+    /// - Parameter name: by which it was declared: its own, or that of a partition.
+    private func redeclare(
+        _ topic: Topic, named name: String, _ arguments: Arguments, by channel: Channel, at now: Now
+    ) -> BrokerError? {
+        if limits.adoptsArguments { return adopt(arguments, for: .topic(topic), by: channel, at: now) }
+        guard let argument = topic.definition.arguments.difference(from: arguments) else { return nil }
+        return .inequivalent(
+            Inequivalence(
+                argument, of: .topic, named: name, in: topic.host.name, received: arguments,
+                current: topic.definition.arguments))
+    }
+
     func deleteTopic(_ name: String, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now) {
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .topic(let topic):
             let messages = topic.messages
             delete(topic, at: now)
             didChange(channel)
             respond(channel, id, .removed(messages: messages))
         case .queue: refuse(channel, id, .mismatch("'\(name)' is a queue; delete it with `cola delete queue \(name)`"))
+        case .partition(let partition):
+            refuse(
+                channel, id,
+                .mismatch("\(partition.sentence); `cola delete topic \(partition.topic.name)` deletes all of it"))
         case nil: refuse(channel, id, .notFound(.topic, name: name))
         }
     }
@@ -281,15 +309,15 @@ extension Broker {
         return nextLog
     }
 
-    /// A name that nobody has: of this life, and counted.
     /// What the name of a queue begins with that the broker chooses.
     static let givenNamePrefix = "cola.gen-"
 
+    /// A name that nobody has: of this life, and counted.
     private func chooseName(in host: VirtualHost) -> String {
         while true {
             namesGiven += 1
             let name = "\(Self.givenNamePrefix)\(epoch)-\(namesGiven)"
-            if host.router.destinations[name] == nil { return name }
+            if host.router.destination(named: name) == nil { return name }
         }
     }
 

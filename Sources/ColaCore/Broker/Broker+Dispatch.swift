@@ -274,7 +274,7 @@ extension Broker {
     func get(
         _ name: String, isAutoAck: Bool, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let queue):
             if let error = lockError(queue, channel) { return refuse(channel, id, error) }
             guard isAutoAck || !channel.isFull else {
@@ -294,7 +294,8 @@ extension Broker {
                 queue.getters.append((channel, id, isAutoAck))
             case .none: respond(channel, id, .empty)
             }
-        case .topic:
+        case .topic, .partition:
+            if channel.info.isStrict { return refuse(channel, id, .notOfStreams("basic.get", name, in: host.name)) }
             refuse(channel, id, .mismatch("'\(name)' is a topic; read it with consume, or look at it with peek"))
         case nil: refuse(channel, id, .notFound(.queue, name: name))
         }

@@ -17,6 +17,9 @@ extension Broker {
             if found.isDurable { relyOnDefinitions(channel) }
             return respond(channel, id, .done)
         }
+        if let topic = host.router.superStream(named: definition.name) {
+            return declare(definition, isPassive: declaration.isPassive, as: topic, id, for: channel)
+        }
         guard !declaration.isPassive else { return refuse(channel, id, .notFound(.exchange, name: definition.name)) }
         if let error = nameError(definition.name) { return refuse(channel, id, error) }
         if let problem = definition.problem { return refuse(channel, id, .badArgument(problem)) }
@@ -44,6 +47,11 @@ extension Broker {
                         + "is the broker's own"))
         }
         guard let exchange = host.router.exchanges[name] else {
+            if let topic = host.router.superStream(named: name) {
+                return refuse(
+                    channel, id,
+                    .mismatch("\(topic.superStreamSentence); delete it with `cola delete topic \(name)`"))
+            }
             guard !channel.info.isStrict else { return respond(channel, id, .done) }
             return refuse(channel, id, .notFound(.exchange, name: name))
         }
@@ -75,6 +83,9 @@ extension Broker {
     func bind(
         _ binding: BindingDefinition, _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
+        if let topic = host.router.superStream(named: binding.source) {
+            return bind(binding, of: topic, id, for: channel, in: host)
+        }
         guard checkEnds(of: binding, id, for: channel, in: host) else { return }
         let count = hosts.values.reduce(0) { $0 + $1.router.bindingCount }
         // One that is there already needs no more room.
@@ -98,6 +109,9 @@ extension Broker {
 
     func unbind(_ binding: BindingDefinition, _ id: RequestID, for channel: Channel, in host: VirtualHost) {
         guard checkNotDefault(binding, "unbound", id, for: channel) else { return }
+        if let topic = host.router.superStream(named: binding.source) {
+            return refuse(channel, id, .mismatch(topic.bindingSentence))
+        }
         guard let source = host.router.exchanges[binding.source] else {
             // As RabbitMQ: there is no such binding, which is all that was asked for.
             if channel.info.isStrict {
@@ -128,16 +142,25 @@ extension Broker {
         switch binding.target {
         case .exchange:
             guard host.router.exchanges[binding.destination] != nil else {
+                if let topic = host.router.superStream(named: binding.destination) {
+                    refuse(channel, id, .mismatch("\(topic.superStreamSentence); bind it as a queue"))
+                    return false
+                }
                 refuse(channel, id, .notFound(.exchange, name: binding.destination))
                 return false
             }
         case .queue:
-            guard let destination = host.router.destinations[binding.destination] else {
+            guard let destination = host.router.destination(named: binding.destination) else {
                 refuse(channel, id, .notFound(.queueOrTopic, name: binding.destination))
                 return false
             }
             if case .queue(let queue) = destination, let error = lockError(queue, channel) {
                 refuse(channel, id, error)
+                return false
+            }
+            if case .partition(let partition) = destination {
+                let name = partition.topic.name
+                refuse(channel, id, .mismatch("\(partition.sentence); bind '\(name)', or publish to it as an exchange"))
                 return false
             }
         }

@@ -229,6 +229,7 @@ extension Broker {
                 case .topic(let topic):
                     topics += 1
                     messages += topic.messages
+                case .partition: break  // of a topic that is counted
                 }
             }
         }

@@ -111,7 +111,10 @@ extension Broker {
         let targets = route.filter { !history.isCycle(through: $0.name) }
         guard !targets.isEmpty else { return park(dead, of: queue, reason, origin: origin, at: now) }
         queue.counts.deadLettered += 1
-        for target in targets { insert(letter, into: target, at: now) }
+        for target in targets {
+            if case .topic(let topic) = target { letter = topic.keyed(letter, exchange: exchange, routingKey: key) }
+            insert(letter, into: target, at: now)
+        }
     }
 
     /// Puts a message that was in a queue before into another one; no client waits for it, so no limit refuses it.
@@ -124,8 +127,8 @@ extension Broker {
             queue.counts.published += 1
             if queue.isOverLimit { dispatchLater(queue) }
             if queue.isDurable { commitSoon(at: now) }
-        case .topic(let topic):
-            append(Publish(routingKey: topic.name, message: message), to: topic, at: now)
+        case .topic, .partition:
+            deliver(Publish(routingKey: destination.name, message: message), to: destination, at: now)
             commitSoon(at: now)
         }
     }

@@ -11,7 +11,7 @@ extension Broker {
     ) {
         var logs: [LogID]
         var start: (log: LogID, offset: Offset)?
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let queue):
             guard partition == 0 else {
                 return refuse(channel, id, .mismatch("'\(name)' is a queue: it has no partitions"))
@@ -31,6 +31,10 @@ extension Broker {
             }
             let log = topic.partitions[partition].log.id
             (logs, start) = ([log], (log, from))
+        case .partition(let found):
+            return refuse(
+                channel, id,
+                .mismatch("\(found.sentence); look at '\(found.topic.name)' with partition=\(found.number)"))
         case nil: return refuse(channel, id, .notFound(.queueOrTopic, name: name))
         }
         logs.reverse()

@@ -6,8 +6,11 @@ extension Broker {
         _ name: String, _ set: Arguments, _ clear: [Argument], _ id: RequestID, for channel: Channel,
         in host: VirtualHost, at now: Now
     ) {
-        guard let destination = host.router.destinations[name] else {
+        guard let destination = host.router.destination(named: name) else {
             return refuse(channel, id, .notFound(.queueOrTopic, name: name))
+        }
+        if case .partition(let partition) = destination {
+            return refuse(channel, id, .mismatch("\(partition.sentence); change the topic"))
         }
         if case .queue(let queue) = destination, let error = lockError(queue, channel) {
             return refuse(channel, id, error)
@@ -51,6 +54,7 @@ extension Broker {
         case .topic(let topic):
             topic.definition.arguments = arguments
             change(.put(.topic(topic.definition)))
+        case .partition(let partition): return put(arguments, of: .topic(partition.topic), at: now)
         }
         refresh(destination, at: now)
     }
@@ -145,6 +149,7 @@ extension Broker {
                 considerCompaction(of: partition, at: now)
             }
             goOnCompacting(at: now)
+        case .partition(let partition): refresh(.topic(partition.topic), at: now)
         }
     }
 
@@ -174,6 +179,7 @@ extension Router.Destination {
         switch self {
         case .queue(let queue): queue.definition.arguments
         case .topic(let topic): topic.definition.arguments
+        case .partition(let partition): partition.topic.definition.arguments
         }
     }
 }

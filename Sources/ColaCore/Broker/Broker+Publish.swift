@@ -50,8 +50,8 @@ extension Broker {
             switch destination {
             case .queue(let queue):
                 if append(publish, to: queue, at: now) { isDurable = true }
-            case .topic(let topic):
-                append(publish, to: topic, at: now)
+            case .topic, .partition:
+                deliver(publish, to: destination, at: now)
                 isDurable = true
             }
         }
@@ -93,6 +93,9 @@ extension Broker {
                 guard let partition = publish.partition, partition >= topic.partitions.count else { continue }
                 return .mismatch(
                     "topic '\(topic.name)' has the partitions 0 to \(topic.partitions.count - 1), so not \(partition)")
+            case .partition(let partition):
+                guard let asked = publish.partition, asked != partition.number else { continue }
+                return .mismatch("\(partition.sentence), so a message to it is not for partition \(asked)")
             }
         }
         return nil
@@ -136,6 +139,7 @@ extension Broker {
     }
 
     private func append(_ message: Message, of publish: Publish, to topic: Topic, at now: Now) {
+        let message = topic.keyed(message, exchange: publish.exchange, routingKey: publish.routingKey)
         guard let partition = topic.partition(of: message, asked: publish.partition) else { return }
         touch(partition)
         let isFirst = partition.log.messages == 0
@@ -150,6 +154,10 @@ extension Broker {
         switch destination {
         case .queue(let queue): append(publish.all, of: publish, to: queue, at: now)
         case .topic(let topic): append(publish, to: topic, at: now)
+        case .partition(let partition):
+            var publish = publish
+            publish.partition = partition.number
+            append(publish, to: partition.topic, at: now)
         }
     }
 
@@ -169,8 +177,8 @@ extension Broker {
             case .queue(let queue):
                 append(publish.all, of: publish, to: queue, at: now)
                 if queue.isDurable { isDurable = true }
-            case .topic(let topic):
-                append(publish, to: topic, at: now)
+            case .topic, .partition:
+                deliver(publish, to: destination, at: now)
                 isDurable = true
             }
         }
@@ -267,6 +275,8 @@ extension Broker {
         switch destination {
         case .queue(let queue): (log, window) = (queue.definition.log, queue.arguments.deduplicationWindow)
         case .topic(let topic): (log, window) = (topic.definition.partitions[0], topic.arguments.deduplicationWindow)
+        case .partition(let partition):
+            (log, window) = (partition.topic.definition.partitions[0], partition.topic.arguments.deduplicationWindow)
         }
         guard let window else { return true }
         if remember(id, at: now.wall, until: now.wall.later(byMilliseconds: window), by: log) {

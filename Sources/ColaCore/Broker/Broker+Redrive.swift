@@ -8,9 +8,10 @@ extension Broker {
         for channel: Channel, in host: VirtualHost, at now: Now
     ) {
         let queue: Queue
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let found): queue = found
-        case .topic: return refuse(channel, id, .mismatch("'\(name)' is a topic, which keeps its messages"))
+        case .topic, .partition:
+            return refuse(channel, id, .mismatch("'\(name)' is a topic or a part of one, which keeps its messages"))
         case nil: return refuse(channel, id, .notFound(.queue, name: name))
         }
         if let error = lockError(queue, channel) { return refuse(channel, id, error) }

@@ -4,8 +4,9 @@ internal import OrderedCollections
 // From topics to readers, and where groups of them stand.
 extension Broker {
     func begin(_ consume: Consume, of topic: Topic, _ id: RequestID, for channel: Channel) {
-        // RabbitMQ takes both, and they mean as little there.
-        guard channel.info.isStrict || consume.priority == 0 && !consume.isExclusive else {
+        if channel.info.isStrict {
+            if let error = streamError(consume, of: topic, for: channel) { return refuse(channel, id, error) }
+        } else if consume.priority != 0 || consume.isExclusive {
             return refuse(
                 channel, id, .mismatch("'\(topic.name)' is a topic: all of its readers get everything, in no order"))
         }
@@ -25,7 +26,9 @@ extension Broker {
             guard topic.partitions.indices.contains(number) else {
                 return refuse(channel, id, .mismatch(topic.partitionSentence(number)))
             }
-            if case .offset(let offset) = reader.start, committed(reader.group, topic, number) == nil,
+            // Clients of RabbitMQ may wait for a record that is still to come.
+            if case .offset(let offset) = reader.start, !channel.info.isStrict,
+                committed(reader.group, topic, number) == nil,
                 offset > topic.partitions[number].log.next
             {
                 let next = topic.partitions[number].log.next
@@ -37,6 +40,18 @@ extension Broker {
         for number in numbers { addPosition(topic.partitions[number], to: reader) }
         respond(channel, id, channel.info.isStrict ? .consuming(from: .stream) : .done)
         pendingReaders.append(reader)
+    }
+
+    /// A reader of one partition alone, by its name.
+    func begin(_ consume: Consume, of partition: Partition, _ id: RequestID, for channel: Channel) {
+        guard consume.partitions == nil, consume.strategy == nil else {
+            return refuse(
+                channel, id,
+                .mismatch("\(partition.sentence) and has none of its own; consume '\(partition.topic.name)'"))
+        }
+        var consume = consume
+        consume.partitions = [partition.number]
+        begin(consume, of: partition.topic, id, for: channel)
     }
 
     private func committed(_ group: String?, _ topic: Topic, _ partition: Int) -> Offset? {
@@ -66,7 +81,8 @@ extension Broker {
         // The last one that is there may stand lower, where compaction took some: then it is none.
         case .last: position.cursor = OffsetCursor(next: max(log.start, log.next.advanced(by: -1)))
         case .next: position.cursor = OffsetCursor(next: log.next)
-        case .offset(let offset): position.cursor = OffsetCursor(next: min(max(offset, log.start), log.next))
+        // Beyond the end it waits for that record, as a reader of a stream does at RabbitMQ.
+        case .offset(let offset): position.cursor = OffsetCursor(next: max(offset, log.start))
         case .time(let time):
             position.cursor = OffsetCursor(next: log.committedEnd)
             position.seeking = time
@@ -262,8 +278,12 @@ extension Broker {
         in host: VirtualHost
     ) {
         let topic: Topic
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .topic(let found): topic = found
+        case .partition(let found):
+            return refuse(
+                channel, id,
+                .mismatch("\(found.sentence); commit for '\(found.topic.name)' with partition=\(found.number)"))
         case .queue: return refuse(channel, id, .mismatch("'\(name)' is a queue: it has no offsets to commit"))
         case nil: return refuse(channel, id, .notFound(.topic, name: name))
         }

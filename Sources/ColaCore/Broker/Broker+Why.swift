@@ -5,13 +5,16 @@ extension Broker {
     func why(
         _ name: String, _ offset: Offset?, priority: UInt8, in host: VirtualHost, at now: Now
     ) -> Result<Description, BrokerError> {
-        switch host.router.destinations[name] {
+        switch host.router.destination(named: name) {
         case .queue(let queue):
             guard let offset else { return .success(why(queue, at: now)) }
             return .success(why(offset, priority: queue.known(priority), of: queue))
         case .topic:
             return .failure(
                 .mismatch("'\(name)' is a topic: nothing waits in it; `cola consumers` and `cola groups` have lags"))
+        case .partition(let partition):
+            return .failure(
+                .mismatch("\(partition.sentence): nothing waits in it; `cola consumers` and `cola groups` have lags"))
         case nil: return .failure(.notFound(.queue, name: name))
         }
     }

@@ -12,6 +12,8 @@ package enum BrokerError: Error, Equatable, Sendable {
     case permanent(String)
     /// Nobody may do that to it.
     case forbidden(String)
+    /// No thing of this kind can do that.
+    case unsupported(String)
     case badName(String, reason: String)
     case unroutable(exchange: String, routingKey: String)
     case consumerInUse(ConsumerTag)
@@ -60,7 +62,7 @@ extension BrokerError {
     package var code: String {
         switch self {
         case .notFound, .consumerNotFound: "not_found"
-        case .mismatch, .inequivalent, .offsetOutOfRange: "mismatch"
+        case .mismatch, .inequivalent, .offsetOutOfRange, .unsupported: "mismatch"
         case .reservedName, .permanent, .forbidden: "access_refused"
         case .badName, .badArgument: "syntax"
         case .unroutable: "unroutable"
@@ -87,7 +89,8 @@ extension BrokerError {
         case .storage, .overloaded, .queueFull, .busy: true
         case .notFound, .consumerNotFound, .mismatch, .inequivalent, .offsetOutOfRange, .reservedName, .badName,
             .unroutable, .consumerInUse, .inUse, .locked, .badArgument, .permanent, .forbidden, .unknownDelivery,
-            .limit, .transactionTooLarge, .deleted, .stopped, .heldTooLong, .damaged, .accessRefused, .quota:
+            .limit, .transactionTooLarge, .deleted, .stopped, .heldTooLong, .damaged, .accessRefused, .quota,
+            .unsupported:
             false
         case .backup(let failure): failure.isRetryable
         case .worker(let failure): failure.isRetryable
@@ -122,7 +125,7 @@ extension BrokerError: CustomStringConvertible {
         case .notFound(let kind, let name):
             "no \(kind.rawValue) is named '\(name)'; look at the name, or make it with "
                 + "`cola declare \(kind.rawValue) \(name)`"
-        case .mismatch(let sentence), .stopped(let sentence): sentence
+        case .mismatch(let sentence), .stopped(let sentence), .unsupported(let sentence): sentence
         case .inequivalent(let inequivalence): inequivalence.sentence()
         case .reservedName(let name):
             "'\(name)' begins with 'amq.' or 'cola.', which are kept for the broker's own; choose another name"

@@ -33,6 +33,15 @@ final class Partition {
         dirtyBytes = log.bytes
     }
 
+    /// What stands for it where a queue is named, if its topic has several: `TOPIC-NUMBER`.
+    var name: String { "\(topic.name)-\(number)" }
+
+    /// What it is, for those who take it for something that stands alone.
+    var sentence: String { "'\(name)' is partition \(number) of topic '\(topic.name)'" }
+
+    /// Those who read it, alone or with others.
+    var readerCount: Int { topic.readers.count { reader in reader.positions.contains { $0.partition === self } } }
+
     var isCompacted: Bool { topic.arguments.cleanup == .compact || topic.arguments.cleanup == .compactAndDelete }
 
     var state: LogState {

@@ -31,6 +31,19 @@ final class Topic {
 
     var messages: Int { partitions.reduce(0) { $0 + $1.log.messages } }
 
+    /// Whether each of its partitions has a name of its own and it is an exchange besides: to clients of AMQP it is
+    /// what RabbitMQ calls a super stream.
+    var isSuperStream: Bool { partitions.count > 1 }
+
+    /// The message as it is put there. What was published to the topic as to an exchange, and has no key, has its
+    /// routing key as the key, so that it is where the same key leads to in every protocol.
+    func keyed(_ message: Message, exchange: String, routingKey: String) -> Message {
+        guard message.key == nil, exchange == name, isSuperStream, !routingKey.isEmpty else { return message }
+        var message = message
+        message.key = Array(routingKey.utf8)[...]
+        return message
+    }
+
     /// The partition of a message: the one that was asked for, the one of its key, or the next in turn.
     ///
     /// - Returns: nil if there is no such partition.

@@ -12,11 +12,14 @@ final class Router {
     enum Destination {
         case queue(Queue)
         case topic(Topic)
+        /// Of a topic with several; its name is stored nowhere.
+        case partition(Partition)
 
         var name: String {
             switch self {
             case .queue(let queue): queue.name
             case .topic(let topic): topic.name
+            case .partition(let partition): partition.name
             }
         }
     }
@@ -72,7 +75,10 @@ final class Router {
         if name.isEmpty {
             lookUp(key, moreKeys, into: &route)
         } else {
-            guard let exchange = exchanges[name] else { return nil }
+            guard let exchange = exchanges[name] else {
+                guard let topic = superStream(named: name) else { return nil }
+                return [.topic(topic)]
+            }
             isLastInternal = exchange.definition.isInternal
             let isSame = follow(from: exchange, key, moreKeys, headers, into: &route)
             isOfKeyAlone = isOfKeyAlone && isSame && !isLastInternal
@@ -87,11 +93,11 @@ final class Router {
     }
 
     private func lookUp(_ key: String, _ moreKeys: [String], into route: inout [Destination]) {
-        if let destination = destinations[key] { route.append(destination) }
+        if let destination = destination(named: key) { route.append(destination) }
         guard !moreKeys.isEmpty else { return }
         var seen: Set<String> = [key]
         for key in moreKeys where seen.insert(key).inserted {
-            if let destination = destinations[key] { route.append(destination) }
+            if let destination = destination(named: key) { route.append(destination) }
         }
     }
 
@@ -151,6 +157,30 @@ final class Router {
     }
 
     // MARK: Names
+
+    /// The queue, topic or partition of that name.
+    func destination(named name: String) -> Destination? {
+        destinations[name] ?? partition(named: name).map { .partition($0) }
+    }
+
+    /// The topic that is an exchange of that name, if there is no other.
+    func superStream(named name: String) -> Topic? {
+        guard exchanges[name] == nil, case .topic(let topic)? = destinations[name], topic.isSuperStream else {
+            return nil
+        }
+        return topic
+    }
+
+    /// What `TOPIC-NUMBER` stands for.
+    private func partition(named name: String) -> Partition? {
+        guard let dash = name.utf8.lastIndex(of: UInt8(ascii: "-")) else { return nil }
+        let digits = name[dash...].dropFirst()
+        guard let number = Int(digits), number >= 0, "\(number)" == digits,
+            case .topic(let topic)? = destinations[String(name[..<dash])], topic.isSuperStream,
+            number < topic.partitions.count
+        else { return nil }
+        return topic.partitions[number]
+    }
 
     func add(_ destination: Destination, named name: String) {
         destinations[name] = destination

@@ -49,8 +49,8 @@ struct Declare: AsyncParsableCommand {
         name: .long,
         help: ArgumentHelp(
             "For an exchange: direct (by routing key), fanout (to all), topic (by pattern), headers, or one with x-: "
-                + "consistent-hash, modulus-hash and super-stream (one, by the hash of the routing key), random (any one), "
-                + "recent-history (all, later ones too).",
+                + "consistent-hash, modulus-hash and super-stream (one, by the hash of the routing key), random (any "
+                + "one), recent-history (all, later ones too).",
             valueName: "type"))
     var type: ExchangeType?
 

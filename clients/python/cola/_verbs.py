@@ -175,7 +175,8 @@ def declare_exchange(
     """Makes an exchange if there is none of the name.
 
     - type: ``direct``, ``fanout``, ``topic``, ``headers``, ``x-consistent-hash``, ``x-modulus-hash``,
-      ``x-super-stream``, ``x-random``, ``x-local-random`` or ``x-recent-history``. alternate: the exchange for what no binding takes.
+      ``x-super-stream``, ``x-random``, ``x-local-random`` or ``x-recent-history``. alternate: the exchange for what no
+      binding takes.
     - durable: False: it does not outlive the server. auto_delete: it goes with the last binding that leads from it.
       internal: only exchanges and dead letters lead to it. delayed: a message with a delay is routed when its time has
       come.
