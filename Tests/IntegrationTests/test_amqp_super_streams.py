@@ -423,3 +423,79 @@ def test_names_are_there_after_a_restart(new_broker):
     channel.basic_publish("", "logins-1", b"after")
     assert bodies(client, "logins-1", 2) == b"before after"
     client.close()
+
+
+# Filters
+
+
+def publish_filtered(channel, name, values, exchange=""):
+    """One message for each, which has its number as the body; None is no value."""
+    channel.confirm_delivery()
+    for number, value in enumerate(values):
+        headers = {"n": number} if value is None else {"x-stream-filter-value": value}
+        channel.basic_publish(exchange, name, b"%d" % number, BasicProperties(headers=headers))
+
+
+@cola_alone
+@pytest.mark.parametrize("arguments, expected", [
+    ({"x-stream-filter": "eu"}, b"0 3 6 9"),
+    ({"x-stream-filter": ["eu", "us"]}, b"0 1 3 4 6 7 9 10"),
+    ({"x-stream-filter": "us", "x-stream-match-unfiltered": True}, b"1 2 4 5 7 8 10 11"),
+    ({"x-stream-match-unfiltered": True}, b"0 1 2 3 4 5 6 7 8 9 10 11"),
+])
+@pytest.mark.parametrize("prefetch", [1, 3, 100])
+def test_a_filter_lets_through_what_matches_and_nothing_else(client, channel, arguments, expected, prefetch):
+    name = amqp.unique("filtered")
+    channel.queue_declare(name, durable=True, arguments=STREAM)
+    publish_filtered(channel, name, ["eu", "us", None] * 4)
+    found = read(client, name, len(expected.split()), prefetch=prefetch, **arguments)
+    assert b" ".join(delivery.body for delivery in found) == expected
+    for delivery in found:
+        assert delivery.properties.headers["x-stream-offset"] == int(delivery.body)
+    later = client.channel()
+    later.basic_qos(prefetch_count=prefetch)
+    reader = amqp.Collector(later, name, arguments={"x-stream-offset": "first", **arguments})
+    reader.wait(min(prefetch, len(expected.split())))
+    assert reader.settle_down() == reader.deliveries[:prefetch]
+    assert reader.bodies == expected.split()[:prefetch]
+    channel.queue_delete(name)
+
+
+@cola_alone
+def test_a_filter_reads_a_long_stream_without_holding_up_others(client, channel, connection, topic):
+    name = topic + "-0"
+    header = "h.x-stream-filter-value"
+    body = b"x" * 200
+    for start in range(30):
+        lines = b"".join(
+            b"pub %s 200 %s=other t=%d\n%s\n" % (name.encode(), header.encode(), number, body)
+            for number in range(start * 1_000 + 1, start * 1_000 + 1_001))
+        connection.send_bytes(lines)
+    connection.ok("pub %s 4 %s=mine" % (name, header), b"here")
+    channel.basic_qos(prefetch_count=1)
+    reader = amqp.Collector(
+        channel, name, arguments={"x-stream-offset": "first", "x-stream-filter": "mine"})
+    connection.ok("pub %s-1 4" % topic, b"none")
+    (delivery,) = reader.wait(1, seconds=30)
+    assert delivery.body == b"here" and delivery.properties.headers["x-stream-offset"] == 30_000
+    assert delivery.properties.headers["x-stream-filter-value"] == "mine"
+
+
+@cola_alone
+def test_filters_of_a_super_stream(client, channel, topic):
+    publish_filtered(channel, "key", ["eu", "us", None] * 3, exchange=topic)
+    name = "%s-%d" % (topic, murmur2(b"key") % 3)
+    assert bodies(client, name, 3, **{"x-stream-filter": "us"}) == b"1 4 7"
+    assert bodies(client, name, 1, offset=5, **{"x-stream-filter": "us"}) == b"7"
+
+
+@cola_alone
+def test_a_queue_has_no_filter(client, channel):
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    assert refused(406, client.channel().basic_consume, queue, lambda *_: None, arguments={"x-stream-filter": "a"}) == (
+        "PRECONDITION_FAILED - invalid arg 'x-stream-filter' for queue '%s' in vhost '/' of queue type "
+        "rabbit_classic_queue" % queue)
+    other = client.channel()
+    other.basic_qos(prefetch_count=1)
+    text = refused(406, other.basic_consume, queue, lambda *_: None, arguments={"x-stream-filter": 5})
+    assert "x-stream-filter" in text

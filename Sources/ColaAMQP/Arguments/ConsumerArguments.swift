@@ -1,9 +1,6 @@
 package import ColaCore
 
 /// What the arguments of a `basic.consume` come to.
-///
-/// A filter of a stream is taken and has no effect: RabbitMQ, too, hands out messages that it does not let through, and
-/// a client looks at each again.
 package struct ConsumerArguments: Equatable, Sendable {
     /// Where reading a stream begins.
     package enum Start: Equatable, Sendable {
@@ -22,6 +19,8 @@ package struct ConsumerArguments: Equatable, Sendable {
     /// Below 0, too.
     package var priority = 0
     package var start: Start?
+    /// Which messages of a stream it is sent; nil: all.
+    package var filter: StreamFilter?
     /// How long it may hold a message, whatever its queue says. Milliseconds.
     package var timeout: Int64?
 
@@ -36,11 +35,23 @@ package struct ConsumerArguments: Equatable, Sendable {
         timeout = try reader.integer("x-consumer-timeout", atMost: Argument.millisecondsMax)
         start = try table["x-stream-offset"].map { value throws(Refusal) in try Self.start(value, reader) }
         _ = try reader.truth("x-cancel-on-ha-failover")
-        _ = try reader.truth("x-stream-match-unfiltered")
-        switch table["x-stream-filter"] {
-        case nil, .longString, .array: break
-        case let value?: throw reader.unacceptable("x-stream-filter", value)
+        // Without a filter it means nothing.
+        let matchesUnfiltered = try reader.truth("x-stream-match-unfiltered") ?? false
+        filter = try table["x-stream-filter"].map { value throws(Refusal) in
+            StreamFilter(values: try Self.values(value, reader), matchesUnfiltered: matchesUnfiltered)
         }
+    }
+
+    /// One text or a list of them.
+    private static func values(_ value: FieldValue, _ reader: ArgumentReader) throws(Refusal) -> [[UInt8]] {
+        if case .longString(let bytes) = value { return [bytes] }
+        guard case .array(let elements) = value else { throw reader.unacceptable("x-stream-filter", value) }
+        var values: [[UInt8]] = []
+        for element in elements {
+            guard case .longString(let bytes) = element else { throw reader.unacceptable("x-stream-filter", element) }
+            values.append(bytes)
+        }
+        return values
     }
 
     private static func start(_ value: FieldValue, _ reader: ArgumentReader) throws(Refusal) -> Start {

@@ -338,6 +338,7 @@ extension AMQPSession {
             consume.priority = arguments.priority
             consume.timeout = arguments.timeout
             consume.position = arguments.start?.position(at: wall)
+            consume.filter = arguments.filter
         } catch {
             return refuse(ProtocolError(error, in: method.id), on: channel)
         }

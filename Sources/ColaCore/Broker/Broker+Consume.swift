@@ -26,6 +26,9 @@ extension Broker {
         if channel.info.isStrict, consume.position != nil {
             return refuse(channel, id, streamArgument("x-stream-offset", of: queue))
         }
+        if channel.info.isStrict, consume.filter != nil {
+            return refuse(channel, id, streamArgument("x-stream-filter", of: queue))
+        }
         guard consume.position == nil, consume.group == nil, consume.partitions == nil, consume.strategy == nil else {
             return refuse(
                 channel, id,

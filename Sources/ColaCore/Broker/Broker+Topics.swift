@@ -170,11 +170,12 @@ extension Broker {
                     continue
                 }
                 let entry = log.window[chunk].segment.entries[entryIndex]
-                reader.positions[index].cursor.advance(past: entry.offset)
-                if let youngest = reader.positions[index].youngest {
-                    guard entry.timestamp >= youngest else { continue }
-                    reader.positions[index].youngest = nil
+                let takesAll = reader.filter == nil && reader.positions[index].youngest == nil
+                guard takesAll || wants(entry, of: log.window[chunk].segment, reader, at: index) else {
+                    guard skim(past: entry.offset, by: reader, at: index) else { return false }
+                    continue
                 }
+                reader.positions[index].cursor.advance(past: entry.offset)
                 reader.credit -= 1
                 var tag = DeliveryTag(0)
                 if reader.isAutoAck {
@@ -193,6 +194,41 @@ extension Broker {
                 return true
             }
         }
+    }
+
+    /// Whether the record is one that the reader is to be sent.
+    private func wants(
+        _ entry: RecordSegment.Entry, of segment: RecordSegment, _ reader: Consumer, at index: Int
+    ) -> Bool {
+        if let youngest = reader.positions[index].youngest {
+            guard entry.timestamp >= youngest else { return false }
+            reader.positions[index].youngest = nil
+        }
+        guard let filter = reader.filter else { return true }
+        return segment.data.withUnsafeBytes {
+            filter.matches(UnsafeRawBufferPointer(rebasing: $0[entry.headers.range]))
+        }
+    }
+
+    /// Passes over a record that the reader does not want.
+    ///
+    /// - Returns: false if that was enough for one turn; the reader stands where it stood, and has another.
+    private func skim(past offset: Offset, by reader: Consumer, at index: Int) -> Bool {
+        guard skimBudget > 0 else {
+            if !reader.isSkimming { skimming.append(reader) }
+            reader.isSkimming = true
+            return false
+        }
+        skimBudget -= 1
+        reader.positions[index].cursor.advance(past: offset)
+        return true
+    }
+
+    /// One reader in a turn, so that each comes to its turn however much another passes over.
+    func goOnSkimming() {
+        guard let reader = skimming.popFirst() else { return }
+        reader.isSkimming = false
+        pendingReaders.append(reader)
     }
 
     // MARK: Groups

@@ -116,6 +116,10 @@ package final class Broker {
     /// Queues that got messages in this burst which may be handed out at its end.
     var earlyQueues: [Queue] = []
     var pendingReaders: [Consumer] = []
+    /// Readers with more to pass over than one turn does; each has its turn.
+    var skimming: Deque<Consumer> = []
+    /// How many records may still be passed over in this turn.
+    var skimBudget = 0
     /// Queues with more to move or drop than one turn does.
     var sweeping: [Queue] = []
     var redrives: [Redrive] = []
@@ -160,6 +164,7 @@ package final class Broker {
         let now = steady(now)
         if began == nil { begin(at: now) }
         sweepBudget = limits.sweepMax
+        skimBudget = limits.skimMax
         switch consume command {
         case .attach(let id, let info): attach(id, info)
         case .detach(let id, let isLost): detach(id, isLost: isLost, at: now)
@@ -187,6 +192,7 @@ package final class Broker {
         // Trying in vain is not free: it reads what has left the cache.
         if canSweep || hasDropsLeft && hasRoomToGather, !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         if !revised.isEmpty { endUnreadable(at: now) }
+        if !skimming.isEmpty { goOnSkimming() }
         dispatchPending(at: now)
         trimMemory()
     }
@@ -216,7 +222,7 @@ package final class Broker {
 
     /// When to apply a `tick`, or nil if only a command can change anything.
     package var nextDeadline: Instant? {
-        if !refreshing.isEmpty { return Instant(0) }
+        if !refreshing.isEmpty || !skimming.isEmpty { return Instant(0) }
         // With much to commit the next slice waits for the commit, and during an alarm for its end.
         if canSweep, isScheduleDue || redrives.contains(where: { !$0.isResting && !$0.queue.isReading }) {
             return Instant(0)

@@ -30,6 +30,8 @@ package struct Consume: Equatable, Sendable {
     package var strategy: PartitionAssignor?
     /// For topics only: the partitions to read; nil: all.
     package var partitions: [Int]?
+    /// For topics only: which records it is sent; nil: all.
+    package var filter: StreamFilter?
     /// For queues only: of those that can take a message, the ones with the highest priority get it.
     package var priority = 0
     /// For queues only: nobody else may consume.

@@ -57,6 +57,10 @@ final class Consumer {
     let isMember: Bool
     /// Topics only: what its group knows it by; unique as long as it lives.
     let member: String
+    /// Topics only: which records it is sent; nil: all.
+    let filter: StreamFilter?
+    /// Topics only: whether it has passed over so many records that it goes on in another turn.
+    var isSkimming = false
     /// Topics only: where it begins in a partition without a committed offset.
     let start: Consume.Position
 
@@ -78,6 +82,7 @@ final class Consumer {
         isOfAnswers = consume.isOfAnswers
         timeout = consume.timeout
         group = consume.group
+        filter = consume.filter
         isMember = consume.strategy != nil
         member = "\(channel.id)-\(consume.consumer)"
         start = consume.position ?? (consume.group == nil ? .next : .first)

@@ -32,6 +32,8 @@ package struct Limits: Equatable, Sendable {
     package var peekBytesMax = 16 * 1024 * 1024
     /// How many messages one turn moves or drops, besides those that clients take.
     package var sweepMax = 1_000
+    /// How many records one turn passes over for readers that do not want them.
+    package var skimMax = 10_000
     /// With more than this in the gathering batch nothing is moved: whoever publishes beside waits for that batch.
     /// Bytes.
     package var sweepBytesMax = 512 * 1024

@@ -26,6 +26,15 @@ import Testing
     func aStreamIsReadFromWhereItSays(value: FieldValue, position: Consume.Position) throws {
         let found = try read(["x-stream-offset": value, "x-stream-filter": .string("a")], isStream: true)
         #expect(found.start?.position(at: Timestamp(2_000_000)) == position)
+        #expect(found.filter == StreamFilter(values: [[0x61]]))
+    }
+
+    @Test func aFilterIsOneValueOrSeveral() throws {
+        let values = FieldValue.array([.string("a"), .string("bc")])
+        let both = try read(["x-stream-filter": values, "x-stream-match-unfiltered": .bool(true)], isStream: true)
+        #expect(both.filter == StreamFilter(values: [[0x61], [0x62, 0x63]], matchesUnfiltered: true))
+        #expect(try read(["x-stream-match-unfiltered": .bool(true)], isStream: true).filter == nil)
+        #expect(try read(["x-stream-filter": .array([])], isStream: true).filter == StreamFilter(values: []))
     }
 
     @Test(arguments: [
@@ -37,6 +46,7 @@ import Testing
         ("x-stream-offset", .string("5"), true, ": {invalid_stream_offset_arg,{longstr,<<\"5\">>}}"),
         ("x-stream-offset", .bool(true), true, ": {invalid_stream_offset_arg,bool}"),
         ("x-stream-filter", .int32(5), true, ": {unacceptable_type,signedint}"),
+        ("x-stream-filter", .array([.bool(true)]), true, ": {unacceptable_type,bool}"),
     ])
     func whatCannotBeIsRefused(name: String, value: FieldValue, isStream: Bool, end: String) {
         let refusal = #expect(throws: Refusal.self) { try read([name: value], isStream: isStream) }
