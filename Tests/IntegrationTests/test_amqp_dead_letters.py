@@ -135,6 +135,19 @@ def test_without_a_routing_key_it_keeps_its_own(channel, dead):
     assert (death["exchange"], death["routing-keys"]) == ("amq.topic", ["a.b.%s" % queue])
 
 
+def test_a_headers_exchange_goes_by_how_it_died(channel, dead):
+    exchange = amqp.unique("dead")
+    channel.exchange_declare(exchange, "headers", auto_delete=True)
+    queue, another = declare(channel, x_dead_letter_exchange=exchange, x_max_length=0), declare(channel)
+    for target, arguments in (
+            (dead, {"x-match": "all-with-x", "x-first-death-reason": "maxlen", "x-first-death-queue": queue}),
+            (another, {"x-match": "any-with-x", "x-first-death-reason": "expired"})):
+        channel.queue_bind(target, exchange, "", arguments=arguments)
+    publish(channel, queue, b"x")
+    assert amqp.get(channel, dead)[2] == b"x"
+    assert amqp.count(channel, another) == 0
+
+
 def test_a_second_death_comes_first(channel, dead):
     second = declare(channel, dead, x_message_ttl=50)
     first = declare(channel, second, x_message_ttl=50)

@@ -105,8 +105,10 @@ extension Broker {
         if given != nil { _ = letter.headers.take(.moreKeys) }
         let moreKeys = letter.headers.texts(.moreKeys)
         letter.headers = history.headers(of: letter.headers, origin: origin, exchange: exchange, routingKey: key)
+        // The default exchange looks at names alone.
+        let headers = exchange.isEmpty ? letter.headers : history.routingHeaders(letter.headers)
         let route =
-            queue.host.router.route(exchange: exchange, key: key, moreKeys: moreKeys, headers: letter.headers) ?? []
+            queue.host.router.route(exchange: exchange, key: key, moreKeys: moreKeys, headers: headers) ?? []
         keep(Publish(exchange: exchange, routingKey: key, message: letter), in: queue.host.router.lastHistories)
         let targets = route.filter { !history.isCycle(through: $0.name) }
         guard !targets.isEmpty else { return park(dead, of: queue, reason, origin: origin, at: now) }

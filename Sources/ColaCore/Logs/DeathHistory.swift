@@ -49,6 +49,18 @@ package struct DeathHistory: Equatable, Sendable {
     /// Where the message died last.
     var lastQueue: String? { events.last?.queue }
 
+    /// Headers with what AMQP says of the first death and the last, by which an exchange for dead letters may route.
+    func routingHeaders(_ headers: RecordHeaders) -> RecordHeaders {
+        guard let first = events.min(by: { $0.time < $1.time }), let last = events.last else { return headers }
+        var result = headers
+        for (name, event) in [("first", first), ("last", last)] {
+            for (part, value) in [("reason", event.reason), ("queue", event.queue), ("exchange", event.exchange)] {
+                result.append(name: "x-\(name)-death-\(part)".utf8, value: value.utf8)
+            }
+        }
+        return result
+    }
+
     /// The headers of the dead letter: those of the message, its history, and where it goes.
     func headers(
         of headers: RecordHeaders, origin: Origin?, exchange: String?, routingKey: String?
