@@ -144,7 +144,8 @@ import Testing
             buffer.clear()
             buffer.writeDeliver(
                 channel: channel, consumerTag: Array(tag.utf8), deliveryTag: number, redelivered: redelivered,
-                exchange: Array(exchange.utf8), routingKey: Array(routingKey.utf8), properties: properties, body: body,
+                exchange: Array(exchange.utf8), routingKey: Array(routingKey.utf8), properties: Array(properties),
+                body: body,
                 frameMax: frameMax)
             #expect(Array(buffer.readableBytesView) == bytes, name(vector))
         }

@@ -10,7 +10,9 @@ struct Export: AsyncParsableCommand {
             One JSON object a line with body, key, headers and properties, for `cola import`, in the order of \
             delivery. A body or key that is not UTF-8 stands under body_base64 or key_base64, the value of such a \
             header is {"base64":"…"}, and a header that repeats has an array of values. What was published with \
-            AMQP has its properties under "amqp", the types of its headers with them: {"I":5}.
+            AMQP has its properties under "amqp", with the types of its headers where JSON has no such: {"I":5} by \
+            AMQP's letters (b B s u I i l integers, f d floating point, D [scale,value], T seconds, x bytes and S text \
+            that is not UTF-8 in base64, F a table), or as a whole {"base64":"…"}.
 
               cola export orders > orders.jsonl
               cola export events --count 100 | jq -r .body

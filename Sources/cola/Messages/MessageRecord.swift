@@ -7,9 +7,9 @@ import NIOCore
 ///
 /// Shape:  `{"offset":0,"partition":1,"timestamp":MS,"key":"…","priority":5,"expiration":MS,"message_id":"…",
 ///         "reply_to":"…","correlation_id":"…","exchange":"…","routing_key":"…","headers":{"name":"value"},
-///         "amqp":{…},"body":"…"}`; what a message does not have is not there. `key` and `body` that are not UTF-8 stand under
-///         the name with `_base64`; `"body":null` has no value; `headers` are as ``HeaderRecord`` has them,
-///         `amqp` is as ``AMQPRecord`` has it. Members may be added, never renamed.
+///         "amqp":{…},"body":"…"}`; what a message does not have is not there. `key` and `body` that are not UTF-8
+///         stand under the name with `_base64`; `"body":null` has no value; `headers` are as ``HeaderRecord`` has
+///         them, `amqp` is as ``AMQPRecord`` has it. Members may be added, never renamed.
 enum MessageRecord {
     /// What is wrong with a line, as the end of a sentence.
     struct Malformed: Error {

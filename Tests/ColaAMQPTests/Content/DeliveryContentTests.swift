@@ -135,12 +135,14 @@ import Testing
         #expect(headers["x-first-death-queue"] == .string("a") && headers["x-last-death-queue"] == .string("a"))
     }
 
-    @Test func copiesStayWithTheKeysOfTheirFirstDeath() throws {
+    @Test func copiesStayAsLongAsTheirKeysDo() throws {
         var dead = try Bench.content { $0.headers = ["CC": .array([.string("x"), .string("y")])] }.message
         dead.headers.append(name: "cola-death".utf8, value: "rejected 1 1000 q amq.topic a.b".utf8)
         var own = dead
         own.headers.append(name: "cola-exchange".utf8, value: "dlx".utf8)
         own.headers.append(name: "cola-routing-key".utf8, value: "a.b".utf8)
+        own.headers.append(name: "cola-more-keys".utf8, value: "x".utf8)
+        own.headers.append(name: "cola-more-keys".utf8, value: "y".utf8)
         let keys = FieldValue.array([
             death("rejected", 1, 1, "q", exchange: "amq.topic", keys: ["a.b", "x", "y"])
         ])

@@ -180,8 +180,8 @@ def declare_exchange(
     - durable: False: it does not outlive the server. auto_delete: it goes with the last binding that leads from it.
       internal: only exchanges and dead letters lead to it. delayed: a message with a delay is routed when its time has
       come.
-    - hash_header, hash_property (``message-id``, ``correlation-id`` or ``timestamp``): what ``x-consistent-hash`` looks at, if not
-      the routing key. recent_history_length: how many messages ``x-recent-history`` keeps, 1 to 10,000.
+    - hash_header, hash_property (``message-id``, ``correlation-id`` or ``timestamp``): what ``x-consistent-hash`` looks
+      at, if not the routing key. recent_history_length: how many messages ``x-recent-history`` keeps, 1 to 10,000.
     - Raises Mismatch: there is one that was declared differently.
     """
     return Request(
