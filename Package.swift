@@ -96,7 +96,8 @@ let package = Package(
         .target(
             name: "ColaTesting",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", "ColaServer", nioCore, nioEmbedded, logging, deque, ordered,
+                "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaServer", nioCore, nioEmbedded, logging, deque,
+                ordered,
             ],
             swiftSettings: strict),
         .testTarget(name: "ColaCoreTests", dependencies: ["ColaCore", "ColaTesting"], swiftSettings: strict),

@@ -13,6 +13,10 @@ package import NIOCore
 package final class EmbeddedServer {
     private let loop: NIOLoopBound<BrokerLoop>
     private let listener: NativeListener
+    private let amqpListener: AMQPListener
+
+    /// What a connection may speak.
+    package enum Wire: Sendable { case native, amqp }
 
     /// What it may be told; the defaults are those of `cola serve`.
     package struct Options: Sendable {
@@ -46,11 +50,18 @@ package final class EmbeddedServer {
         listener = NativeListener(
             loop: loop, configuration: configuration, access: options.access, connectionsMax: options.connectionsMax,
             logger: logger)
+        var amqp = AMQPSession.Configuration(product: "Cola", version: Server.version)
+        amqp.bodyBytesMax = options.bodyBytesMax
+        amqpListener = AMQPListener(
+            loop: loop, configuration: amqp, connectionsMax: options.connectionsMax, logger: logger)
     }
 
-    /// A connection of the native protocol begins.
-    package func accept(_ channel: any Channel, from peer: Peer) throws {
-        try listener.add(channel, peer)
+    /// A connection begins.
+    package func accept(_ channel: any Channel, from peer: Peer, speaking wire: Wire = .native) throws {
+        switch wire {
+        case .native: try listener.add(channel, peer)
+        case .amqp: try amqpListener.add(channel, peer)
+        }
     }
 
     /// Whoever runs the workers; nil: there are none.

@@ -23,8 +23,8 @@ enum ImportRules {
         ],
         "ColaClient": ["ColaCore", "ColaNative", "NIOCore", "NIOPosix", "DequeModule", "Synchronization", "libc"],
         "ColaTesting": [
-            "ColaCore", "ColaStore", "ColaNative", "ColaServer", "NIOCore", "NIOEmbedded", "Logging", "DequeModule",
-            "OrderedCollections", "libc",
+            "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaServer", "NIOCore", "NIOEmbedded", "Logging",
+            "DequeModule", "OrderedCollections", "libc",
             // Foundation for the JSON of the vectors alone.
             "Foundation",
         ],

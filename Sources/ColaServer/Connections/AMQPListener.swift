@@ -17,7 +17,8 @@ struct AMQPListener: Sendable {
         SocketListener(setting: "amqps", logger: logger, accept: add, certificates: certificates)
     }
 
-    private func add(_ channel: any Channel, _ peer: Peer) throws {
+    /// The connection begins: its handler is the last in the channel's pipeline.
+    func add(_ channel: any Channel, _ peer: Peer) throws {
         let loop = loop.value
         // There is no way to say it before the client has said something: it is closed.
         guard loop.connectionCount < connectionsMax else { return channel.close(promise: nil) }

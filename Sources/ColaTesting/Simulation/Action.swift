@@ -1,15 +1,16 @@
 internal import ColaNative
-internal import NIOCore
 
 /// Something that a client may do, and how often it does so beside the others.
 ///
-/// A new kind of request is a function of ``ClientSession`` and a line here.
-struct Action: Sendable {
+/// A new kind of request is a function of ``ClientSession``, or of ``AMQPClientChannel``, and a line here.
+struct Action<Session>: Sendable {
     var name: String
     var weight: Int
-    var act: @Sendable (ClientSession) -> Void
+    var act: @Sendable (Session) -> Void
+}
 
-    static let all: [Action] = [
+extension ClientSession {
+    static let actions: [Action<ClientSession>] = [
         Action(name: "publish", weight: 30) { $0.publishOne() },
         Action(name: "publish many", weight: 6) { $0.publishMany() },
         Action(name: "consume", weight: 8) { $0.consumeQueue() },
@@ -27,4 +28,40 @@ struct Action: Sendable {
         Action(name: "commit", weight: 4) { $0.commitGroup() },
         Action(name: "quit", weight: 1) { $0.quit() },
     ]
+}
+
+extension AMQPClientSession {
+    static let actions: [Action<AMQPClientSession>] = [
+        Action(name: "publish", weight: 30) { $0.withChannel { $0.publishOne() } },
+        Action(name: "publish many", weight: 6) { $0.withChannel { $0.publishMany() } },
+        Action(name: "publish nowhere", weight: 2) { $0.withChannel { $0.publishNowhere() } },
+        Action(name: "consume", weight: 10) { $0.withChannel { $0.consumeOne() } },
+        Action(name: "settle", weight: 30) { $0.withChannel { $0.settleSome() } },
+        Action(name: "get", weight: 5) { $0.withChannel { $0.getOne() } },
+        Action(name: "cancel", weight: 2) { $0.withChannel { $0.cancelOne() } },
+        Action(name: "qos", weight: 3) { $0.withChannel { $0.setPrefetch() } },
+        Action(name: "purge", weight: 1) { $0.withChannel { $0.purgeOne() } },
+        Action(name: "look", weight: 2) { $0.withChannel { $0.look() } },
+        Action(name: "open channel", weight: 4) { $0.openChannel() },
+        Action(name: "close", weight: 1) { $0.close() },
+    ]
+}
+
+/// What a client likes to do: every one has its own habits.
+struct Habits<Session> {
+    private let weighted: [(action: Action<Session>, weight: Int)]
+    private let sum: Int
+
+    init(_ actions: [Action<Session>], in world: World) {
+        weighted = actions.map { ($0, $0.weight * world.draw(0...3)) }
+        sum = weighted.reduce(1) { $0 + $1.weight }
+    }
+
+    func act(_ session: Session, in world: World) {
+        var chosen = world.draw(0...sum)
+        for habit in weighted {
+            chosen -= habit.weight
+            if chosen < 0 { return habit.action.act(session) }
+        }
+    }
 }

@@ -5,8 +5,6 @@ internal import NIOCore
 extension ClientSession {
     private var queues: [Place] { world.places.filter { $0.kind == .queue } }
 
-    private static let messagesMost = 600
-
     /// A refusal that nothing in a run should lead to.
     func refuse(_ name: String, _ code: String) {
         world.complain("\(name) over link \(link.number) was refused: \(code)")
@@ -41,23 +39,15 @@ extension ClientSession {
 
     // MARK: Publishing
 
-    private func size() -> Int {
-        switch world.draw(0...19) {
-        case 0: world.draw(200...3_000)
-        case 1...4: world.draw(20...200)
-        default: 0
-        }
-    }
-
     func publishOne() {
-        guard world.tally.published < Self.messagesMost, let route = world.pick(Route.all) else { return }
-        publish(route, size: size())
+        guard world.mayPublish, let route = world.pick(Route.all) else { return }
+        publish(route, size: world.drawSize())
     }
 
     func publish(_ route: Route, size: Int) {
-        let terms = terms(on: route)
+        let terms = world.drawTerms(on: route)
         let (number, bodies) = world.ledger.publish(
-            [size], to: route.places, over: link, with: terms, at: world.time)
+            [size], to: route.places, over: link.number, life: link.life, with: terms, at: world.time)
         let template = PublishTemplate(
             routingKey: route.key, exchange: route.exchange, properties: terms.properties)
         world.tally.published += 1
@@ -67,36 +57,23 @@ extension ClientSession {
     }
 
     func publishMany() {
-        guard world.tally.published < Self.messagesMost, let route = world.pick(Route.all) else { return }
-        publish(route, sizes: (0..<world.draw(1...5)).map { _ in size() })
+        guard world.mayPublish, let route = world.pick(Route.all) else { return }
+        publish(route, sizes: (0..<world.draw(1...5)).map { _ in world.drawSize() })
     }
 
     /// Publishes a batch, in one request.
     func publish(_ route: Route, sizes: [Int]) {
-        var terms = terms(on: route)
+        var terms = world.drawTerms(on: route)
         // Each message has an id of its own.
         terms.id = nil
         let (number, bodies) = world.ledger.publish(
-            sizes, to: route.places, over: link, with: terms, at: world.time)
+            sizes, to: route.places, over: link.number, life: link.life, with: terms, at: world.time)
         world.tally.published += bodies.count
         ask(
             "pubs \(number) \(route.key)",
             .publishBatch(
                 routingKey: route.key, exchange: route.exchange, isMandatory: true, properties: terms.properties,
                 bodies: bodies), published(number))
-    }
-
-    /// What the places on the route have rules for.
-    private func terms(on route: Route) -> Terms {
-        var terms = Terms()
-        let places = route.places.map { world.places[$0] }
-        if places.contains(where: { $0.prioritiesMost > 0 }) { terms.priority = world.draw(0...4) }
-        if places.allSatisfy({ $0.deadTo != nil && $0.retryDelay == nil }), world.isOne(in: 3) {
-            terms.timeToLive = Int64(world.draw(20...600))
-        }
-        if places.contains(where: \.isDelayed) { terms.delay = Int64(world.draw(0...800)) }
-        if places.contains(where: \.isDeduplicated) { terms.id = "id \(world.draw(1...30))" }
-        return terms
     }
 
     private func published(_ number: Int) -> (Outcome, [ServerLine.Arrival]) -> Void {

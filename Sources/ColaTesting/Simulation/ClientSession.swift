@@ -276,7 +276,8 @@ final class ClientSession {
         }
         let reception = Reception(
             link: link.number, life: link.life, time: writtenAt, offset: arrival.offset,
-            redelivered: arrival.failedDeliveries, isAutoAck: isAutoAck, isAnswer: isAnswer)
+            isRedelivered: arrival.failedDeliveries != nil, failures: arrival.failedDeliveries, isAutoAck: isAutoAck,
+            isAnswer: isAnswer)
         reception.consumer = [Int64(link.number), arrival.consumer]
         if let last = arrival.headers.last(where: { $0.name == "cola-death" }) {
             // REASON COUNT TIME QUEUE and more

@@ -16,8 +16,9 @@ final class Ledger {
     }
 
     struct Publish {
-        /// `duplicate`: another message of its id was taken before.
-        enum State { case sent, confirmed, refused, duplicate }
+        /// `held`: in a transaction that was not committed. `duplicate`: another message of its id was taken before.
+        enum State { case held, sent, confirmed, refused, duplicate }
+        /// The connection, or a channel of one: what stands in one order.
         var link: Int
         /// The server's life that it was sent to.
         var life: Int
@@ -35,6 +36,7 @@ final class Ledger {
     private(set) var queues: [QueueLedger]
     private(set) var topics: [TopicLedger]
     private(set) var violations: [String] = []
+    var transactions: [Transaction] = []
     /// The lives that ended without a stop in order.
     private var crashes = 0
     private var deadLives: Set<Int> = []
@@ -54,10 +56,13 @@ final class Ledger {
 
     /// A publish is sent.
     ///
-    /// - Parameter sizes: one body for each, of at least so many bytes.
+    /// - Parameters:
+    ///   - sizes: one body for each, of at least so many bytes.
+    ///   - link: the number of the connection, or that of the channel of one; its server is in this life.
     /// - Returns: its number, and the bodies.
     func publish(
-        _ sizes: [Int], to places: [Int], over link: Link, with terms: Terms, at time: Int64
+        _ sizes: [Int], to places: [Int], over link: Int, life: Int, with terms: Terms, at time: Int64,
+        state: Publish.State = .sent
     ) -> (number: Int, bodies: [ByteBuffer]) {
         let first = messages.count
         for size in sizes {
@@ -67,14 +72,14 @@ final class Ledger {
         }
         publishes.append(
             Publish(
-                link: link.number, life: link.life, places: places, messages: first..<messages.count, terms: terms,
-                sentAt: time))
+                link: link, life: life, places: places, messages: first..<messages.count, terms: terms,
+                sentAt: time, state: state))
         for message in first..<messages.count {
             for place in places {
-                queues[place].expect(message, from: link.number, crashes: crashes, priority: terms.priority)
+                queues[place].expect(message, from: link, crashes: crashes, priority: terms.priority)
             }
             if places.contains(where: { queues[$0].place.deadTo != nil }) {
-                queues[Place.dead].expect(message, from: link.number, crashes: crashes, priority: 0, isDead: true)
+                queues[Place.dead].expect(message, from: link, crashes: crashes, priority: 0, isDead: true)
             }
         }
         return (publishes.count - 1, messages[first...].map { ByteBuffer(string: $0.body) })
@@ -82,6 +87,7 @@ final class Ledger {
 
     func answer(_ publish: Int, _ state: Publish.State, at time: Int64) {
         publishes[publish].state = state
+        guard state != .sent else { return }
         publishes[publish].answeredAt = time
         for message in publishes[publish].messages {
             for place in publishes[publish].places { queues[place].confirm(message, at: time) }
@@ -105,7 +111,7 @@ final class Ledger {
             complain("\(place.name) delivered message \(number), which was not sent there")
             return nil
         }
-        if publish.state == .refused || publish.state == .duplicate {
+        if publish.state == .refused || publish.state == .duplicate || publish.state == .held {
             complain("message \(number) was not taken (\(publish.state)), and \(place.name) delivered it")
         }
         return number
@@ -185,6 +191,7 @@ final class Ledger {
             checkOrder(of: topic)
         }
         for index in publishes.indices { checkWhole(index) }
+        checkTransactions()
         checkHoles()
         for queue in queues where queue.place.kind == .queue {
             let dead = queue.place.deadTo.map { queues[$0] }
@@ -211,7 +218,7 @@ final class Ledger {
         }
     }
 
-    private enum Presence { case there, missing, unknown }
+    enum Presence { case there, missing, unknown }
 
     private func presence(of message: Int, in place: Int) -> Presence {
         switch queues[place].place.kind {
@@ -227,14 +234,14 @@ final class Ledger {
         }
     }
 
-    private func presences(of publish: Publish) -> [Presence] {
+    func presences(of publish: Publish) -> [Presence] {
         publish.messages.flatMap { message in publish.places.map { presence(of: message, in: $0) } }
     }
 
     /// G1 and G2.
     private func checkWhole(_ index: Int) {
         let publish = publishes[index]
-        guard publish.state != .refused, publish.state != .duplicate else { return }
+        guard publish.state == .sent || publish.state == .confirmed else { return }
         let all = presences(of: publish)
         guard all.contains(.missing) else { return }
         let missing = publish.messages.flatMap { message in

@@ -1,4 +1,5 @@
 internal import ColaCore
+internal import ColaServer
 internal import NIOCore
 internal import NIOEmbedded
 
@@ -19,6 +20,7 @@ final class Link {
         var window: Int
         /// Over a Unix socket a peer needs no name.
         var isLocal: Bool
+        var wire = EmbeddedServer.Wire.native
     }
 
     private enum Direction { case toServer, toClient }

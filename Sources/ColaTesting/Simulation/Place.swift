@@ -8,6 +8,8 @@ struct Place {
     var arguments: [(name: String, value: String)] = []
     /// A queue with consumers that need no acknowledgements, and purges: what is missing there may have been taken.
     var isLoose = false
+    /// Over AMQP it says how often a message came back.
+    var isQuorum = false
     /// Whether what one connection published comes in its order.
     var isOrdered = true
     /// The number of the queue that dead letters go to.
@@ -38,7 +40,7 @@ struct Place {
         [
             Place(number: 0, name: "a", kind: .queue),
             Place(number: 1, name: "b b", kind: .queue),
-            Place(number: 2, name: "c", kind: .queue),
+            Place(number: 2, name: "c", kind: .queue, arguments: [("queue-type", "quorum")], isQuorum: true),
             Place(number: 3, name: "loose", kind: .queue, isLoose: true),
             Place(number: 4, name: "t", kind: .topic),
             Place(number: 5, name: "u", kind: .topic),

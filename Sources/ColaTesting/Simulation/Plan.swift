@@ -6,6 +6,8 @@ internal import ColaServer
 struct Plan {
     var options = EmbeddedServer.Options()
     var clients: Int
+    /// Of four clients, so many speak AMQP 0-9-1.
+    var amqpOfFour: Int
     /// How long clients do as they please. Nanoseconds.
     var duration: Int64
     /// How long a client thinks between two things it does. Nanoseconds.
@@ -54,6 +56,7 @@ struct Plan {
         limits.inboxBytesMax = pick([2_000, 1 << 27], &random)
         options.limits = limits
         clients = Int.random(in: 2...6, using: &random)
+        amqpOfFour = pick([0, 1, 2, 4], &random)
         duration = Int64.random(in: 500...4_000, using: &random) * 1_000_000
         thinkMost = pick([4_000_000, 20_000_000, 60_000_000], &random)
         commitFaults = pick([0, 30, 120], &random)

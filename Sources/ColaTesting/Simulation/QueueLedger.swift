@@ -3,7 +3,7 @@ internal import ColaNative
 /// What clients saw of one queue.
 struct QueueLedger {
     private struct Copy {
-        /// The connection that published it.
+        /// The connection that published it, or the channel of one.
         var link: Int
         /// How many times the server had died when it was sent.
         var crashes: Int
@@ -21,6 +21,7 @@ struct QueueLedger {
         var mayHaveVanished = false
         /// How many times the server had died when it was seen last.
         var crashesSeen = 0
+        var wasSeen = false
         /// Another message has its offset, so it was never written.
         var isReplaced = false
     }
@@ -55,7 +56,7 @@ struct QueueLedger {
 
     /// The server died, with what it had handed out and not written.
     mutating func serverDied() {
-        for message in offsets.keys where copies[message]?.confirmedAt == nil {
+        for message in order where wasSeen(message) && copies[message]?.confirmedAt == nil {
             copies[message]?.mayHaveVanished = true
         }
     }
@@ -67,7 +68,7 @@ struct QueueLedger {
     /// Where it stands in all logs of the queue.
     private func position(_ offset: Int64, of message: Int) -> Int64 { offset | Int64(priority(of: message)) << 48 }
 
-    func wasSeen(_ message: Int) -> Bool { offsets[message] != nil }
+    func wasSeen(_ message: Int) -> Bool { copies[message]?.wasSeen ?? false }
 
     func mayBeGone(_ message: Int) -> Bool { place.isLoose || copies[message]?.mayBeGone ?? false }
 
@@ -79,11 +80,13 @@ struct QueueLedger {
     /// - Parameters:
     ///   - crashes: how many times the server has died.
     ///   - isPast: the server that said so was one of those, and may have had the message in memory only.
+    ///   - offset: nil where it was not said.
     /// - Returns: what is wrong with it.
-    mutating func learn(_ offset: Int64, of message: Int, crashes: Int, isPast: Bool = false) -> String? {
-        let offset = position(offset, of: message)
+    mutating func learn(_ offset: Int64?, of message: Int, crashes: Int, isPast: Bool = false) -> String? {
         let isUncertain = isPast && copies[message]?.confirmedAt == nil
         copies[message]?.mayHaveVanished = isUncertain
+        copies[message]?.wasSeen = true
+        guard let offset = offset.map({ position($0, of: message) }) else { return seeAgain(message, crashes, isPast) }
         if place.retryDelay != nil {
             offsets[message] = offset
             return nil
@@ -100,12 +103,17 @@ struct QueueLedger {
         if let before = offsets[message], before != offset {
             return "message \(message) of \(place.name) was at offset \(before) and is at \(offset)"
         }
+        if let wrong = seeAgain(message, crashes, isPast) { return wrong }
+        offsets[message] = offset
+        messages[offset] = message
+        return nil
+    }
+
+    private mutating func seeAgain(_ message: Int, _ crashes: Int, _ isPast: Bool) -> String? {
         if copies[message]?.isReplaced ?? false {
             return "message \(message) of \(place.name) is back, and its offset was another's meanwhile"
         }
         copies[message]?.crashesSeen = isPast ? crashes - 1 : crashes
-        offsets[message] = offset
-        messages[offset] = message
         return nil
     }
 
@@ -132,16 +140,16 @@ struct QueueLedger {
         if let wrong = checkPriority(reception, earlier) { return wrong }
         if let wrong = checkActive(reception) { return wrong }
         // G7
-        if reception.redelivered == nil {
+        if !reception.isRedelivered {
             if let first = earlier.first(where: { $0.time < reception.time }) {
                 return "\(name) has no r, and link \(first.link) had it before"
             }
             if let wrong = checkFirst(reception, publishedOver: link) { return wrong }
             firsts[link, default: []].append(reception)
-        } else if let first = earlier.first(where: { $0.redelivered == nil && $0.time > reception.time }) {
+        } else if let first = earlier.first(where: { !$0.isRedelivered && $0.time > reception.time }) {
             return "\(name) has an r, and was handed out to link \(first.link) for the first time later"
         }
-        if let redelivered = reception.redelivered {
+        if reception.isRedelivered, let redelivered = reception.failures {
             let known = earlier.filter { $0.life == reception.life && $0.time < reception.time }.count
             if redelivered < known { return "\(name) says r=\(redelivered), and came back \(known) times in this life" }
             if let most = place.deliveriesMost, redelivered > most {
@@ -178,14 +186,15 @@ struct QueueLedger {
 
     /// G4: what came back has its place, before all that stands behind it.
     private func checkPlace(_ reception: Reception, releasedFrom last: Reception) -> String? {
-        guard !reception.isAnswer, place.retryDelay == nil, last.settlement == .nack, let free = last.certainAt
+        guard !reception.isAnswer, place.retryDelay == nil, last.settlement == .nack, let free = last.certainAt,
+            let offset = reception.offset
         else { return nil }
         let overtaking = receptions.first {
             !$0.isAnswer && $0.life == reception.life && $0.time > free && $0.time < reception.time
-                && $0.offset > reception.offset && priority(of: $0.message) == priority(of: reception.message)
+                && $0.offset ?? 0 > offset && priority(of: $0.message) == priority(of: reception.message)
         }
         guard let overtaking else { return nil }
-        return "\(place.name) delivered offset \(overtaking.offset) while \(reception.offset) stood before it"
+        return "\(place.name) delivered message \(overtaking.message) while offset \(offset) stood before it"
     }
 
     /// What was given back, and not lost with its link, waits as long as its queue says.
@@ -200,7 +209,7 @@ struct QueueLedger {
 
     /// Nothing of a lower priority is handed out while one of a higher is known to be there.
     private func checkPriority(_ reception: Reception, _ earlier: [Reception]) -> String? {
-        guard place.prioritiesMost > 0, reception.redelivered == nil, !reception.isAnswer, earlier.isEmpty,
+        guard place.prioritiesMost > 0, !reception.isRedelivered, !reception.isAnswer, earlier.isEmpty,
             let ready = copies[reception.message]?.confirmedAt
         else { return nil }
         let lower = receptions.first {
@@ -220,6 +229,11 @@ struct QueueLedger {
             $0.life == reception.life && $0.consumer != reception.consumer && $0.time > first && $0.time < last
         }
         return others ? "\(place.name) has two active consumers: one is of link \(reception.link)" : nil
+    }
+
+    /// Who got the same message later.
+    func reception(after reception: Reception) -> Reception? {
+        copies[reception.message]?.receptions.first { $0 !== reception && $0.time > reception.time }
     }
 
     // MARK: Settling

@@ -1,16 +1,16 @@
-internal import ColaNative
+internal import ColaServer
 internal import NIOCore
 
 /// A client at the level of the wire: it connects, does what comes to its mind, loses its connection, and comes back.
 ///
-/// What it knows of a connection is its ``ClientSession``; what it knows for longer (where its groups stand) is here.
+/// What it knows of a connection is its ``Conversation``; what it knows for longer (where its groups stand) is here.
 final class SimulatedClient {
     let number: Int
     unowned let world: World
-    private(set) var session: ClientSession?
-    /// How often it does each of the things that can be done: every client has its own habits.
-    private let habits: [(action: Action, weight: Int)]
-    private let weights: Int
+    private(set) var conversation: (any Conversation)?
+    private let speaksAMQP: Bool
+    private let habits: Habits<ClientSession>
+    private let habitsInAMQP: Habits<AMQPClientSession>
     /// Whether it acknowledges most of what it gets as soon as it gets it, as somebody does who has little to do.
     let isPrompt: Bool
     private var isGone = false
@@ -20,10 +20,17 @@ final class SimulatedClient {
     init(number: Int, world: World) {
         self.number = number
         self.world = world
-        habits = Action.all.map { ($0, $0.weight * world.draw(0...3)) }
+        speaksAMQP = world.draw(1...4) <= world.plan.amqpOfFour
+        habits = Habits(ClientSession.actions, in: world)
+        habitsInAMQP = Habits(AMQPClientSession.actions, in: world)
         isPrompt = world.isOne(in: 2) && world.plan.hasPromptClients
-        weights = habits.reduce(1) { $0 + $1.weight }
     }
+
+    /// Nil if it speaks AMQP.
+    var session: ClientSession? { conversation as? ClientSession }
+
+    /// Nil if it speaks the native protocol.
+    var sessionInAMQP: AMQPClientSession? { conversation as? AMQPClientSession }
 
     // MARK: Coming and going
 
@@ -32,15 +39,22 @@ final class SimulatedClient {
     }
 
     /// Nothing will disturb this connection.
-    func connectQuietly() {
-        connect(Link.Traits(latency: 10_000, jitter: 0, cut: .whole, window: .max, isLocal: true), heartbeat: 0)
+    func connectQuietly(_ wire: EmbeddedServer.Wire = .native) {
+        connect(
+            Link.Traits(latency: 10_000, jitter: 0, cut: .whole, window: .max, isLocal: true, wire: wire),
+            heartbeat: 0)
     }
 
     func connect(_ traits: Link.Traits, heartbeat: Int) {
         guard let link = world.connect(self, traits) else { return }
         world.note("client \(number) connects: link \(link.number)")
-        session = ClientSession(client: self, link: link, usesTags: !world.isOne(in: 4), heartbeat: heartbeat)
-        session?.begin()
+        conversation =
+            switch traits.wire {
+            case .native:
+                ClientSession(client: self, link: link, usesTags: !world.isOne(in: 4), heartbeat: heartbeat)
+            case .amqp: AMQPClientSession(client: self, link: link, heartbeat: heartbeat)
+            }
+        conversation?.begin()
     }
 
     private func connectSomehow() {
@@ -48,23 +62,24 @@ final class SimulatedClient {
         let traits = Link.Traits(
             latency: 1_000 + world.draw(nanoseconds: plan.latencyMost),
             jitter: world.draw(nanoseconds: plan.latencyMost / 2),
-            cut: world.pick([.whole, .few, .many]) ?? .whole, window: plan.window, isLocal: world.isOne(in: 2))
+            cut: world.pick([.whole, .few, .many]) ?? .whole, window: plan.window, isLocal: world.isOne(in: 2),
+            wire: speaksAMQP ? .amqp : .native)
         connect(traits, heartbeat: world.isOne(in: 2) ? world.draw(1...2) : 0)
     }
 
     /// It goes without a word.
     func leave() {
         isGone = true
-        guard let session else { return }
-        session.link.reset("client \(number) leaves")
+        guard let conversation else { return }
+        conversation.link.reset("client \(number) leaves")
     }
 
     // MARK: Living
 
     private func wake() {
         guard world.phase == .open, !isGone else { return }
-        if let session {
-            if session.mayAct { act(session) }
+        if let conversation {
+            if conversation.mayAct { act() }
         } else {
             connectSomehow()
         }
@@ -72,26 +87,23 @@ final class SimulatedClient {
         world.after(world.draw(nanoseconds: rest)) { [self] in wake() }
     }
 
-    private func act(_ session: ClientSession) {
-        var chosen = world.draw(0...weights)
-        for habit in habits {
-            chosen -= habit.weight
-            if chosen < 0 { return habit.action.act(session) }
-        }
+    private func act() {
+        if let session { habits.act(session, in: world) }
+        if let sessionInAMQP { habitsInAMQP.act(sessionInAMQP, in: world) }
     }
 
     // MARK: What the link tells
 
     func receive(_ bytes: ByteBuffer, writtenAt: Int64, over link: Link) {
-        guard let session, session.link === link else { return }
-        session.receive(bytes, writtenAt: writtenAt)
+        guard let conversation, conversation.link === link else { return }
+        conversation.receive(bytes, writtenAt: writtenAt)
     }
 
     func end(of link: Link, _ reason: String) {
-        guard let session, session.link === link else { return }
+        guard let conversation, conversation.link === link else { return }
         world.note("client \(number) loses link \(link.number): \(reason)")
-        session.end()
-        self.session = nil
+        conversation.end()
+        self.conversation = nil
         if !link.isOver { link.endToServer() }
     }
 }

@@ -48,7 +48,7 @@ final class SimulatedProcess {
 
     func accept(_ link: Link) throws {
         links.append(link)
-        try server.accept(link.socket.channel, from: link.peer)
+        try server.accept(link.socket.channel, from: link.peer, speaking: link.traits.wire)
     }
 
     func forget(_ link: Link) { links.removeAll { $0 === link } }

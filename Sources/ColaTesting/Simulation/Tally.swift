@@ -6,6 +6,11 @@ package struct Tally: Equatable, Sendable {
     package var delivered = 0
     package var acknowledged = 0
     package var records = 0
+    /// Of what was published and delivered, what was over AMQP.
+    package var overAMQP = 0
+    /// Transactions that were committed, and channels that ended with an error.
+    package var transactions = 0
+    package var mistakes = 0
     package var commits = 0
     package var kills = 0
     package var stops = 0
@@ -27,6 +32,9 @@ package struct Tally: Equatable, Sendable {
         sum.delivered += rhs.delivered
         sum.acknowledged += rhs.acknowledged
         sum.records += rhs.records
+        sum.overAMQP += rhs.overAMQP
+        sum.transactions += rhs.transactions
+        sum.mistakes += rhs.mistakes
         sum.commits += rhs.commits
         sum.kills += rhs.kills
         sum.stops += rhs.stops

@@ -30,17 +30,19 @@ extension World {
         if process == nil { startServer() }
         if let process, process.isOutOfRoom { findRoom(process) }
         for client in clients {
-            if let link = client.session?.link, link.isSilent { link.reset("it was silent") }
-            client.session?.finish()
+            if let link = client.conversation?.link, link.isSilent { link.reset("it was silent") }
+            client.conversation?.finish()
         }
         let isAnswered = run(
-            until: { clients.allSatisfy { $0.session.map { $0.isIdle && !$0.isBlocked } ?? true } },
+            until: { clients.allSatisfy { $0.conversation.map { $0.isIdle && !$0.isBlocked } ?? true } },
             within: 60 * Self.second)
         if !isAnswered, violations.isEmpty {
-            for client in clients { if let session = client.session { session.complainAboutPending() } }
+            for client in clients { client.conversation?.complainAboutPending() }
         }
         for client in clients {
-            if let session = client.session, session.isBlocked { complain("\(client.number) was not told of the room") }
+            if let conversation = client.conversation, conversation.isBlocked {
+                complain("\(client.number) was not told of the room")
+            }
             client.leave()
         }
         for link in process?.links ?? [] { link.reset("everyone leaves") }
