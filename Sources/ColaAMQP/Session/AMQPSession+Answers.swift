@@ -95,6 +95,7 @@ extension AMQPSession {
             write(.channelCloseOk, channel: channel.number)
             commands.append(.detach(channel.id))
             forget(channel)
+            takeFarewell(of: channel)
         case (.commit, .refused(let error)):
             // It is a part of it that was wrong.
             let isOfDelivery = if case .unknownDelivery = error { true } else { false }

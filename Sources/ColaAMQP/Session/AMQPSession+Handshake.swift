@@ -200,10 +200,11 @@ extension AMQPSession {
         // A disk that hangs must not keep a connection for ever.
         closeDeadline = lastReceived.advanced(byMilliseconds: 3 * configuration.handshakeMilliseconds)
         farewells = 0
-        for channel in channels.values.sorted(by: { $0.number < $1.number }) where channel.isReading {
+        for channel in channels.values.sorted(by: { $0.number < $1.number }) where channel.state != .closing {
             farewells += 1
             channel.owesFarewell = true
-            commands.append(.request(channel.id, .farewell, .barrier))
+            // One that ends by itself has said all when it has ended.
+            if channel.isReading { commands.append(.request(channel.id, .farewell, .barrier)) }
         }
         if farewells == 0 { finishLeaving() }
     }

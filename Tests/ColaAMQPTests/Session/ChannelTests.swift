@@ -149,6 +149,21 @@ import Testing
         #expect(bench.methods().last == .connectionCloseOk)
     }
 
+    @Test func whatAChannelStillHasToSayComesBeforeTheEndOfItsConnection() {
+        let bench = AMQPBench(open: 1)
+        bench.send(declare("q"), on: 1)
+        bench.send(.confirmSelect(noWait: true), on: 1)
+        _ = bench.hear()
+        var bytes = ByteBuffer()
+        bytes.writeMethod(.basicPublish(exchange: "", routingKey: "q", mandatory: false, immediate: false), channel: 1)
+        bytes.writeContent(channel: 1, properties: [0x10, 0, 2] as [UInt8], body: [1] as [UInt8], frameMax: 4_096)
+        bytes.writeMethod(.channelClose(replyCode: 200, replyText: "", classID: 0, methodID: 0), channel: 1)
+        bytes.writeMethod(.connectionClose(replyCode: 200, replyText: "", classID: 0, methodID: 0), channel: 0)
+        bench.send(Array(bytes.readableBytesView))
+        #expect(
+            bench.methods() == [.basicAck(deliveryTag: 1, multiple: false), .channelCloseOk, .connectionCloseOk])
+    }
+
     @Test func unfinishedBodiesOfAllChannelsAreBounded() {
         let bench = AMQPBench(TestBroker()) { $0.bodyBytesMax = 20_000 }
         bench.handshake()
