@@ -128,9 +128,12 @@ extension Broker {
         case .cancel(let tag): cancel(tag, id, for: channel, at: now)
         case .prefetch(let count, let scope): setPrefetch(count, scope, id, for: channel)
         case .recover:
+            // What comes again comes behind the answer: all that came before it was given back. If the server dies, it
+            // comes again all the same, so there is nothing to wait for but what was asked before.
+            if stallForCommit(request, id, channel) { return }
+            respond(channel, id, .done)
             endLeases(
                 of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, because: .returned, at: now)
-            respond(channel, id, .done)
         case .transaction(let requests): perform(requests, id, for: channel, in: host, at: now)
         case .enter: enter(id, for: channel, in: host)
         case .seek(let tag, let partition, let position):

@@ -124,7 +124,7 @@ extension AMQPClientChannel {
     // MARK: Settling
 
     func settleSome() {
-        guard !held.isEmpty else { return }
+        guard !held.isEmpty, !isRecovering else { return }
         let settlement: Reception.Settlement =
             switch world.draw(0...9) {
             case 0...2: .nack
@@ -155,6 +155,78 @@ extension AMQPClientChannel {
         case .nack where !isMultiple && world.isOne(in: 2): tell(name, .basicReject(deliveryTag: last, requeue: true))
         case .nack: tell(name, .basicNack(deliveryTag: last, multiple: isMultiple, requeue: true))
         case .reject: tell(name, .basicNack(deliveryTag: last, multiple: isMultiple, requeue: false))
+        }
+    }
+
+    /// All that it holds comes back, from what has come until the answer.
+    func recover() {
+        guard isOpen, !isRecovering, transaction.settlements.isEmpty else { return }
+        isRecovering = true
+        ask("recover", .basicRecover(requeue: true), [.basicRecoverOk]) { [unowned self] _, _ in
+            held = []
+            isRecovering = false
+        }
+    }
+
+    // MARK: Transactions
+
+    func commit() {
+        guard mode == .transactional, isOpen, !isMistaken, !transaction.isEmpty else { return }
+        let number = world.ledger.commit(
+            transaction.publishes, transaction.settlements.map { ($0.reception, $0.settlement) }, over: lane,
+            at: world.time)
+        for settlement in transaction.settlements { didSettle(settlement.reception) }
+        let places = transaction.publishes.flatMap { world.ledger.publishes[$0].places }
+        transaction = Draft()
+        committing.append(number)
+        // Another one may be in the place that is left.
+        if places.contains(where: { world.places[$0].mayRefuse }) { mayFail([.preconditionFailed]) }
+        world.tally.transactions += 1
+        ask("commit \(number)", .txCommit, [.txCommitOk]) { [unowned self] _, _ in
+            committing.removeFirst()
+            world.ledger.answerCommit(number, isDone: true, at: world.time)
+        }
+    }
+
+    /// What was published is forgotten, and what was settled is held again.
+    func rollBack() {
+        guard mode == .transactional, isOpen, !transaction.isEmpty else { return }
+        for publish in transaction.publishes { world.ledger.answer(publish, .refused, at: world.time) }
+        held += transaction.settlements.map { ($0.delivery, $0.reception) }
+        held.sort { $0.delivery < $1.delivery }
+        transaction = Draft()
+        ask("roll back", .txRollback, [.txRollbackOk])
+    }
+
+    // MARK: Mistakes
+
+    /// Does what is wrong, on purpose: the channel ends with an error, and nothing else does.
+    func makeMistake() {
+        guard isOpen, !isMistaken else { return }
+        switch world.draw(0...4) {
+        case 0:
+            expect([.notFound])
+            tell(
+                "for a queue that is not there",
+                .queueDeclare(
+                    queue: "nobody", passive: true, durable: false, exclusive: false, autoDelete: false, noWait: false,
+                    arguments: FieldTable()))
+        case 1 where mode != .transactional:
+            expect([.preconditionFailed])
+            tell("to settle what is not there", .basicAck(deliveryTag: 1_000_000, multiple: world.isOne(in: 2)))
+        case 2:
+            expect([.preconditionFailed])
+            tell(
+                "for a queue that is another",
+                .queueDeclare(
+                    queue: "dead", passive: false, durable: true, exclusive: false, autoDelete: false, noWait: false,
+                    arguments: ["x-max-priority": .int32(9)]))
+        case 3 where mode != .transactional:
+            expect([.notFound])
+            send(ByteBuffer(string: "lost"), Terms(), exchange: "nowhere", key: "", isMandatory: false)
+        default:
+            expect([.notFound])
+            tell("a message of a queue that is not there", .basicGet(queue: "nobody", noAck: false))
         }
     }
 

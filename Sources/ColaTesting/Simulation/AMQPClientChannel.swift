@@ -54,7 +54,7 @@ final class AMQPClientChannel {
         var returns: ByteBuffer?
     }
 
-    /// What it has done wrong on purpose, or what is wrong if a limit is tight.
+    /// What it has done wrong on purpose.
     private struct Mistake {
         var codes: [ReplyCode]
         /// How many publishes were sent before: they are answered, and those behind it are not taken.
@@ -70,6 +70,7 @@ final class AMQPClientChannel {
     private var isConfirmed = false
     private var pending: Deque<Pending> = []
     private var mistake: Mistake?
+    private var mayFailWith: [ReplyCode] = []
     /// A method whose content is to come, and what of it came.
     private var expected: (method: Method, properties: BasicProperties?, bodySize: Int, body: ByteBuffer)?
 
@@ -84,6 +85,8 @@ final class AMQPClientChannel {
     private var lastDelivery: UInt64 = 0
     /// Deliveries that it has and has not settled, in their order.
     var held: [(delivery: UInt64, reception: Reception)] = []
+    /// Whether all of that is on its way back.
+    var isRecovering = false
     private var settled: Deque<Reception> = []
     private var settledCount = 0
     private var certainCount = 0
@@ -186,10 +189,13 @@ final class AMQPClientChannel {
         session.send(method, on: number)
     }
 
-    /// What was asked last is wrong, or may be: an error with one of these codes ends the channel.
+    /// What is asked now is wrong: an error with one of these codes ends the channel.
     func expect(_ codes: [ReplyCode]) {
         if mistake == nil { mistake = Mistake(codes: codes, publishedBefore: publishedCount) }
     }
+
+    /// What was asked may be wrong: then an error with one of these codes ends the channel.
+    func mayFail(_ codes: [ReplyCode]) { mayFailWith += codes }
 
     var isMistaken: Bool { mistake != nil }
 
@@ -372,9 +378,12 @@ final class AMQPClientChannel {
             (reception.death, reception.deathPlace) = (last["reason"]?.text, last["queue"]?.text)
         }
         guard world.ledger.receive(content.body, reception, of: place), !isAutoAck else { return }
+        if holding.contains(where: { $0.message == reception.message && $0.place == reception.place }) {
+            world.complain("\(name) got message \(reception.message) of \(place.name), and holds it already")
+        }
         held.append((delivery, reception))
         let isAtOnce = session.client.isPrompt && world.phase == .open && !world.isOne(in: 5)
-        if isAtOnce, state == .open, !isMistaken { settle(held.count - 1, isMultiple: false, .ack) }
+        if isAtOnce, state == .open, !isMistaken, !isRecovering { settle(held.count - 1, isMultiple: false, .ack) }
     }
 
     // MARK: What the server ends
@@ -391,11 +400,10 @@ final class AMQPClientChannel {
             if mode == .confirming, answeredCount < mistake.publishedBefore, let first = unanswered.first {
                 world.complain("publish \(first.publish) on \(name) was not confirmed before its error")
             }
-        } else {
+        } else if !mayFailWith.contains(where: { $0.rawValue == code }) {
             world.complain("\(name) was ended: \(code) \(text)")
         }
-        // What was sent behind the mistake is as if it had not been. Where nothing is confirmed nobody knows where that
-        // begins, if it was no mistake but a limit.
+        // What was sent behind the mistake is as if it had not been.
         if mode == .confirming {
             for left in unanswered { world.ledger.answer(left.publish, .refused, at: world.time) }
         }
@@ -404,7 +412,8 @@ final class AMQPClientChannel {
         session.send(.channelCloseOk, on: number)
         mistake = mistake ?? Mistake(codes: [], publishedBefore: 0)
         if isLeaving {
-            // The server answers to that, too.
+            // The server answers to that, too, and to nothing else that was asked.
+            settled = []
             pending.removeAll { $0.answers != [.channelCloseOk] }
             unanswered = []
         } else {

@@ -132,7 +132,7 @@ final class AMQPClientSession {
     func openChannel(_ mode: AMQPClientChannel.Mode? = nil) -> AMQPClientChannel? {
         guard stage == .open, let index = channels.firstIndex(where: { $0 == nil }) else { return nil }
         lastChannel += 1
-        let mode = mode ?? world.pick([.plain, .confirming, .confirming]) ?? .plain
+        let mode = mode ?? world.pick([.plain, .confirming, .confirming, .transactional]) ?? .plain
         let channel = AMQPClientChannel(
             number: UInt16(index + 1), lane: 1_000_000 + link.number * 1_000 + lastChannel, mode: mode, of: self)
         channels[index] = channel

@@ -42,6 +42,11 @@ extension AMQPClientSession {
         Action(name: "qos", weight: 3) { $0.withChannel { $0.setPrefetch() } },
         Action(name: "purge", weight: 1) { $0.withChannel { $0.purgeOne() } },
         Action(name: "look", weight: 2) { $0.withChannel { $0.look() } },
+        Action(name: "recover", weight: 2) { $0.withChannel { $0.recover() } },
+        Action(name: "commit", weight: 12) { $0.withChannel { $0.commit() } },
+        Action(name: "roll back", weight: 2) { $0.withChannel { $0.rollBack() } },
+        Action(name: "make a mistake", weight: 2) { $0.withChannel { $0.makeMistake() } },
+        Action(name: "close channel", weight: 2) { $0.withChannel { $0.close() } },
         Action(name: "open channel", weight: 4) { $0.openChannel() },
         Action(name: "close", weight: 1) { $0.close() },
     ]

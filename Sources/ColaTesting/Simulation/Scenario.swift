@@ -17,6 +17,10 @@ package enum Scenario: String, CaseIterable, Sendable {
     /// Who acknowledges and then publishes what another one acknowledges at once has no answer before the first of
     /// these is on the disk.
     case answerBehindAnAcknowledgement
+    /// A channel of AMQP ends with an error: what it held comes back at once, to a channel beside it.
+    case mistakeOnOneChannel
+    /// What a channel of AMQP gave back is not handed out to it again before the answer.
+    case recoverBeforeItsAnswer
 
     /// - Returns: what broke.
     package func run() -> [String] {
@@ -45,6 +49,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .windowOfASlowConsumer: Self.windowOfASlowConsumer(world)
         case .partOfABatchSettledEarly: Self.partOfABatchSettledEarly(world)
         case .answerBehindAnAcknowledgement: Self.answerBehindAnAcknowledgement(world)
+        case .mistakeOnOneChannel: Self.mistakeOnOneChannel(world)
+        case .recoverBeforeItsAnswer: Self.recoverBeforeItsAnswer(world)
         }
         world.heal()
         world.drain()
@@ -132,6 +138,47 @@ package enum Scenario: String, CaseIterable, Sendable {
         second.settle(0...0, .ack, isAsked: false)
         world.run(until: { first.isIdle }, within: moment)
         die(world)
+    }
+
+    // MARK: AMQP
+
+    private static func connectInAMQP(_ world: World, number: Int) -> AMQPClientSession? {
+        let client = SimulatedClient(number: number, world: world)
+        world.clients.append(client)
+        client.connectQuietly(.amqp)
+        world.run(until: { client.sessionInAMQP?.mayAct ?? false }, within: 1_000_000_000)
+        return client.sessionInAMQP
+    }
+
+    private static func mistakeOnOneChannel(_ world: World) {
+        guard let session = connectInAMQP(world, number: 1), let first = session.openChannel(.confirming),
+            let second = session.openChannel(.plain)
+        else { return world.complain("nobody can connect") }
+        for _ in 0..<4 { first.publish(Route.all[0], size: 0) }
+        first.consume(world.places[0])
+        if !world.run(until: { first.held.count == 4 && session.isIdle }, within: 1_000_000_000) {
+            world.complain("\(first.held.count) of 4 messages came")
+        }
+        second.consume(world.places[0])
+        first.makeMistake()
+        if !world.run(until: { second.held.count == 4 }, within: 1_000_000_000) {
+            world.complain("\(second.held.count) of 4 messages came to the other channel")
+        }
+        if first.isOpen { world.complain("a channel lives on with an error") }
+    }
+
+    private static func recoverBeforeItsAnswer(_ world: World) {
+        guard let session = connectInAMQP(world, number: 1), let channel = session.openChannel(.confirming) else {
+            return world.complain("nobody can connect")
+        }
+        for _ in 0..<4 { channel.publish(Route.all[0], size: 0) }
+        channel.consume(world.places[0])
+        world.run(until: { channel.held.count == 4 && session.isIdle }, within: 1_000_000_000)
+        channel.settle(0, isMultiple: false, .ack)
+        channel.recover()
+        if !world.run(until: { session.isIdle && channel.held.count == 3 }, within: 1_000_000_000) {
+            world.complain("\(channel.held.count) of 3 messages came again")
+        }
     }
 
     private static func die(_ world: World) {
