@@ -331,11 +331,15 @@ extension Broker {
         }
         statistics.delivered += 1
         let data = found.chunk.segment.data
-        respond(
-            channel, id,
-            .message(
-                Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data),
-                of: QueueState(kind: queue.kind, ready: queue.ready)))
+        // What was asked before is answered: it was waited for. What the channel's consumers took meanwhile without
+        // having to settle it is nothing to wait for, or deliveries of higher numbers would overtake this one.
+        assert(channel.held.isEmpty, "a get overtakes answers")
+        effects.append(
+            .reply(
+                channel.id, id,
+                .message(
+                    Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data),
+                    of: QueueState(kind: queue.kind, ready: queue.ready))))
         charge(channel, entry.byteCount)
         if isAutoAck {
             statistics.acknowledged += 1

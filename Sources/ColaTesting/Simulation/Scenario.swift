@@ -21,6 +21,9 @@ package enum Scenario: String, CaseIterable, Sendable {
     case mistakeOnOneChannel
     /// What a channel of AMQP gave back is not handed out to it again before the answer.
     case recoverBeforeItsAnswer
+    /// A get waits for the disk while a consumer beside it on the channel takes what comes: the deliveries of both come
+    /// in the order of their numbers.
+    case getBesideAConsumer
 
     /// - Returns: what broke.
     package func run() -> [String] {
@@ -35,8 +38,9 @@ package enum Scenario: String, CaseIterable, Sendable {
             plan.options.limits.peekBytesMax = 100
             plan.options.limits.isDeliveryEarly = true
             if self == .windowOfASlowConsumer { plan.options.limits.windowBytes = 2_000 }
-            if self == .heldBehindARead {
-                plan.options.limits.heldAnswersMax = 2
+            if self == .heldBehindARead { plan.options.limits.heldAnswersMax = 2 }
+            if self == .getBesideAConsumer { plan.commitMost = 50_000_000 }
+            if self == .heldBehindARead || self == .getBesideAConsumer {
                 plan.options.limits.cacheBytesMax = 0
                 plan.options.limits.readBytesMax = 1
             }
@@ -51,6 +55,7 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .answerBehindAnAcknowledgement: Self.answerBehindAnAcknowledgement(world)
         case .mistakeOnOneChannel: Self.mistakeOnOneChannel(world)
         case .recoverBeforeItsAnswer: Self.recoverBeforeItsAnswer(world)
+        case .getBesideAConsumer: Self.getBesideAConsumer(world)
         }
         world.heal()
         world.drain()
@@ -165,6 +170,23 @@ package enum Scenario: String, CaseIterable, Sendable {
             world.complain("\(second.held.count) of 4 messages came to the other channel")
         }
         if first.isOpen { world.complain("a channel lives on with an error") }
+    }
+
+    private static func getBesideAConsumer(_ world: World) {
+        guard let publisher = connect(world, number: 1), let session = connectInAMQP(world, number: 2),
+            let channel = session.openChannel(.plain)
+        else { return world.complain("nobody can connect") }
+        // Each in a chunk of its own.
+        for place in [0, 0, 3, 3, 3, 3, 3, 3] {
+            publisher.publish(Route.all[place], size: 0)
+            world.run(until: { publisher.isIdle && session.isIdle }, within: 1_000_000_000)
+        }
+        world.pass(100_000_000)
+        channel.consume(world.places[3], isAutoAck: true)
+        channel.get(world.places[0])
+        if !world.run(until: { channel.held.count == 1 && session.isIdle }, within: 1_000_000_000) {
+            world.complain("nothing was got")
+        }
     }
 
     private static func recoverBeforeItsAnswer(_ world: World) {
