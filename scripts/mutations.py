@@ -238,7 +238,7 @@ MUTATIONS = [
         "liveness: who is held back behind a read is never read from again",
         [
             (
-                "Sources/ColaServer/BrokerLoop.swift",
+                "Sources/ColaServer/BrokerLoop+Store.swift",
                 "            broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)\n"
                 "        }\n        releaseHeld()\n",
                 "            broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)\n"
