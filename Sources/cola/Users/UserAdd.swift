@@ -26,7 +26,7 @@ struct UserAdd: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Tags, with commas between them: administrator, monitoring, policymaker, management, or any other.",
+            "Tags, with commas between them: administrator, monitoring, policymaker, management, impersonator, or other.",
             valueName: "tags"))
     var tags: String?
 
@@ -52,7 +52,7 @@ struct UserDelete: AsyncParsableCommand {
         discussion: """
               cola users delete ana
 
-            Connections of the user stay, but may do nothing any more.
+            Connections of the user are told so and end.
             """)
 
     @OptionGroup var connection: ConnectionOptions

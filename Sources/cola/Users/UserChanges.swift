@@ -36,7 +36,8 @@ struct UserTags: AsyncParsableCommand {
               cola users tags ana administrator monitoring
               cola users tags ana
 
-            administrator: everything that concerns the server. policymaker: policies. Other tags allow nothing here.
+            administrator: everything that concerns the server. policymaker: policies. impersonator: to publish in the \
+            name of others, with AMQP and from the next connection on. Other tags allow nothing here.
             """)
 
     @OptionGroup var connection: ConnectionOptions

@@ -63,7 +63,7 @@ struct VirtualHostDelete: AsyncParsableCommand {
         discussion: """
               cola vhosts delete shop
 
-            Its exchanges, policies and permissions go with it.
+            Its exchanges, policies and permissions go with it. Connections that are in it are told so and end.
             """)
 
     @OptionGroup var connection: ConnectionOptions
