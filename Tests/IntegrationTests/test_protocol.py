@@ -870,9 +870,13 @@ def test_statistics(connection, queue):
 # Section 6: limits that a client can reach quickly
 
 
-def test_consumers_of_one_connection(connection, queue):
-    for number in range(1, 1026):
-        connection.send("consume %s c=%d prefetch=1" % (queue, number))
-    answers = [connection.answer() for _ in range(1025)]
-    assert all(answer.ok for answer in answers[:1024])
-    assert_error(answers[1024], "limit")
+def test_consumers_of_one_connection(new_broker):
+    broker = new_broker("--consumers-max", "100")
+    broker.start()
+    with native.Connection(broker.unix) as connection:
+        connection.ok("declare queue q")
+        for number in range(1, 102):
+            connection.send("consume q c=%d prefetch=1" % number)
+        answers = [connection.answer() for _ in range(101)]
+    assert all(answer.ok for answer in answers[:100])
+    assert_error(answers[100], "limit")

@@ -163,9 +163,11 @@ import Testing
         }
         #expect(scene.bodies(channel) == ["a", "b"])
         #expect(scene.count("expired", of: "q") == 1)
+        // It is for one delivery: what comes back has had its time.
         scene.settle(1, 2, .release, from: channel)
         scene.rest()
-        #expect(scene.bodies(channel) == ["a", "b"])
+        #expect(scene.bodies(channel) == [])
+        #expect(scene.count("expired", of: "q") == 3)
     }
 
     /// A backlog with a time to live is not read again and again while it waits.

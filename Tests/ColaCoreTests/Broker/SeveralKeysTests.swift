@@ -62,7 +62,9 @@ import Testing
         scene.broker.crash()
         scene.pass(1_000)
         #expect(["q", "r"].map { scene.contents($0) } == [["later"], ["later"]])
-        #expect(scene.letters(in: "r")[0].headers.map(\.name) == ["cola-routing-key"])
+        // By them it goes on if it dies.
+        #expect(
+            scene.letters(in: "r")[0].headers.map(\.name) == ["cola-routing-key", "cola-more-keys", "cola-more-keys"])
     }
 
     @Test func aDelayedExchangeRoutesWhenTheTimeHasCome() {
