@@ -144,4 +144,8 @@ def test_nobody_sends_in_the_name_of_another(shared_broker, channel, queues):
     with native.Connection(shared_broker.tcp, 30, "hello 1 user=ana password=sesame") as ana:
         answer = ana.call("pub %s 1 amqp=%s" % (queues[0], escaped), b"x")
         assert answer.code == "syntax" and "user_id" in answer.sentence, answer
-    assert amqp.get(channel, queues[0])[1].user_id == "guest"
+    with native.Connection(shared_broker.unix) as local:
+        local.ok("user ana tags=impersonator")
+    with native.Connection(shared_broker.tcp, 30, "hello 1 user=ana password=sesame") as ana:
+        ana.ok("pub %s 1 amqp=%s" % (queues[0], escaped), b"x")
+    assert [amqp.get(channel, queues[0])[1].user_id for _ in range(2)] == ["guest"] * 2

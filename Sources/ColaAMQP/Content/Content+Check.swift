@@ -7,8 +7,7 @@ extension Content {
     package static func problem(of properties: [UInt8], user: String?) -> String? {
         properties.withUnsafeBytes { bytes -> String? in
             do throws(ContentError) {
-                let sender = try? PropertyScanner(bytes).userID.map { String(decoding: bytes[$0], as: UTF8.self) }
-                _ = try Content(properties: bytes, body: [], user: user ?? sender ?? "")
+                _ = try Content(properties: bytes, body: [], user: user)
                 return nil
             } catch {
                 switch error {

@@ -86,7 +86,8 @@ extension NativeSession {
             if let reply { headers.append(.replyTo, reply.utf8) }
             if let correlation { headers.append(.correlationID, correlation.utf8) }
             if let properties = try reader.bytes("amqp") {
-                let user = identity?.authority == .all ? nil : identity?.user ?? ""
+                let mayNameAnybody = identity?.authority == .all || identity?.mayImpersonate == true
+                let user = mayNameAnybody ? nil : identity?.user ?? ""
                 if let problem = configuration.amqpProblem(properties, user) {
                     throw RequestReader.Malformed("amqp= is not what properties of AMQP 0-9-1 are: \(problem)")
                 }
