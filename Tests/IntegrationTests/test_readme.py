@@ -255,7 +255,7 @@ def test_what_rabbitmqs_client_does_on_the_page(newcomer):
     pytest.importorskip("pika", reason="pip install pika")
     shell, _, ready = newcomer
     snippet = blocks(README, "python")[1]
-    port = re.search(r"amqp=amqp://127\.0\.0\.1:(\d+)", ready)
+    port = re.search(r"amqp=amqp://(?:127\.0\.0\.1|localhost):(\d+)", ready)
     assert port and ":5672/" in snippet
     (shell.folder / "rabbit.py").write_text(snippet.replace(":5672/", ":%s/" % port.group(1)))
     assert shell.run("'%s' rabbit.py" % sys.executable) == (0, "b'hello' {'lang': 'en'}\n")
