@@ -234,6 +234,78 @@ MUTATIONS = [
         ],
     ),
     (
+        "transaction-forgets-acks",
+        "G6 over AMQP: what a transaction settled comes back, though tx.commit was answered",
+        [
+            (
+                BROKER + "Broker+Transactions.swift",
+                "for (part, request) in requests { perform(request, part, for: channel, at: now) }",
+                "for (part, request) in requests {\n            if case .settle = request { continue }\n"
+                "            perform(request, part, for: channel, at: now)\n        }",
+            )
+        ],
+    ),
+    (
+        "rollback-forgotten",
+        "G2 over AMQP: what was rolled back is done with the next commit",
+        [
+            (
+                "Sources/ColaAMQP/Session/AMQPSession+Methods.swift",
+                "            dropTransaction(of: channel)\n            ask(.barrier, .method(.txRollbackOk)",
+                "            ask(.barrier, .method(.txRollbackOk)",
+            )
+        ],
+    ),
+    (
+        "multiple-ack-of-one",
+        "G6 over AMQP: an ack of several settles the last of them",
+        [
+            (
+                "Sources/ColaAMQP/Session/AMQPSession+Methods.swift",
+                "first: isMultiple ? DeliveryTag(0) : last, last: last",
+                "first: isMultiple && tag == 0 ? DeliveryTag(0) : last, last: last",
+            )
+        ],
+    ),
+    (
+        "redelivered-flag-lost",
+        "G7 over AMQP: what was handed out before passes for new",
+        [
+            (
+                "Sources/ColaAMQP/Session/AMQPSession+Answers.swift",
+                "deliveryTag: delivery.tag.rawValue,\n                    redelivered: delivery.redelivered != nil, "
+                "exchange: exchange",
+                "deliveryTag: delivery.tag.rawValue,\n                    redelivered: false, exchange: exchange",
+            )
+        ],
+    ),
+    (
+        "failed-channel-keeps",
+        "G5 over AMQP: what a channel held that ended with an error does not come back",
+        [
+            (
+                "Sources/ColaAMQP/Session/AMQPSession+Answers.swift",
+                "        commands.append(.detach(channel.id))\n        let isLeft",
+                "        let isLeft",
+            )
+        ],
+    ),
+    (
+        "get-overtaken",
+        "deliveries come on a channel of AMQP in another order than their numbers",
+        [
+            (
+                BROKER + "Broker+Dispatch.swift",
+                "        effects.append(\n            .reply(\n                channel.id, id,\n                .message(\n"
+                "                    Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data),\n"
+                "                    of: QueueState(kind: queue.kind, ready: queue.ready))))\n",
+                "        respond(\n            channel, id,\n            .message(\n"
+                "                Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data),\n"
+                "                of: QueueState(kind: queue.kind, ready: queue.ready)))\n",
+            )
+        ],
+    ),
+    (
         "held-connection-forgotten",
         "liveness: who is held back behind a read is never read from again",
         [

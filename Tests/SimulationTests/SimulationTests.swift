@@ -28,6 +28,7 @@ import Testing
         }
         #expect(tally.published > 2_000 && tally.confirmed > 1_000 && tally.delivered > 2_000)
         #expect(tally.records > 500 && tally.acknowledged > 1_000 && tally.commits > 1_000)
+        #expect(tally.overAMQP > 2_000 && tally.transactions > 50 && tally.mistakes > 50)
         for count in [
             tally.kills, tally.stops, tally.failedCommits, tally.fullDisks, tally.resets, tally.silences,
             tally.clockJumps, tally.failedReads,
