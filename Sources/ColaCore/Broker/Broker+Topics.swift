@@ -177,8 +177,9 @@ extension Broker {
                 }
                 reader.positions[index].cursor.advance(past: entry.offset)
                 reader.credit -= 1
-                var tag = DeliveryTag(0)
+                let tag: DeliveryTag
                 if reader.isAutoAck {
+                    tag = channel.numberUnleased()
                     if reader.prefetch != nil { reader.credit += 1 }
                 } else {
                     reader.unacknowledged += 1

@@ -72,24 +72,45 @@ extension AMQPClientChannel {
         ask("qos", .basicQos(prefetchSize: 0, prefetchCount: UInt16(prefetch), global: false), [.basicQosOk])
     }
 
+    private var hasFewConsumers: Bool { consumers.filter { !$0.hasEnded && !$0.isCancelling }.count < 3 }
+
     func consumeOne() {
-        guard consumers.filter({ !$0.hasEnded && !$0.isCancelling }).count < 3, let place = world.pick(queues) else {
-            return
-        }
+        guard hasFewConsumers, let place = world.pick(queues) else { return }
         if prefetch == 0, prefetchOfAll == 0 { setPrefetch() }
         consume(place, isAutoAck: place.isLoose && world.isOne(in: 2))
     }
 
-    func consume(_ place: Place, isAutoAck: Bool = false) {
+    func consume(
+        _ place: Place, isAutoAck: Bool = false, reader: TopicReader? = nil, arguments: FieldTable = FieldTable()
+    ) {
         let number = Int64(consumers.count + 1)
         let consumer = Consumer(
-            tag: "\(lane)/\(number)", number: number, place: place, isAutoAck: isAutoAck, prefetch: prefetch)
+            tag: "\(lane)/\(number)", number: number, place: place, isAutoAck: isAutoAck, prefetch: prefetch,
+            reader: reader)
         consumers.append(consumer)
         ask(
             "consume \(place.name)",
             .basicConsume(
                 queue: place.name, consumerTag: consumer.tag, noLocal: false, noAck: isAutoAck, exclusive: false,
-                noWait: false, arguments: FieldTable()), [.basicConsumeOk])
+                noWait: false, arguments: arguments), [.basicConsumeOk])
+    }
+
+    func readTopic() {
+        guard isOpen, mode != .transactional, hasFewConsumers,
+            let place = world.pick(world.places.filter { $0.kind == .topic })
+        else { return }
+        if prefetch == 0, prefetchOfAll == 0 { setPrefetch() }
+        let topic = world.ledger.topics[place.number]
+        let (from, starts): (FieldValue, [Int64]?)
+        switch world.draw(0...2) {
+        case 0: (from, starts) = (.string("first"), [0])
+        case 1: (from, starts) = (.string("next"), nil)
+        default:
+            guard let offset = topic.knownOffset({ world.pick($0) }) else { return }
+            (from, starts) = (.int64(offset), [offset])
+        }
+        let reader = TopicReader(name: "\(name)'s reader", topic: topic, starts: starts, ledger: world.ledger)
+        consume(place, isAutoAck: world.isOne(in: 2), reader: reader, arguments: ["x-stream-offset": from])
     }
 
     func cancelOne() {

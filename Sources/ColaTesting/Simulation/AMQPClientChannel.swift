@@ -40,6 +40,8 @@ final class AMQPClientChannel {
         var place: Place
         var isAutoAck: Bool
         var prefetch: Int
+        /// For a topic: what it has read so far is told to.
+        var reader: TopicReader?
         /// Whether its end was heard.
         var hasEnded = false
         var isCancelling = false
@@ -337,6 +339,9 @@ final class AMQPClientChannel {
         guard let consumer = consumers.first(where: { $0.tag == tag }), !consumer.hasEnded else {
             return world.complain("\(name) got a message for consumer \(tag), which is not")
         }
+        if let reader = consumer.reader {
+            return read(content, delivery, isRedelivered, with: reader, isAutoAck: consumer.isAutoAck)
+        }
         take(content, delivery, isRedelivered, of: consumer.place, isAutoAck: consumer.isAutoAck, consumer.number)
         guard !consumer.isAutoAck else { return }
         let identity = [Int64(lane), consumer.number]
@@ -365,8 +370,7 @@ final class AMQPClientChannel {
         world.note(
             "\(name) hears \(delivery) of \(place.name)\(isRedelivered ? " again" : ""): "
                 + "\(String(buffer: content.body).prefix(6))")
-        if delivery != lastDelivery + 1 { world.complain("\(name) got delivery \(delivery) after \(lastDelivery)") }
-        lastDelivery = delivery
+        count(delivery)
         let headers = content.properties.headers
         let count = place.isQuorum ? headers?["x-delivery-count"]?.integer : nil
         if place.isQuorum, count == nil { world.complain("\(place.name) does not say how often a message came back") }
@@ -384,6 +388,28 @@ final class AMQPClientChannel {
         held.append((delivery, reception))
         let isAtOnce = session.client.isPrompt && world.phase == .open && !world.isOne(in: 5)
         if isAtOnce, state == .open, !isMistaken, !isRecovering { settle(held.count - 1, isMultiple: false, .ack) }
+    }
+
+    /// A record of a topic is here.
+    private func read(
+        _ content: Content, _ delivery: UInt64, _ isRedelivered: Bool, with reader: TopicReader, isAutoAck: Bool
+    ) {
+        world.tally.records += 1
+        world.tally.overAMQP += 1
+        count(delivery)
+        guard let offset = content.properties.headers?["x-stream-offset"]?.integer else {
+            return world.complain("\(reader.name) of \(reader.topic.place.name) is not told the offset")
+        }
+        world.note("\(name) reads \(delivery) of \(reader.topic.place.name) at \(offset)")
+        if isRedelivered { world.complain("\(reader.name) got a record that was redelivered") }
+        reader.receive(content.body, at: offset)
+        // What comes while all is on its way back is given back as well.
+        if !isAutoAck, !isRecovering { tell("ack \(delivery)", .basicAck(deliveryTag: delivery, multiple: false)) }
+    }
+
+    private func count(_ delivery: UInt64) {
+        if delivery != lastDelivery + 1 { world.complain("\(name) got delivery \(delivery) after \(lastDelivery)") }
+        lastDelivery = delivery
     }
 
     // MARK: What the server ends

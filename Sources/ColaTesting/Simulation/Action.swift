@@ -36,6 +36,7 @@ extension AMQPClientSession {
         Action(name: "publish many", weight: 6) { $0.withChannel { $0.publishMany() } },
         Action(name: "publish nowhere", weight: 2) { $0.withChannel { $0.publishNowhere() } },
         Action(name: "consume", weight: 10) { $0.withChannel { $0.consumeOne() } },
+        Action(name: "read topic", weight: 4) { $0.withChannel { $0.readTopic() } },
         Action(name: "settle", weight: 30) { $0.withChannel { $0.settleSome() } },
         Action(name: "get", weight: 5) { $0.withChannel { $0.getOne() } },
         Action(name: "cancel", weight: 2) { $0.withChannel { $0.cancelOne() } },

@@ -261,7 +261,7 @@ final class ClientSession {
         }
         if let reader = consumer.reader {
             world.tally.records += 1
-            reader.receive(arrival)
+            reader.receive(arrival.body, at: arrival.offset)
             if arrival.delivery > 0 { tell("ack", .acknowledge(.ack, arrival.delivery...arrival.delivery)) }
         } else {
             take(arrival, of: consumer.place, isAutoAck: consumer.isAutoAck)

@@ -1,4 +1,3 @@
-internal import ColaNative
 internal import NIOCore
 
 /// What clients saw of one topic: each record at its offset for ever, and every reader without a gap.
@@ -82,13 +81,13 @@ final class TopicReader {
         topic.add(self)
     }
 
-    func receive(_ arrival: ServerLine.Arrival) {
-        guard let message = ledger.identify(arrival.body, in: topic.place) else { return }
-        if let last = received.last, last.offset >= arrival.offset {
-            ledger.complain("\(name) of \(topic.place.name) got offset \(arrival.offset) after \(last.offset)")
+    func receive(_ body: ByteBuffer, at offset: Int64) {
+        guard let message = ledger.identify(body, in: topic.place) else { return }
+        if let last = received.last, last.offset >= offset {
+            ledger.complain("\(name) of \(topic.place.name) got offset \(offset) after \(last.offset)")
         }
-        if let wrong = topic.see(message, at: arrival.offset) { ledger.complain(wrong) }
-        received.append((arrival.offset, message))
+        if let wrong = topic.see(message, at: offset) { ledger.complain(wrong) }
+        received.append((offset, message))
     }
 }
 
