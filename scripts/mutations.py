@@ -296,7 +296,8 @@ MUTATIONS = [
         [
             (
                 BROKER + "Broker+Dispatch.swift",
-                "        effects.append(\n            .reply(\n                channel.id, id,\n                .message(\n"
+                "        effects.append(\n            .reply(\n                channel.id, id,\n"
+                "                .message(\n"
                 "                    Delivery(tag: tag, redelivered: redelivered, entry: entry, data: data),\n"
                 "                    of: QueueState(kind: queue.kind, ready: queue.ready))))\n",
                 "        respond(\n            channel, id,\n            .message(\n"
