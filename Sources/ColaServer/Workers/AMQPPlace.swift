@@ -8,10 +8,10 @@ struct AMQPPlace {
 
     /// - Parameter host: that it listens at.
     init(host: String, port: Int) {
-        // What listens at every address of the machine is reached at its own.
+        // What listens at every address of the machine is reached at its own, and nobody need look up that one's name.
         let host =
             switch host {
-            case "0.0.0.0": "127.0.0.1"
+            case "0.0.0.0", "localhost": "127.0.0.1"
             case "::": "::1"
             default: host
             }

@@ -26,7 +26,7 @@ struct UserAdd: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Tags, with commas between them: administrator, monitoring, policymaker, management, impersonator, or other.",
+            "Tags, with commas between them: administrator, monitoring, policymaker, impersonator, or any other.",
             valueName: "tags"))
     var tags: String?
 
