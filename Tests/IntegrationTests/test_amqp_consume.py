@@ -45,7 +45,7 @@ def test_names_of_consumers(channel, queue):
 def test_the_server_names_consumers(wire):
     name = wire.call(spec.Queue.Declare(queue="", exclusive=True), spec.Queue.DeclareOk).queue
     tags = [wire.call(spec.Basic.Consume(queue=name), spec.Basic.ConsumeOk).consumer_tag for _ in range(2)]
-    assert all(tag.startswith("amq.ctag-") for tag in tags) and tags[0] != tags[1]
+    assert all(tag.startswith("amq.ctag-") and len(tag) == 31 for tag in tags) and tags[0] != tags[1]
 
 
 def test_the_same_tag_on_two_channels(client, channel, queue):

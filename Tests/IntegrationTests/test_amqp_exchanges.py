@@ -101,6 +101,8 @@ def test_a_message_comes_once_to_a_queue(channel, queues, exchange):
     ({"a": 1}, {"a": 1 << 40}, False),
     ({"a": True}, {"a": True}, True), ({"a": True}, {"a": False}, False),
     ({"a": "x"}, {"a": "X"}, False),
+    ({"a": b"x"}, {"a": b"x"}, True), ({"a": "x"}, {"a": b"x"}, True), ({"a": b"x"}, {"a": "x"}, True),
+    ({"a": b"x"}, {"a": b"y"}, False),                # some clients write text as arrays of bytes
     ({"x-match": "all", "x-not": 1, "a": 1}, {"a": 1}, True),   # names that begin with x- do not count
 ])
 def test_headers(channel, queues, exchange, arguments, headers, matches):

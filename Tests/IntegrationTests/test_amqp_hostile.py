@@ -1,6 +1,7 @@
 """What no honest client of AMQP does. It may cost the sender its connection, and nobody else anything."""
 from __future__ import annotations
 
+import contextlib
 import random
 import resource
 import socket
@@ -324,6 +325,48 @@ def test_a_consumer_that_never_reads(shared_broker, amqp_address):
         assert amqp.wait_for(lambda: publisher.call(
             spec.Queue.Declare(queue="deaf", passive=True), spec.Queue.DeclareOk).message_count == number + 1, 10, 0.1)
         publisher.call(spec.Queue.Delete(queue="deaf"), spec.Queue.DeleteOk)
+
+
+@pytest.mark.parametrize("says", [b"", amqp.raw_frame(8, 0, b"")], ids=["nothing", "heartbeats"])
+def test_a_consumer_that_has_vanished(amqp_address, says):
+    """It takes nothing of what is sent to it: its messages go back, as if its heartbeats had ended."""
+    queue = amqp.unique("vanished")
+    with Wire(amqp_address, timeout=30) as publisher, Wire(amqp_address, heartbeat=1) as vanished:
+        publisher.open()
+        publisher.call(spec.Queue.Declare(queue=queue), spec.Queue.DeclareOk)
+        for number in range(100):
+            publisher.publish(b"x" * 400_000, key=queue)
+        vanished.open()
+        vanished.send(spec.Basic.Consume(queue=queue, no_ack=not says))
+
+        def consumers() -> int:
+            with contextlib.suppress(OSError):  # once it is over
+                vanished.socket.sendall(says)
+            return publisher.call(spec.Queue.Declare(queue=queue, passive=True), spec.Queue.DeclareOk).consumer_count
+
+        assert amqp.wait_for(lambda: consumers() == 1, 10, 0.1)
+        assert amqp.wait_for(lambda: consumers() == 0, 40, 0.2)
+        publisher.call(spec.Queue.Delete(queue=queue), spec.Queue.DeleteOk)
+
+
+def test_a_consumer_that_reads_slowly(amqp_address):
+    """It takes a little now and then, which is a sign of life, though nothing else can be heard of it."""
+    queue = amqp.unique("slow")
+    with Wire(amqp_address, timeout=30) as publisher, Wire(amqp_address, heartbeat=1) as slow:
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        publisher.open()
+        publisher.call(spec.Queue.Declare(queue=queue), spec.Queue.DeclareOk)
+        for number in range(40):
+            publisher.publish(b"x" * 400_000, key=queue)
+        slow.open()
+        slow.send(spec.Basic.Consume(queue=queue))
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            assert slow.socket.recv(300_000)
+            time.sleep(0.2)
+        found = publisher.call(spec.Queue.Declare(queue=queue, passive=True), spec.Queue.DeclareOk)
+        assert found.consumer_count == 1
+        publisher.call(spec.Queue.Delete(queue=queue), spec.Queue.DeleteOk)
 
 
 @pytest.mark.parametrize("asked", [

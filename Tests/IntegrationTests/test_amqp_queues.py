@@ -8,6 +8,7 @@ from pika.exceptions import ChannelClosedByBroker
 from pika import spec
 
 import amqp
+from amqp import Wire
 
 
 @pytest.fixture
@@ -169,14 +170,32 @@ def test_any_name(channel, name):
     assert amqp.get(channel, name)[2] == b"x"
 
 
+def test_ends_of_lines_are_no_part_of_a_name(client, channel, amqp_address):
+    name = amqp.unique("a")
+    with Wire(amqp_address) as wire:  # pika waits for an answer with the name that it sent
+        wire.open()
+        declare = spec.Queue.Declare(queue="%s\r\nb\n" % name, auto_delete=True)
+        assert wire.call(declare, spec.Queue.DeclareOk).queue == name + "b"
+    channel.queue_declare(name + "b", passive=True)
+    channel.exchange_declare("%s\nx" % name, "fanout", auto_delete=True)
+    channel.exchange_declare(name + "x", passive=True)
+    channel.queue_bind(name + "\nb", "\r%sx" % name, "k")
+    channel.basic_publish(name + "x", "", b"1")
+    assert amqp.get(channel, name + "b")[2] == b"1"
+    channel.queue_unbind(name + "b\n", name + "x\n", "k")
+    refused(404, client.channel().exchange_declare, name + "x", passive=True)
+
+
 # Whose it is, and how long it lives
 
 
 def test_exclusive(amqp_address, client, channel, queue):
     with_another = amqp.connect(amqp_address)
+    channel.queue_bind(queue, "amq.direct", "x")
     for call, options in (("queue_declare", {"passive": True}), ("queue_declare", {"exclusive": True}),
                           ("queue_purge", {}), ("queue_delete", {}), ("basic_get", {}),
-                          ("queue_bind", {"exchange": "amq.direct", "routing_key": "x"})):
+                          ("queue_bind", {"exchange": "amq.direct", "routing_key": "x"}),
+                          ("queue_unbind", {"exchange": "amq.direct", "routing_key": "x"})):
         refused(405, getattr(with_another.channel(), call), queue, **options)
     # It may be published to, and other channels of its connection may do everything.
     another = with_another.channel()

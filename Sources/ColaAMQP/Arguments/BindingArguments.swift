@@ -25,7 +25,7 @@ extension ArgumentTable.Value {
         case .float, .decimal, .array, .timestamp, .table, .bytes:
             var buffer = ByteBuffer()
             buffer.write(value)
-            let text = value.headerText.map { String(decoding: $0, as: UTF8.self) }
+            let text = value.headerText.flatMap { String(validating: $0, as: UTF8.self) }
             self = .opaque(type: value.type.rawValue, Array(buffer.readableBytesView.dropFirst()), text: text)
         }
     }
@@ -39,10 +39,11 @@ extension FieldValue {
         case .float(let value): Array("\(value)".utf8)
         case .double(let value): Array("\(value)".utf8)
         case .decimal(let scale, let value): Array(Self.text(scale, value).utf8)
-        case .longString(let bytes): bytes
+        // Some clients write all text as arrays of bytes.
+        case .longString(let bytes), .bytes(let bytes): bytes
         case .timestamp(let seconds): Array("\(seconds)".utf8)
         case .int8, .uint8, .int16, .uint16, .int32, .uint32, .int64: integer.map { Array("\($0)".utf8) }
-        case .array, .table, .void, .bytes: nil
+        case .array, .table, .void: nil
         }
     }
 

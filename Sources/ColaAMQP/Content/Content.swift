@@ -100,9 +100,9 @@ package struct Content: Sendable {
 
     private mutating func keep(_ field: TableFields.Field) {
         switch field.type {
-        case .longString: message.headers.append(name: field.name, value: field.content)
+        case .longString, .bytes: message.headers.append(name: field.name, value: field.content)
         case .void: message.headers.append(name: field.name, value: nil as [UInt8]?)
-        case .array, .table, .bytes: break
+        case .array, .table: break
         default:
             if let text = field.value?.headerText { message.headers.append(name: field.name, value: text) }
         }

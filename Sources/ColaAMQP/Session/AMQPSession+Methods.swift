@@ -70,16 +70,19 @@ extension AMQPSession {
         case .exchangeDeclare: declareExchange(method, on: channel)
         case .exchangeDelete(let name, let ifUnused, let noWait):
             ask(
-                .deleteExchange(name: name, ifUnused: ifUnused), .method(noWait ? nil : .exchangeDeleteOk), method,
+                .deleteExchange(name: Self.name(name), ifUnused: ifUnused), .method(noWait ? nil : .exchangeDeleteOk),
+                method,
                 on: channel)
         case .exchangeBind(let destination, let source, let key, let noWait, let arguments):
             let binding = BindingDefinition(
-                source: source, target: .exchange, destination: destination, routingKey: key,
+                source: Self.name(source), target: .exchange, destination: Self.name(destination),
+                routingKey: key,
                 arguments: ArgumentTable(arguments))
             ask(.bind(binding), .method(noWait ? nil : .exchangeBindOk), method, on: channel)
         case .exchangeUnbind(let destination, let source, let key, let noWait, let arguments):
             let binding = BindingDefinition(
-                source: source, target: .exchange, destination: destination, routingKey: key,
+                source: Self.name(source), target: .exchange, destination: Self.name(destination),
+                routingKey: key,
                 arguments: ArgumentTable(arguments))
             ask(.unbind(binding), .method(noWait ? nil : .exchangeUnbindOk), method, on: channel)
         default: break
@@ -92,7 +95,7 @@ extension AMQPSession {
                 let name, let type, let passive, let durable, let autoDelete, let isInternal, let noWait,
                 let arguments) = method
         else { return }
-        var declaration = ExchangeDeclaration(name: name, kind: .direct, isPassive: passive)
+        var declaration = ExchangeDeclaration(name: Self.name(name), kind: .direct, isPassive: passive)
         if !passive, type == ExchangeDefinition.Kind.superStream.rawValue,
             arguments[SuperStreamArguments.partitions] != nil
         {
@@ -100,7 +103,8 @@ extension AMQPSession {
         }
         if !passive {
             do throws(ExchangeDeclaration.Refusal) {
-                declaration = try ExchangeDeclaration(name: name, type: type, arguments: ArgumentTable(arguments))
+                declaration = try ExchangeDeclaration(
+                    name: Self.name(name), type: type, arguments: ArgumentTable(arguments))
             } catch {
                 switch error {
                 case .unknownType(let type):
@@ -137,7 +141,7 @@ extension AMQPSession {
 
     /// The queue that is meant; where none is named it is the one that was declared last.
     private mutating func queue(_ name: String, _ method: Method, on channel: AMQPChannel) -> String? {
-        if !name.isEmpty { return name }
+        if !name.isEmpty { return Self.name(name) }
         if let last = channel.lastQueue { return last }
         refuse(ProtocolError(.notFound, "no previously declared queue", in: method.id), on: channel)
         return nil
@@ -151,13 +155,13 @@ extension AMQPSession {
             // Source: AMQP 0-9-1, class queue, method bind, "routing-key"
             let key = name.isEmpty && key.isEmpty ? queue : key
             let binding = BindingDefinition(
-                source: exchange, destination: queue, routingKey: key, arguments: ArgumentTable(arguments))
+                source: Self.name(exchange), destination: queue, routingKey: key, arguments: ArgumentTable(arguments))
             ask(.bind(binding), .method(noWait ? nil : .queueBindOk), method, on: channel)
         case .queueUnbind(let name, let exchange, let key, let arguments):
             guard let queue = queue(name, method, on: channel) else { return }
             let key = name.isEmpty && key.isEmpty ? queue : key
             let binding = BindingDefinition(
-                source: exchange, destination: queue, routingKey: key, arguments: ArgumentTable(arguments))
+                source: Self.name(exchange), destination: queue, routingKey: key, arguments: ArgumentTable(arguments))
             ask(.unbind(binding), .method(.queueUnbindOk), method, on: channel)
         case .queuePurge(let name, let noWait):
             guard let queue = queue(name, method, on: channel) else { return }
@@ -182,7 +186,7 @@ extension AMQPSession {
         let isOfAnswers = given.hasPrefix(Self.replyTo + ".")
         let isPassive = asks || isOfAnswers
         let isChosen = given.isEmpty && !isPassive
-        let name = isChosen ? chooseName() : given
+        let name = isChosen ? chooseName() : Self.name(given)
         if name == Self.replyTo {
             return ask(
                 .barrier, .method(noWait ? nil : .queueDeclareOk(queue: name, messageCount: 0, consumerCount: 1)),
@@ -348,13 +352,24 @@ extension AMQPSession {
             on: channel)
     }
 
+    /// As long as RabbitMQ's, which some take for the form of a tag.
+    private static func givenTag(_ name: String) -> String {
+        "amq.ctag-" + String(repeating: "0", count: max(0, 22 - name.utf8.count)) + name
+    }
+
+    /// As RabbitMQ: what stands at the end of a line in a file of names is no part of the name.
+    private static func name(_ given: String) -> String {
+        guard given.utf8.contains(where: { $0 == 13 || $0 == 10 }) else { return given }
+        return String(decoding: given.utf8.filter { $0 != 13 && $0 != 10 }, as: UTF8.self)
+    }
+
     /// The number by which the broker knows the consumer, and the name by which the client does.
     mutating func nameConsumer(
         _ given: String, _ method: Method, on channel: AMQPChannel
     ) -> (ConsumerTag, String)? {
         channel.lastConsumer += 1
         let number = ConsumerTag(channel.lastConsumer)
-        let tag = given.isEmpty ? "amq.ctag-\(epoch)-\(channel.id)-\(number)" : given
+        let tag = given.isEmpty ? Self.givenTag("\(epoch)-\(channel.id)-\(number)") : given
         guard channel.tags[tag] == nil else {
             fail(ProtocolError(.notAllowed, "attempt to reuse consumer tag '\(tag)'", in: method.id))
             return nil

@@ -151,8 +151,8 @@ extension AMQPSession {
             return fail(
                 ProtocolError(
                     .notAllowed,
-                    "number of channels opened (\(channels.count)) has reached the negotiated channel_max (\(channelMax))",
-                    in: id))
+                    "number of channels opened (\(channels.count)) has reached the negotiated channel_max "
+                        + "(\(channelMax))", in: id))
         }
         let incarnation = incarnations[frame.channel].map { $0 &+ 1 } ?? 0
         incarnations[frame.channel] = incarnation

@@ -120,6 +120,11 @@ extension Broker {
             }
             return refuse(channel, id, .notFound(.exchange, name: binding.source))
         }
+        if binding.target == .queue, case .queue(let queue) = host.router.destination(named: binding.destination),
+            let error = lockError(queue, channel)
+        {
+            return refuse(channel, id, error)
+        }
         let isDurable = isDurable(binding, in: host)
         if host.router.remove(binding) {
             if isDurable { change(.remove(.binding(binding))) }

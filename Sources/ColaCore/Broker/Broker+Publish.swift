@@ -23,8 +23,9 @@ extension Broker {
             return refuse(channel, id, .unroutable(exchange: publish.exchange, routingKey: publish.routingKey))
         }
         let bytes = publish.byteCount.multipliedReportingOverflow(by: isRoutedLater ? 1 : route.count)
-        // How large one copy may be is the protocol's to say.
-        let bytesMax = max(limits.transactionBytesMax, publish.byteCount)
+        // How large one message may be is the protocol's to say.
+        let bytesMax =
+            publish.more.isEmpty ? max(limits.transactionBytesMax, publish.byteCount) : limits.transactionBytesMax
         guard !bytes.overflow, bytes.partialValue <= bytesMax else {
             let size = bytes.overflow ? Int.max : bytes.partialValue
             return refuse(channel, id, .transactionTooLarge(bytes: size, limit: limits.transactionBytesMax))

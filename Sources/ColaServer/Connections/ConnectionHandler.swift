@@ -1,6 +1,14 @@
 internal import ColaCore
 internal import NIOCore
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
 /// One connection: its socket's events to its session, the session's commands to the broker loop, its output to the
 /// socket.
 ///
@@ -21,6 +29,9 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
     private var isHeld = false
     /// The socket does not take what was written; until it does, nothing more is read either.
     private var isClogged = false
+    /// All that was ever written, and how much of it the peer's end of the socket had taken when it was looked at last.
+    private var bytesWritten = 0
+    private var bytesTaken = 0
     /// The peer's password is looked at; it is not read from before that is done.
     private var isAuthenticating = false
     private var isReadWanted = false
@@ -154,6 +165,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         if session.output.readableBytes > 0 {
             var output = ByteBuffer()
             swap(&output, &session.output)
+            bytesWritten += output.readableBytes
             context.writeAndFlush(wrapOutboundOut(output), promise: nil)
             session.didSend(at: loop.now.monotonic)
             isClogged = !context.channel.isWritable
@@ -229,9 +241,23 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         isHeld = !isClosing
     }
 
-    /// Who is not read from cannot be heard: his silence is our doing.
+    /// Who is not read from cannot be heard: his silence is our doing. While there is output for him he is heard by
+    /// what he takes of it, or a host that is gone would keep its messages as long as TCP hopes for it.
     private func excuseSilence() {
-        if isHeld || isClogged || loop.isHalted(id) { peerProceeds() }
+        if isHeld || loop.isHalted(id) { return peerProceeds() }
+        guard isClogged, let channel = context?.channel else { return }
+        let taken = bytesWritten - Self.bytesLeft(in: channel)
+        if taken > bytesTaken { peerProceeds() }
+        bytesTaken = taken
+    }
+
+    /// What the peer's end of the socket has not taken. The system tells of room only when there is a lot of it.
+    private static func bytesLeft(in channel: any Channel) -> Int {
+        var unsent: Int32 = 0
+        _ = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            ioctl($0, UInt(TIOCOUTQ), &unsent)
+        }
+        return ((try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) + Int(unsent)
     }
 
     func peerProceeds() { session.excuseSilence(at: loop.now.monotonic) }

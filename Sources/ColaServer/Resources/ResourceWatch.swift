@@ -43,8 +43,8 @@ struct ResourceWatch {
     /// - Returns: alarms that begin or end now.
     mutating func look() -> [Change] { [disk(), memory()].compactMap { $0 } }
 
-    /// Whether a message of this size would leave room on the disk. It is written twice, into the log and from there into
-    /// the database, and acknowledgements wait behind it.
+    /// Whether a message of this size would leave room on the disk. It is written twice, into the log and from there
+    /// into the database, and acknowledgements wait behind it.
     func hasRoom(for bytes: Int) -> Bool {
         guard freeDiskMin > 0, let free = readings.freeDiskBytes() else { return true }
         return free - freeDiskMin >= 2 * bytes

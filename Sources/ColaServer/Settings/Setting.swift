@@ -55,8 +55,7 @@ extension Setting {
             help: "TCP for the native protocol; [::1]:7672 for IPv6. Port 0 picks a free one."),
         Setting(
             name: "amqp", kind: .listener, defaultValue: "localhost:5672", placeholder: "HOST:PORT|off",
-            help: "TCP for AMQP 0-9-1, which clients of RabbitMQ speak. localhost is 127.0.0.1 and, where there is IPv6, "
-                + "[::1]."),
+            help: "TCP for AMQP 0-9-1, which clients of RabbitMQ speak. localhost is both 127.0.0.1 and [::1]."),
         Setting(
             name: "amqps", kind: .listener, defaultValue: "off", placeholder: "HOST:PORT|off",
             help: "The same through TLS 1.2 or later, with tls-certificate and tls-key; the usual port is 5671."),
