@@ -160,7 +160,6 @@ struct QueueLedger {
             }
             if redelivered == known, let last = earlier.last, last.life == reception.life {
                 if let wrong = checkPlace(reception, releasedFrom: last) { return wrong }
-                if let wrong = checkRetry(reception, of: last) { return wrong }
             }
         }
         for other in earlier {
@@ -195,16 +194,6 @@ struct QueueLedger {
         }
         guard let overtaking else { return nil }
         return "\(place.name) delivered message \(overtaking.message) while offset \(offset) stood before it"
-    }
-
-    /// What was given back, and not lost with its link, waits as long as its queue says.
-    private func checkRetry(_ reception: Reception, of last: Reception) -> String? {
-        guard let delay = place.retryDelay, last.settlement == .nack, last.certainAt != nil,
-            let sent = last.settledAt
-        else { return nil }
-        // The server's clock may go a twentieth faster.
-        guard reception.time < sent + (delay * 20 / 21 - 2) * 1_000_000 else { return nil }
-        return "message \(reception.message) of \(place.name) was back before its \(delay) ms were over"
     }
 
     /// Nothing of a lower priority is handed out while one of a higher is known to be there.
@@ -255,8 +244,13 @@ struct QueueLedger {
             if other.life == settled.life, other.time > settled.time {
                 return "\(name) was settled by link \(settled.link), and link \(other.link) got it later"
             }
-        } else if other.life == settled.life, other.time > settled.time, other.time < sent {
-            return "\(name) was with link \(settled.link) when link \(other.link) got it"
+        } else if other.life == settled.life, other.time > settled.time {
+            if other.time < sent { return "\(name) was with link \(settled.link) when link \(other.link) got it" }
+            // What was given back, and not lost with its link, waits as long as its queue says. The server's clock may
+            // go a twentieth faster.
+            if let delay = place.retryDelay, other.time < sent + (delay * 20 / 21 - 2) * 1_000_000 {
+                return "\(name) was back before its \(delay) ms were over"
+            }
         }
         return nil
     }
