@@ -96,10 +96,11 @@ extension AMQPClientChannel {
     }
 
     func readTopic() {
-        guard isOpen, mode != .transactional, hasFewConsumers,
+        // As RabbitMQ has it: a stream is acknowledged, with a prefetch, and that not of the whole channel.
+        guard isOpen, mode != .transactional, prefetchOfAll == 0, hasFewConsumers,
             let place = world.pick(world.places.filter { $0.kind == .topic })
         else { return }
-        if prefetch == 0, prefetchOfAll == 0 { setPrefetch() }
+        if prefetch == 0 { setPrefetch() }
         let topic = world.ledger.topics[place.number]
         let (from, starts): (FieldValue, [Int64]?)
         switch world.draw(0...2) {
@@ -110,7 +111,7 @@ extension AMQPClientChannel {
             (from, starts) = (.int64(offset), [offset])
         }
         let reader = TopicReader(name: "\(name)'s reader", topic: topic, starts: starts, ledger: world.ledger)
-        consume(place, isAutoAck: world.isOne(in: 2), reader: reader, arguments: ["x-stream-offset": from])
+        consume(place, reader: reader, arguments: ["x-stream-offset": from])
     }
 
     func cancelOne() {
