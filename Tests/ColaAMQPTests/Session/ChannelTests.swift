@@ -43,20 +43,6 @@ import Testing
             ])
     }
 
-    @Test func recordsThatNeedNoAcknowledgementAreCountedToo() {
-        let bench = AMQPBench(open: 1)
-        bench.send(
-            .queueDeclare(
-                queue: "q", passive: false, durable: true, exclusive: false, autoDelete: false, noWait: true,
-                arguments: ["x-queue-type": .string("stream")]), on: 1)
-        for body in ["a", "b"] { bench.publish(body, to: "q", on: 1) }
-        bench.send(
-            .basicConsume(
-                queue: "q", consumerTag: "c", noLocal: false, noAck: true, exclusive: false, noWait: true,
-                arguments: ["x-stream-offset": .string("first")]), on: 1)
-        #expect(bench.methods() == [delivery(1), delivery(2)])
-    }
-
     @Test func requestsThatComeTogetherAreAnsweredInOrder() {
         let bench = AMQPBench(open: 1)
         var bytes: [UInt8] = []
