@@ -239,9 +239,8 @@ MUTATIONS = [
         [
             (
                 BROKER + "Broker+Transactions.swift",
-                "for (part, request) in requests { perform(request, part, for: channel, at: now) }",
-                "for (part, request) in requests {\n            if case .settle = request { continue }\n"
-                "            perform(request, part, for: channel, at: now)\n        }",
+                "            endLeases(of: channel, from: first",
+                "            endLeases(of: channel, from: last.next",
             )
         ],
     ),
@@ -251,8 +250,8 @@ MUTATIONS = [
         [
             (
                 "Sources/ColaAMQP/Session/AMQPSession+Methods.swift",
-                "            dropTransaction(of: channel)\n            ask(.barrier, .method(.txRollbackOk)",
-                "            ask(.barrier, .method(.txRollbackOk)",
+                "            dropTransaction(of: channel)\n            ask(.rollback, .method(.txRollbackOk)",
+                "            ask(.rollback, .method(.txRollbackOk)",
             )
         ],
     ),

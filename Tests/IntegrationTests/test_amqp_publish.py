@@ -366,6 +366,63 @@ def test_nothing_that_is_held_is_all(channel, queue):
     assert amqp.get(channel, queue)[0].redelivered
 
 
+SETTLE = {
+    "ack": lambda tag: spec.Basic.Ack(delivery_tag=tag),
+    "ack multiple": lambda tag: spec.Basic.Ack(delivery_tag=tag, multiple=True),
+    "nack": lambda tag: spec.Basic.Nack(delivery_tag=tag),
+    "reject": lambda tag: spec.Basic.Reject(delivery_tag=tag),
+}
+
+
+@pytest.mark.parametrize("settle", SETTLE)
+def test_a_transaction_takes_only_deliveries_that_there_are(wire, settle):
+    """Nobody waits for the commit to hear of it."""
+    wire.call(spec.Tx.Select(), spec.Tx.SelectOk)
+    wire.send(SETTLE[settle](123456))
+    closed = wire.expect(spec.Channel.Close)
+    assert (closed.reply_code, closed.reply_text) == (406, "PRECONDITION_FAILED - unknown delivery tag 123456")
+
+
+@pytest.mark.parametrize("settle", SETTLE)
+def test_a_transaction_takes_a_delivery_once(wire, settle):
+    wire.call(spec.Tx.Select(), spec.Tx.SelectOk)
+    queue = wire.call(spec.Queue.Declare(queue="", exclusive=True), spec.Queue.DeclareOk).queue
+    wire.publish(b"x", key=queue)
+    wire.call(spec.Tx.Commit(), spec.Tx.CommitOk)
+    tag = wire.call(spec.Basic.Get(queue=queue), spec.Basic.GetOk).delivery_tag
+    wire.content()
+    wire.send(spec.Basic.Ack(delivery_tag=tag))
+    # All of nothing is nothing to complain about.
+    wire.send(spec.Basic.Ack(delivery_tag=0, multiple=True))
+    wire.silence()
+    wire.send(SETTLE[settle](tag))
+    closed = wire.expect(spec.Channel.Close)
+    assert (closed.reply_code, closed.reply_text) == (406, "PRECONDITION_FAILED - unknown delivery tag %d" % tag)
+
+
+def test_recover_leaves_what_a_transaction_settles(client, channel, queue):
+    other = client.channel()
+    for n in range(3):
+        other.basic_publish("", queue, b"%d" % n)
+    channel.tx_select()
+    tags = [amqp.get(channel, queue)[0].delivery_tag for _ in range(3)]
+    channel.basic_ack(tags[0])
+    channel.basic_reject(tags[1])
+    channel.basic_recover(requeue=True)
+    method, _, body = amqp.get(channel, queue)
+    assert (body, method.redelivered) == (b"2", True)
+    assert channel.basic_get(queue) == (None, None, None)
+    # Then it is as if nobody had settled anything.
+    channel.tx_rollback()
+    channel.basic_recover(requeue=True)
+    assert sorted(amqp.get(channel, queue)[2] for _ in range(3)) == [b"0", b"1", b"2"]
+    channel.basic_ack(0, multiple=True)
+    channel.basic_recover(requeue=True)
+    channel.tx_commit()
+    channel.close()
+    assert amqp.count(other, queue) == 0
+
+
 def test_a_channel_that_closes_commits_nothing(client, channel, queue):
     other = client.channel()
     other.tx_select()

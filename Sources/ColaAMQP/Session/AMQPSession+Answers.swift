@@ -97,9 +97,8 @@ extension AMQPSession {
             forget(channel)
             takeFarewell(of: channel)
         case (.commit, .refused(let error)):
-            // It is a part of it that was wrong.
-            let isOfDelivery = if case .unknownDelivery = error { true } else { false }
-            end(channel, Self.error(error, isOfDelivery ? .basicAck : .basicPublish, host))
+            // It is a publish of it that was wrong.
+            end(channel, Self.error(error, .basicPublish, host))
         case (_, .refused(let error)): end(channel, Self.error(error, answer.method, host))
         case (.consume(let number, let method), .consuming(let kind)):
             channel.consumers[number]?.kind = kind

@@ -251,7 +251,7 @@ extension AMQPSession {
             ask(.transaction(requests), .commit, method, on: channel)
         case (.txRollback, .transactional):
             dropTransaction(of: channel)
-            ask(.barrier, .method(.txRollbackOk), method, on: channel)
+            ask(.rollback, .method(.txRollbackOk), method, on: channel)
         default:
             refuse(ProtocolError(.preconditionFailed, "channel is not transactional", in: method.id), on: channel)
         }
@@ -317,7 +317,10 @@ extension AMQPSession {
         // What is handed out before the commit is not among them.
         let last = isAll ? channel.lastDelivery : DeliveryTag(tag)
         if isAll, last == DeliveryTag(0) { return }
-        let first = isAll ? DeliveryTag(1) : isMultiple ? DeliveryTag(0) : last
+        let first = isMultiple ? DeliveryTag(0) : last
+        commands.append(
+            .request(
+                channel.id, .silent(settling: method), .reserve(first: first, last: last, isLastNamed: !isAll)))
         collect(.settle(first: first, last: last, settlement), bytes: 0, on: channel)
     }
 

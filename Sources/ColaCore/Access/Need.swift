@@ -91,7 +91,8 @@ extension Request {
         case .workers(.child): []
         case .workers: [.tag(.administrator)]
         // About what the channel has or holds itself, or about nothing.
-        case .grant, .cancel, .seek, .settle, .prefetch, .recover, .statistics, .barrier, .refuse: []
+        case .grant, .cancel, .seek, .settle, .prefetch, .recover, .reserve, .rollback, .statistics, .barrier, .refuse:
+            []
         }
     }
 

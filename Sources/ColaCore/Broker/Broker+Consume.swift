@@ -151,7 +151,7 @@ extension Broker {
 
     /// As RabbitMQ: what is settled must be held, and so must the last of several that are counted from 0, unless all
     /// are meant.
-    func namesLast(_ first: DeliveryTag, _ last: DeliveryTag) -> Bool {
+    private func namesLast(_ first: DeliveryTag, _ last: DeliveryTag) -> Bool {
         last != DeliveryTag(.max) && (first == last || first == DeliveryTag(0))
     }
 
@@ -159,11 +159,11 @@ extension Broker {
     @discardableResult
     func endLeases(
         of channel: Channel, from first: DeliveryTag, through last: DeliveryTag, _ settlement: Settlement,
-        because end: Attempt.End, at now: Now
+        because end: Attempt.End, sparesReserved: Bool = false, at now: Now
     ) -> Int {
         let wasFed = channel.isFed
         var isChange = false
-        let ended = channel.endLeases(first, last) { lease in
+        let ended = channel.endLeases(first, last, sparesReserved: sparesReserved) { lease in
             lease.consumer.leaseEnded()
             switch lease.consumer.source {
             case .queue(let queue):

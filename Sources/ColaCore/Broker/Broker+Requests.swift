@@ -133,7 +133,13 @@ extension Broker {
             if stallForCommit(request, id, channel) { return }
             respond(channel, id, .done)
             endLeases(
-                of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, because: .returned, at: now)
+                of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release, because: .returned,
+                sparesReserved: true, at: now)
+        case .reserve(let first, let last, let isLastNamed):
+            reserve(first: first, last: last, isLastNamed: isLastNamed, id, for: channel)
+        case .rollback:
+            channel.endReservations()
+            respond(channel, id, .done)
         case .transaction(let requests): perform(requests, id, for: channel, in: host, at: now)
         case .enter: enter(id, for: channel, in: host)
         case .seek(let tag, let partition, let position):

@@ -10,7 +10,25 @@ extension Broker {
             // What befalls a publish alone elsewhere befalls all of them here.
             return refuse(channel, id, error.endsStrictChannel ? error : .mismatch("nothing of it was done: \(error)"))
         }
-        for (part, request) in requests { perform(request, part, for: channel, at: now) }
+        for (part, request) in requests {
+            guard case .settle(let first, let last, let settlement) = request else {
+                perform(request, part, for: channel, at: now)
+                continue
+            }
+            endLeases(of: channel, from: first, through: last, settlement, because: settlement.end, at: now)
+            respond(channel, part, .done)
+        }
+        respond(channel, id, .done)
+    }
+
+    /// Puts the deliveries aside for a transaction, so that whoever names one that is not there hears of it at once.
+    func reserve(
+        first: DeliveryTag, last: DeliveryTag, isLastNamed: Bool, _ id: RequestID, for channel: Channel
+    ) {
+        guard !isLastNamed || channel.canReserve(last) else {
+            return refuse(channel, id, .unknownDelivery(first: last, last: last))
+        }
+        channel.reserve(from: first, through: last)
         respond(channel, id, .done)
     }
 
@@ -19,9 +37,6 @@ extension Broker {
         var bytes = 0
         /// What each queue gets. Looked up, never walked.
         var loads: [LogID: (messages: Int, bytes: Int)] = [:]
-        /// Deliveries up to this one are settled, and these ones.
-        var settled = DeliveryTag(0)
-        var settledAlone: Set<DeliveryTag> = []
     }
 
     private func obstacle(
@@ -30,11 +45,7 @@ extension Broker {
         if let error = accessError(request, channel) { return error }
         switch request {
         case .publish(let publish): return obstacle(to: publish, after: &draft, in: host)
-        case .settle(let first, let last, _):
-            let isHeld = channel.holds(last) && last > draft.settled && !draft.settledAlone.contains(last)
-            guard isHeld || !namesLast(first, last) else { return .unknownDelivery(first: last, last: last) }
-            if first < last { draft.settled = max(draft.settled, last) } else { draft.settledAlone.insert(last) }
-            return nil
+        case .settle: return nil
         default: preconditionFailure("\(request) is no part of a transaction")
         }
     }

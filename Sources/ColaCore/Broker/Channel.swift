@@ -11,6 +11,8 @@ final class Channel {
         let priority: UInt8
         /// Whether its consumer had nothing else.
         let isAlone: Bool
+        /// Whether a transaction that is being put together is to settle it.
+        var isReserved = false
         /// When it was handed out.
         let began: Timestamp
 
@@ -179,12 +181,30 @@ final class Channel {
         for element in leases { if let lease = element.lease { body(element.tag, lease) } }
     }
 
+    /// Whether it holds the delivery with that tag, and for no transaction.
+    func canReserve(_ tag: DeliveryTag) -> Bool {
+        let found = indices(from: tag, through: tag)
+        return !found.isEmpty && leases[found.lowerBound].lease?.isReserved == false
+    }
+
+    func reserve(from first: DeliveryTag, through last: DeliveryTag) {
+        for index in indices(from: first, through: last) { leases[index].lease?.isReserved = true }
+    }
+
+    /// What was reserved is held as before.
+    func endReservations() {
+        for index in leases.indices { leases[index].lease?.isReserved = false }
+    }
+
     /// Ends the leases from `first` to `last` and hands each to `body`.
     ///
     /// - Returns: how many there were.
-    func endLeases(_ first: DeliveryTag, _ last: DeliveryTag, _ body: (Lease) -> Void) -> Int {
+    func endLeases(
+        _ first: DeliveryTag, _ last: DeliveryTag, sparesReserved: Bool = false, _ body: (Lease) -> Void
+    ) -> Int {
         var ended = 0
         for index in indices(from: first, through: last) {
+            if sparesReserved, leases[index].lease?.isReserved == true { continue }
             guard let lease = leases[index].lease.take() else { continue }
             ended += 1
             body(lease)

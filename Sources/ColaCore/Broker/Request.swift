@@ -38,9 +38,16 @@ package enum Request: Sendable {
     /// How many messages that are not settled the consumers of the channel may have, nil: any number. All together, or
     /// each of those that are there.
     case prefetch(Int?, PrefetchScope)
-    /// All that the channel holds goes back.
+    /// All that the channel holds goes back, but for what is reserved.
     case recover
-    /// All of these publishes and settlements or, if one of them cannot be, none. Each has its own answer as well.
+    /// These deliveries are to be settled by a transaction that is still being put together, and by nothing else.
+    ///
+    /// `isLastNamed`: the last of them must be one that is held and not reserved.
+    case reserve(first: DeliveryTag, last: DeliveryTag, isLastNamed: Bool)
+    /// There will be no transaction: what was reserved for it is held as before.
+    case rollback
+    /// All of these publishes and settlements or, if one of them cannot be, none. Each has its own answer as well. The
+    /// deliveries that they settle are reserved.
     indirect case transaction([(RequestID, Request)])
     /// Answered if the virtual host of the channel is there and it may be in it.
     case enter

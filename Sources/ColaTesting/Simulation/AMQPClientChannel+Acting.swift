@@ -180,9 +180,9 @@ extension AMQPClientChannel {
         }
     }
 
-    /// All that it holds comes back, from what has come until the answer.
+    /// All that it holds comes back, from what has come until the answer, but for what a transaction settles.
     func recover() {
-        guard isOpen, !isRecovering, transaction.settlements.isEmpty else { return }
+        guard isOpen, !isRecovering else { return }
         isRecovering = true
         ask("recover", .basicRecover(requeue: true), [.basicRecoverOk]) { [unowned self] _, _ in
             held = []
@@ -212,7 +212,7 @@ extension AMQPClientChannel {
 
     /// What was published is forgotten, and what was settled is held again.
     func rollBack() {
-        guard mode == .transactional, isOpen, !transaction.isEmpty else { return }
+        guard mode == .transactional, isOpen, !isRecovering, !transaction.isEmpty else { return }
         for publish in transaction.publishes { world.ledger.answer(publish, .refused, at: world.time) }
         held += transaction.settlements.map { ($0.delivery, $0.reception) }
         held.sort { $0.delivery < $1.delivery }

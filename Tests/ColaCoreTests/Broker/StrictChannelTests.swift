@@ -214,6 +214,54 @@ import Testing
         #expect(scene.counts("q")?.ready == 0)
     }
 
+    private func reserve(_ scene: Scene, _ first: UInt64, _ last: UInt64, from id: ChannelID) {
+        scene.broker.send(
+            .reserve(first: DeliveryTag(first), last: DeliveryTag(last), isLastNamed: true), from: id)
+    }
+
+    @Test func whatIsReservedIsForTheTransactionAlone() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", "b", "c", to: "q", from: ids[0])
+        scene.consume("q", from: ids[0])
+        #expect(receive(scene, ids[0]).count == 3)
+        reserve(scene, 0, 2, from: ids[0])
+        scene.broker.send(.recover, from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["c"])
+        // A rollback gives nothing back: it is held as before.
+        scene.broker.send(.rollback, from: ids[0])
+        #expect(receive(scene, ids[0]).isEmpty)
+        reserve(scene, 1, 1, from: ids[0])
+        scene.broker.send(.recover, from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["b", "c"])
+        let part = Request.settle(first: DeliveryTag(1), last: DeliveryTag(1), .acknowledge)
+        scene.broker.send(.transaction([(.silent, part)]), from: ids[0])
+        scene.rest()
+        #expect(scene.counts("q")?.unacknowledged == 2)
+        scene.broker.detach(ids[0])
+        scene.rest()
+        #expect(scene.counts("q")?.ready == 2)
+    }
+
+    @Test func onlyWhatIsHeldCanBeReservedAndOnlyOnce() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1, 2)
+        scene.publish("a", "b", to: "q", from: ids[0])
+        scene.rest()
+        for id in ids { scene.consume("q", prefetch: 1, from: id) }
+        scene.rest()
+        for id in ids { _ = scene.broker.hear(id) }
+        reserve(scene, 1, 1, from: ids[0])
+        // All of nothing is nothing to complain about.
+        scene.broker.send(
+            .reserve(first: DeliveryTag(0), last: DeliveryTag(1), isLastNamed: false), from: ids[0])
+        reserve(scene, 0, 1, from: ids[0])
+        reserve(scene, 2, 2, from: ids[1])
+        scene.rest()
+        #expect(scene.answers(ids[0]) == [.done, .done, .refused(code: "unknown_delivery")])
+        #expect(scene.answers(ids[1]) == [.refused(code: "unknown_delivery")])
+    }
+
     @Test func aTransactionIsDoneWhollyOrNotAtAll() {
         let scene = Scene(queues: ["q"])
         let (_, ids) = connect(scene, channels: 1, 2)
