@@ -293,6 +293,69 @@ def test_prefetch_of_the_channel(channel, queue):
     assert len(first.deliveries) + len(second.deliveries) == 10
 
 
+def test_prefetch_of_the_channel_does_not_count_for_get(channel, queue):
+    publish(channel, queue, *numbers(6))
+    channel.basic_qos(prefetch_count=1, global_qos=True)
+    gets = [channel.basic_get(queue) for _ in range(2)]
+    assert [get[2] for get in gets] == numbers(2)
+    collector = Collector(channel, queue)
+    assert collector.settle_down()[0].body == b"2"
+    assert channel.basic_get(queue)[2] == b"3"
+    for get in gets:
+        channel.basic_ack(get[0].delivery_tag)
+    collector.settle_down()
+    assert collector.bodies == [b"2"]
+    channel.basic_ack(collector.deliveries[0].method.delivery_tag)
+    collector.settle_down()
+    assert collector.bodies == [b"2", b"4"]
+
+
+def test_prefetch_of_the_channel_holds_back_who_needs_no_ack(channel, queue):
+    """It is not counted, but it waits as the others do."""
+    other = channel.queue_declare("", exclusive=True).method.queue
+    channel.basic_qos(prefetch_count=1, global_qos=True)
+    publish(channel, queue, b"x")
+    holder = Collector(channel, queue)
+    holder.wait(1)
+    collector = Collector(channel, other, auto_ack=True)
+    publish(channel, other, *numbers(3))
+    assert collector.settle_down() == []
+    channel.basic_ack(holder.deliveries[0].method.delivery_tag)
+    collector.wait(3)
+    assert collector.bodies == numbers(3)
+
+
+def take_in_turn(channel, queues, number):
+    """Which consumer gets each of so many deliveries, where the next comes when the one before is acknowledged."""
+    channel.basic_qos(prefetch_count=1, global_qos=True)
+    takers = []
+
+    def take(_, method, __, ___):
+        takers.append(method.consumer_tag)
+        if len(takers) < number:
+            channel.basic_ack(method.delivery_tag)
+
+    for index, queue in enumerate(queues):
+        channel.basic_consume(queue, take, consumer_tag="c%d" % index)
+    for queue in queues:
+        publish(channel, queue, *numbers(number))
+    deadline = time.monotonic() + 5
+    while len(takers) < number and time.monotonic() < deadline:
+        channel.connection.process_data_events(0.05)
+    return takers
+
+
+def test_consumers_of_a_queue_take_turns_under_the_prefetch_of_the_channel(channel, queue):
+    assert take_in_turn(channel, [queue, queue], 10) == ["c0", "c1"] * 5
+
+
+def test_no_queue_starves_under_the_prefetch_of_the_channel(channel):
+    queues = [channel.queue_declare("", exclusive=True).method.queue for _ in range(3)]
+    # RabbitMQ draws lots.
+    takers = take_in_turn(channel, queues, 40)
+    assert len(takers) == 40 and set(takers) == {"c0", "c1", "c2"}
+
+
 def test_both_kinds_of_prefetch(channel, queue):
     publish(channel, queue, *numbers(10))
     channel.basic_qos(prefetch_count=2)

@@ -151,6 +151,7 @@ extension Broker {
             }
         }
         pendingQueues = []
+        pendingChannels = []
         pendingReaders = []
         sweeping = []
         effects = []

@@ -177,7 +177,7 @@ extension Broker {
             }
         }
         guard ended > 0 else { return 0 }
-        if wasFed { wakeConsumers(of: channel) }
+        if wasFed { serveInTurn(channel) }
         // Reading a topic takes nothing away, so there is nothing to write down.
         if isChange { didChange(channel) }
         if isChange || pinnedBytes > 0 { commitSoon(at: now) }

@@ -23,9 +23,29 @@ extension Broker {
         for consumer in channel.consumers { wake(consumer) }
     }
 
+    /// Something of the channel was settled that kept its consumers from taking more. Where there is room for a few
+    /// messages only, the same queue or consumer would have it each time, so they take turns.
+    func serveInTurn(_ channel: Channel) {
+        guard channel.prefetch != nil else { return wakeConsumers(of: channel) }
+        pendingChannels.append(channel)
+    }
+
+    private func dispatchInTurn(to channel: Channel, at now: Now) {
+        for consumer in channel.consumersInTurn where !channel.isFed {
+            switch consumer.source {
+            case .queue(let queue):
+                queue.enqueue(consumer)
+                dispatch(queue, at: now)
+            case .topic: pendingReaders.append(consumer)
+            }
+        }
+    }
+
     func dispatchPending(at now: Now) {
         while true {
-            if let queue = pendingQueues.popLast() {
+            if let channel = pendingChannels.popLast() {
+                dispatchInTurn(to: channel, at: now)
+            } else if let queue = pendingQueues.popLast() {
                 queue.isDispatchPending = false
                 dispatch(queue, at: now)
             } else if let reader = pendingReaders.popLast() {
@@ -227,6 +247,7 @@ extension Broker {
 
     func deliver(_ delivery: Delivery, to consumer: Consumer, _ channel: Channel) {
         statistics.delivered += 1
+        channel.lastServed = consumer.tag
         effects.append(.deliver(channel.id, consumer.tag, delivery))
         charge(channel, delivery.entry.byteCount)
     }

@@ -113,6 +113,8 @@ package final class Broker {
 
     // What is to be done in this turn, or in slices in those after it.
     var pendingQueues: [Queue] = []
+    /// Channels whose consumers together may have more again.
+    var pendingChannels: [Channel] = []
     /// Queues that got messages in this burst which may be handed out at its end.
     var earlyQueues: [Queue] = []
     var pendingReaders: [Consumer] = []

@@ -50,8 +50,12 @@ final class Channel {
     /// Handed out and not settled.
     private(set) var leaseCount = 0
     let leasesMax: Int
+    /// How many of those were asked for one at a time.
+    private var askedCount = 0
     /// How many of its consumers' messages may be unsettled, all consumers together; nil: as many as `leasesMax`.
     var prefetch: Int?
+    /// The consumer that was handed something last.
+    var lastServed = ConsumerTag(0)
     /// Of a strict channel: whether it was refused something, after which nothing more is done for it.
     var hasFailed = false
     /// When it is looked at whether it holds something for too long; nil: it may hold all that it has for ever.
@@ -125,7 +129,19 @@ final class Channel {
     var kind: String { info.isStrict ? "channel" : "connection" }
 
     /// Whether its consumers get nothing more before something is settled.
-    var isFed: Bool { leaseCount >= min(leasesMax, prefetch ?? leasesMax) }
+    var isFed: Bool { isFull || hasReachedPrefetch }
+
+    /// Whether its consumers together hold as many as they may. Those that have nothing to settle wait as well then.
+    var hasReachedPrefetch: Bool {
+        guard let prefetch else { return false }
+        return leaseCount - askedCount >= prefetch
+    }
+
+    /// Its consumers, beginning with the one behind the one that was handed something last.
+    var consumersInTurn: [Consumer] {
+        guard let last = consumers.firstIndex(where: { $0.tag == lastServed }) else { return consumers }
+        return Array(consumers[(last + 1)...] + consumers[...last])
+    }
 
     /// How many messages were handed out to it that it had to settle, since it began.
     var handedOut: UInt64 { lastTag.rawValue }
@@ -152,6 +168,7 @@ final class Channel {
         lastTag = lastTag.next
         leases.append((lastTag, lease))
         leaseCount += 1
+        if lease.consumer.asksForOne { askedCount += 1 }
         return lastTag
     }
 
@@ -207,6 +224,7 @@ final class Channel {
             if sparesReserved, leases[index].lease?.isReserved == true { continue }
             guard let lease = leases[index].lease.take() else { continue }
             ended += 1
+            if askedCount > 0, lease.consumer.asksForOne { askedCount -= 1 }
             body(lease)
         }
         leaseCount -= ended

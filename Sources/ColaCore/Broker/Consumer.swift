@@ -96,13 +96,17 @@ final class Consumer {
         }
     }
 
+    /// Whether it stands for one message that was asked for alone.
+    var asksForOne: Bool { tag == ConsumerTag(0) }
+
     var canTake: Bool { !isWarden && hasRoom }
 
     /// Whether it could take a message, if it is one that it is to get.
     var hasRoom: Bool {
         guard credit > 0, !isCancelled, let channel else { return false }
         // What is acknowledged as it is sent, its channel does not hold.
-        return !channel.connection.isWindowFull && (isAutoAck || !channel.isFed) && !channel.isSuspended
+        return !channel.connection.isWindowFull && !channel.isSuspended && !channel.hasReachedPrefetch
+            && (isAutoAck || !channel.isFull)
     }
 
     /// One of its messages was settled or came back.

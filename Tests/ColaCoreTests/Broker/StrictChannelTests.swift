@@ -139,6 +139,69 @@ import Testing
         #expect(scene.answers(ids[0]) == [.done])
     }
 
+    /// Settles each delivery when it is there.
+    ///
+    /// - Returns: the consumers of so many, in order.
+    private func takeInTurn(_ scene: Scene, _ number: Int, from id: ChannelID) -> [UInt64] {
+        (0..<number).compactMap { _ in
+            let received = receive(scene, id)
+            guard received.count == 1 else {
+                Issue.record("\(received.count) messages, not one")
+                return nil
+            }
+            scene.settle(received[0].tag, from: id)
+            return received[0].consumer
+        }
+    }
+
+    @Test func consumersTakeTurnsUnderAPrefetchOfTheChannel() {
+        let scene = Scene(queues: ["p", "q", "r"])
+        let (_, ids) = connect(scene, channels: 1, 2)
+        for queue in ["p", "q", "r"] { scene.publish("a", "b", "c", "d", to: queue, from: ids[0]) }
+        scene.rest()
+        for id in ids { scene.broker.send(.prefetch(1, .channel), from: id) }
+        scene.consume("p", 1, from: ids[1])
+        scene.consume("q", 2, from: ids[1])
+        scene.consume("r", 3, from: ids[1])
+        #expect(takeInTurn(scene, 9, from: ids[1]) == [1, 2, 3, 1, 2, 3, 1, 2, 3])
+        scene.broker.detach(ids[1])
+        scene.consume("p", 1, from: ids[0])
+        scene.consume("p", 2, from: ids[0])
+        scene.publish("e", "f", "g", to: "p", from: ids[0])
+        #expect(takeInTurn(scene, 4, from: ids[0]) == [1, 2, 1, 2])
+    }
+
+    @Test func whatIsAskedForAloneIsNotUnderAPrefetchOfTheChannel() {
+        let scene = Scene(queues: ["q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", "b", "c", "d", "e", to: "q", from: ids[0])
+        scene.rest()
+        scene.broker.send(.prefetch(1, .channel), from: ids[0])
+        for _ in 0..<2 { scene.broker.send(.get(name: "q", isAutoAck: false), from: ids[0]) }
+        scene.consume("q", from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["c"])
+        scene.broker.send(.get(name: "q", isAutoAck: false), from: ids[0])
+        scene.settle(1, from: ids[0])
+        scene.settle(2, from: ids[0])
+        #expect(receive(scene, ids[0]).isEmpty)
+        scene.settle(3, from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["e"])
+    }
+
+    @Test func whoSettlesNothingWaitsForThePrefetchOfTheChannelToo() {
+        let scene = Scene(queues: ["p", "q"])
+        let (_, ids) = connect(scene, channels: 1)
+        scene.publish("a", "b", to: "p", from: ids[0])
+        scene.publish("c", "d", to: "q", from: ids[0])
+        scene.broker.send(.prefetch(1, .channel), from: ids[0])
+        scene.consume("p", 1, from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["a"])
+        scene.consume("q", 2, isAutoAck: true, from: ids[0])
+        #expect(receive(scene, ids[0]).isEmpty)
+        scene.settle(1, from: ids[0])
+        #expect(receive(scene, ids[0]).map(\.body) == ["c", "d", "b"])
+    }
+
     @Test func consumersThatAreThereGetAnotherPrefetch() {
         let scene = Scene(queues: ["q"])
         let (_, ids) = connect(scene, channels: 1)
