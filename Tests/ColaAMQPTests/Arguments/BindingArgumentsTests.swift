@@ -8,7 +8,8 @@ import Testing
     @Test func everyTypeHasAValueAndScalarsHaveText() {
         let table: FieldTable = [
             "s": .string("ä"), "i": .int32(-5), "b": .bool(true), "v": .void, "d": .double(1.5), "T": .timestamp(9),
-            "D": .decimal(scale: 2, value: -5), "f": .float(0.1), "x": .bytes([1]), "S": .longString([0xFF]),
+            "D": .decimal(scale: 2, value: -5), "f": .float(0.1), "x": .bytes([0x79]), "y": .bytes([0xFF]),
+            "S": .longString([0xFF]),
             "A": .array([.int8(1)]), "F": .table([:]), "s": .string("again"),
         ]
         let expected: ArgumentTable = [
@@ -16,7 +17,8 @@ import Testing
             "T": .opaque(type: 0x54, [0, 0, 0, 0, 0, 0, 0, 9], text: "9"),
             "D": .opaque(type: 0x44, [2, 255, 255, 255, 251], text: "-0.05"),
             "f": .opaque(type: 0x66, [0x3D, 0xCC, 0xCC, 0xCD], text: "0.1"),
-            "x": .opaque(type: 0x78, [0, 0, 0, 1, 1], text: nil), "S": .opaque(type: 0x53, [0xFF], text: nil),
+            "x": .opaque(type: 0x78, [0, 0, 0, 1, 0x79], text: "y"),
+            "y": .opaque(type: 0x78, [0, 0, 0, 1, 0xFF], text: nil), "S": .opaque(type: 0x53, [0xFF], text: nil),
             "A": .opaque(type: 0x41, [0, 0, 0, 2, 0x62, 1], text: nil),
             "F": .opaque(type: 0x46, [0, 0, 0, 0], text: nil),
         ]
