@@ -337,6 +337,19 @@ def test_acknowledgements_belong_to_the_transaction(client, channel, queue):
     assert sorted(amqp.drain(other, queue)) == [b"1", b"2"]
 
 
+def test_what_is_given_back_leaves_publishes_of_the_transaction_their_place(client, channel):
+    """In a queue that takes one more, whatever is said first."""
+    queue = channel.queue_declare(
+        "", exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}).method.queue
+    channel.tx_select()
+    channel.basic_publish("", queue, b"1")
+    channel.tx_commit()
+    channel.basic_nack(amqp.get(channel, queue)[0].delivery_tag, requeue=True)
+    channel.basic_publish("", queue, b"2")
+    channel.tx_commit()
+    assert amqp.drain(client.channel(), queue) == [b"1", b"2"]
+
+
 def test_all_that_is_held_is_what_was_held_then(client, channel, queue):
     """`ack` of delivery 0 means what was handed out before it, not what comes until the commit."""
     other = client.channel()

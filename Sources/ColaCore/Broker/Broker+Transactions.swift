@@ -1,6 +1,9 @@
 // Publishes and acknowledgements that belong together: one command, so one batch.
 extension Broker {
-    /// Does all of them, in their order, or none: what could be refused is looked at first.
+    /// Does all of them or none: what could be refused is looked at first.
+    ///
+    /// As RabbitMQ, first the publishes in their order and then the settlements in theirs: what is given back to a
+    /// queue must not take the place that was found for a publish.
     func perform(
         _ requests: [(RequestID, Request)], _ id: RequestID, for channel: Channel, in host: VirtualHost, at now: Now
     ) {
@@ -10,11 +13,10 @@ extension Broker {
             // What befalls a publish alone elsewhere befalls all of them here.
             return refuse(channel, id, error.endsStrictChannel ? error : .mismatch("nothing of it was done: \(error)"))
         }
-        for (part, request) in requests {
-            guard case .settle(let first, let last, let settlement) = request else {
-                perform(request, part, for: channel, at: now)
-                continue
-            }
+        for case (let part, .publish(let publish)) in requests {
+            perform(.publish(publish), part, for: channel, at: now)
+        }
+        for case (let part, .settle(let first, let last, let settlement)) in requests {
             endLeases(of: channel, from: first, through: last, settlement, because: settlement.end, at: now)
             respond(channel, part, .done)
         }

@@ -325,6 +325,28 @@ import Testing
         #expect(scene.answers(ids[1]) == [.refused(code: "unknown_delivery")])
     }
 
+    @Test func whatATransactionGivesBackLeavesItsPublishesTheirPlace() {
+        let scene = Scene()
+        let (_, ids) = connect(scene, channels: 1)
+        scene.declare("q", from: ids[0]) {
+            $0.maxLength = 1
+            $0.overflow = .rejectPublish
+        }
+        scene.publish("a", to: "q", from: ids[0])
+        scene.rest()
+        scene.broker.send(.get(name: "q", isAutoAck: false), from: ids[0])
+        scene.rest()
+        _ = scene.broker.hear(ids[0])
+        let parts: [Request] = [
+            .settle(first: DeliveryTag(1), last: DeliveryTag(1), .retry),
+            .publish(Publish(routingKey: "q", message: Message(value: [1]))),
+        ]
+        scene.broker.send(.transaction(parts.map { (.silent, $0) }), from: ids[0])
+        scene.rest()
+        #expect(scene.answers(ids[0]) == [.done])
+        #expect(scene.counts("q")?.ready == 2)
+    }
+
     @Test func aTransactionIsDoneWhollyOrNotAtAll() {
         let scene = Scene(queues: ["q"])
         let (_, ids) = connect(scene, channels: 1, 2)
