@@ -171,12 +171,17 @@ final class BrokerLoop {
     /// Whether the rest of a large message would find no room, behind those that wait for the disk or on the disk.
     private func mustWait(_ connection: any Connection) -> Bool {
         let bytes = connection.inputBytes
-        if bytes > ConnectionLimits.largeRequestBytes, let watch, !watch.hasRoom(for: bytes) {
+        if lacksRoom(bytes) {
             waitsForRoom = true
             lookLater()
             return true
         }
         return bytes > ConnectionLimits.smallRequestBytes && broker.gatheringBytes > gatheringBytesMax
+    }
+
+    private func lacksRoom(_ bytes: Int) -> Bool {
+        guard bytes > ConnectionLimits.largeRequestBytes, let watch else { return false }
+        return !watch.hasRoom(for: bytes)
     }
 
     private func releaseInbox(_ ids: [ChannelID]) {
@@ -189,7 +194,9 @@ final class BrokerLoop {
         obstacle = found
         inboxTimer = eventLoop.assumeIsolated().scheduleTask(in: .seconds(ConnectionLimits.patienceSeconds)) { [self] in
             inboxTimer = nil
-            if let obstacle, let found = inbox.obstacle, found == obstacle, !held.contains(found.id) {
+            if let obstacle, let found = inbox.obstacle, found == obstacle,
+                !held.contains(found.id) || lacksRoom(found.bytes)
+            {
                 connections[found.id]?.giveUp()
             }
             watchInbox()

@@ -393,6 +393,7 @@ import pika
 
 stopping = []
 signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
+open(%r, "w").close()
 while not stopping:
     time.sleep(0.01)
 connection = pika.BlockingConnection(pika.URLParameters(os.environ["COLA_AMQP_URL"]))
@@ -401,12 +402,12 @@ channel.basic_publish("", "done", b"result")
 got = []
 channel.basic_consume("work", lambda *message: got.append(message))
 connection.process_data_events(time_limit=0.5)
-channel.basic_publish("", "done", b"%d" % len(got))
+channel.basic_publish("", "done", b"%%d" %% len(got))
 connection.close()
-""", "  stop: {grace: 10s}\n  restart: never\n")
+""" % str(tmp_path / "up"), "  stop: {grace: 10s}\n  restart: never\n")
     cola("declare", "queue", "done", url=broker.unix).succeeds()
     publish(broker, "work", ["x"])
-    until(lambda: row(broker)["pid"], "it runs")
+    until((tmp_path / "up").exists, "it waits for the signal")
     cola("workers", "stop", "w", url=broker.unix).succeeds()
     until(lambda: all(each["pid"] is None for each in rows(broker)), "it has stopped")
     assert bodies(amqp.address(broker.amqp), "done") == [b"result", b"0"]

@@ -191,7 +191,7 @@ def test_the_command_declares_and_lists_them(shared_broker):
 @pytest.mark.parametrize("arguments, words", [
     (["--type", "fanout", "--hash-header", "a"], ["--hash-header", "x-consistent-hash"]),
     (["--type", "x-consistent-hash", "--hash-header", "a", "--hash-property", "message-id"], ["not both"]),
-    (["--type", "x-consistent-hash", "--hash-property", "timestamp"], ["timestamp", "message-id"]),
+    (["--type", "x-consistent-hash", "--hash-property", "colour"], ["colour", "message-id"]),
     (["--type", "fanout", "--recent-history-length", "5"], ["--recent-history-length", "x-recent-history"]),
     (["--type", "x-recent-history", "--recent-history-length", "0"], ["--recent-history-length", "10000"]),
     (["--type", "x-delayed-message"], ["x-delayed-message"]),

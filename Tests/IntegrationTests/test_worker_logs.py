@@ -129,6 +129,7 @@ def test_of_a_stream_worker_standard_error_is_lines_and_standard_output_is_answe
     broker = start("""
         flow: { queue: in, mode: stream, command: [%s, %s], prefetch: 10 }
     """ % (sys.executable, program))
+    cola("declare", "queue", "in", url=broker.unix).succeeds()
     publish(broker, "in", *"abcde")
     until(lambda: is_idle(broker, "in") and has(broker, "got e", "flow"), "all of it is done")
     lines = logs(broker, "flow")

@@ -124,8 +124,9 @@ extension AMQPSession {
     private mutating func declareSuperStream(_ method: Method, on channel: AMQPChannel) {
         guard
             case .exchangeDeclare(
-                let name, _, _, let durable, let autoDelete, let isInternal, let noWait, let table) = method
+                let given, _, _, let durable, let autoDelete, let isInternal, let noWait, let table) = method
         else { return }
+        let name = Self.name(given)
         do throws(Refusal) {
             let read = try SuperStreamArguments(
                 table, exchange: name, host: host, isLasting: durable && !autoDelete && !isInternal)

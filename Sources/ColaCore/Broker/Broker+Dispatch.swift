@@ -31,11 +31,17 @@ extension Broker {
     }
 
     private func dispatchInTurn(to channel: Channel, at now: Now) {
+        // Looked up, never walked.
+        var exhausted: Set<ObjectIdentifier> = []
         for consumer in channel.consumersInTurn where !channel.isFed {
             switch consumer.source {
             case .queue(let queue):
                 queue.enqueue(consumer)
+                // It may have thousands of them, and has nothing for any.
+                guard !exhausted.contains(ObjectIdentifier(queue)) else { continue }
+                let before = channel.handedOut
                 dispatch(queue, at: now)
+                if channel.handedOut == before { exhausted.insert(ObjectIdentifier(queue)) }
             case .topic: pendingReaders.append(consumer)
             }
         }

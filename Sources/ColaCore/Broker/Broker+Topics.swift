@@ -65,13 +65,14 @@ extension Broker {
         if let next = committed(reader.group, partition.topic, partition.number) {
             position.cursor = OffsetCursor(next: max(next, partition.log.start))
         } else {
-            move(&position, to: reader.start)
+            move(&position, to: reader.start, mayWait: reader.channel?.info.isStrict == true)
         }
         reader.positions.append(position)
         return position.cursor.next
     }
 
-    private func move(_ position: inout Consumer.Position, to place: Consume.Position) {
+    /// - Parameter mayWait: beyond the end it waits for that record, as a reader of a stream does at RabbitMQ.
+    private func move(_ position: inout Consumer.Position, to place: Consume.Position, mayWait: Bool = false) {
         let log = position.partition.log
         position.reading = nil
         position.seeking = nil
@@ -81,8 +82,8 @@ extension Broker {
         // The last one that is there may stand lower, where compaction took some: then it is none.
         case .last: position.cursor = OffsetCursor(next: max(log.start, log.next.advanced(by: -1)))
         case .next: position.cursor = OffsetCursor(next: log.next)
-        // Beyond the end it waits for that record, as a reader of a stream does at RabbitMQ.
-        case .offset(let offset): position.cursor = OffsetCursor(next: max(offset, log.start))
+        case .offset(let offset):
+            position.cursor = OffsetCursor(next: max(mayWait ? offset : min(offset, log.next), log.start))
         case .time(let time):
             position.cursor = OffsetCursor(next: log.committedEnd)
             position.seeking = time

@@ -20,6 +20,7 @@ extension Broker {
             endLeases(of: channel, from: first, through: last, settlement, because: settlement.end, at: now)
             respond(channel, part, .done)
         }
+        channel.endReservations()
         respond(channel, id, .done)
     }
 

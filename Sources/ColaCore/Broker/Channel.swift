@@ -47,6 +47,9 @@ final class Channel {
     /// together, so that one message held for a day costs no memory for all that came after it.
     private var leases: Deque<(tag: DeliveryTag, lease: Lease?)> = []
     private var lastTag = DeliveryTag(0)
+    /// What a transaction has put aside, in the order in which it did, and up to which delivery that is all.
+    private var reservations: [ClosedRange<DeliveryTag>] = []
+    private var reservedThrough = DeliveryTag(0)
     /// Handed out and not settled.
     private(set) var leaseCount = 0
     let leasesMax: Int
@@ -205,12 +208,23 @@ final class Channel {
     }
 
     func reserve(from first: DeliveryTag, through last: DeliveryTag) {
-        for index in indices(from: first, through: last) { leases[index].lease?.isReserved = true }
+        // Whoever reserves all again and again goes on where he was.
+        let begin = first <= reservedThrough ? reservedThrough.next : first
+        guard begin <= last else { return }
+        reservations.append(begin...last)
+        for index in indices(from: begin, through: last) { leases[index].lease?.isReserved = true }
+        if first <= reservedThrough.next { reservedThrough = last }
     }
 
-    /// What was reserved is held as before.
+    /// What was reserved and is still there is held as before.
     func endReservations() {
-        for index in leases.indices { leases[index].lease?.isReserved = false }
+        for range in reservations {
+            for index in indices(from: range.lowerBound, through: range.upperBound) {
+                leases[index].lease?.isReserved = false
+            }
+        }
+        reservations = []
+        reservedThrough = DeliveryTag(0)
     }
 
     /// Ends the leases from `first` to `last` and hands each to `body`.

@@ -33,5 +33,11 @@ package struct Publish: Sendable {
     }
 
     /// What one copy of it counts. Bytes.
-    package var byteCount: Int { more.reduce(message.byteCount) { $0 + $1.byteCount } }
+    package var byteCount: Int {
+        let bytes = more.reduce(message.byteCount) { $0 + $1.byteCount }
+        guard !moreKeys.isEmpty else { return bytes }
+        // Each copy has them all, as headers.
+        let name = BrokerHeader.moreKeys.rawValue.utf8.count + 4
+        return bytes + (1 + more.count) * moreKeys.reduce(0) { $0 + name + $1.utf8.count }
+    }
 }

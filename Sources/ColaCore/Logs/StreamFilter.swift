@@ -8,19 +8,30 @@ package struct StreamFilter: Equatable, Sendable {
     /// The header by which a publisher gives a record its value.
     package static let header = "x-stream-filter-value"
 
-    package var values: [[UInt8]]
+    /// In order.
+    package let values: [[UInt8]]
     /// Whether records without a value are sent as well.
     package var matchesUnfiltered: Bool
 
     package init(values: [[UInt8]], matchesUnfiltered: Bool = false) {
-        self.values = values
+        self.values = values.sorted { $0.lexicographicallyPrecedes($1) }
         self.matchesUnfiltered = matchesUnfiltered
     }
 
     /// - Parameter headers: of a record, as they are stored. What is malformed ends the look at them.
     func matches(_ headers: UnsafeRawBufferPointer) -> Bool {
         guard let value = Self.value(in: headers) else { return matchesUnfiltered }
-        return values.contains { $0.count == value.count && $0.elementsEqual(value) }
+        // A client may name thousands.
+        var range = values.indices
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            if values[middle].lexicographicallyPrecedes(value) {
+                range = (middle + 1)..<range.upperBound
+            } else {
+                range = range.lowerBound..<middle
+            }
+        }
+        return range.lowerBound < values.count && values[range.lowerBound].elementsEqual(value)
     }
 
     /// Where a name stands twice, the first counts. Nothing is allocated, as each record passes through here.
