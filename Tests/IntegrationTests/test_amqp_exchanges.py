@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from pika import BasicProperties
-from pika.exceptions import ChannelClosedByBroker, UnroutableError
+from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 
 import amqp
 
@@ -290,6 +290,18 @@ def test_cc_goes_through_the_exchange(channel, queues, exchange):
     channel.queue_bind(queues[1], name, "b.*")
     assert where(channel, queues, name, "x.y", headers={"CC": ["a.1", "b.1"]}) == [0, 1]
     assert where(channel, queues, name, "a.1", headers={"CC": ["a.2"]}) == [0]
+
+
+@pytest.mark.skipif(amqp.elsewhere() is not None, reason="RabbitMQ counts bodies alone")
+@pytest.mark.parametrize("header", ["CC", "BCC"])
+def test_copies_count_with_their_keys(client, channel, header):
+    """Each has them all: a queue with a limit of bytes is full by them, too."""
+    queue = client.channel().queue_declare(
+        "", exclusive=True, arguments={"x-max-length-bytes": 5_000, "x-overflow": "reject-publish"}).method.queue
+    channel.confirm_delivery()
+    channel.basic_publish("", queue, b"x", BasicProperties(headers={header: ["k"] * 10}), mandatory=True)
+    with pytest.raises(NackError):
+        channel.basic_publish("", queue, b"x", BasicProperties(headers={header: ["k"] * 1_000}), mandatory=True)
 
 
 def test_cc_must_be_a_list(client, queues):

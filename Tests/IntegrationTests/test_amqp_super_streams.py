@@ -442,6 +442,7 @@ def publish_filtered(channel, name, values, exchange=""):
     ({"x-stream-filter": ["eu", "us"]}, b"0 1 3 4 6 7 9 10"),
     ({"x-stream-filter": "us", "x-stream-match-unfiltered": True}, b"1 2 4 5 7 8 10 11"),
     ({"x-stream-match-unfiltered": True}, b"0 1 2 3 4 5 6 7 8 9 10 11"),
+    ({"x-stream-filter": ["%d" % number for number in range(3_000)] + ["us", "z", "e", "euu", ""]}, b"1 4 7 10"),
 ])
 @pytest.mark.parametrize("prefetch", [1, 3, 100])
 def test_a_filter_lets_through_what_matches_and_nothing_else(client, channel, arguments, expected, prefetch):

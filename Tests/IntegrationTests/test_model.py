@@ -603,6 +603,15 @@ def test_members_agree_on_how_to_share(connection, other, name):
     assert_error(other.call("consume %s c=1 group=g join=sticky" % name), "mismatch")
 
 
+def test_a_member_that_begins_beyond_the_end_begins_there(connection, name):
+    """Nobody waits for offsets that the topic has not: what comes next would be passed over without a word."""
+    connection.ok("declare topic %s" % name)
+    pub(connection, name, b"old")
+    connection.ok("consume %s c=1 group=g join=range from=1000000" % name)
+    pub(connection, name, b"new")
+    assert [delivery.body for delivery in connection.collect(1, timeout=10)] == [b"new"]
+
+
 def test_a_group_goes_on_where_it_was(new_broker):
     broker = new_broker()
     broker.start()
