@@ -47,12 +47,14 @@ class Program:
         self.raises: type = KeyboardInterrupt if how == "sigint" else Interrupted
         self.may_raise = False
         self.interrupts = 0
+        self.is_over = False
         self.number = 0
         self.put: List[int] = []
         self.got: List[int] = []
 
     def interrupt(self, *_: object) -> None:
-        if self.how == "alarm":
+        # The handler may run after the timer was stopped, for an alarm from before: it must not start it again.
+        if self.how == "alarm" and not self.is_over:
             signal.setitimer(signal.ITIMER_REAL, self.random.uniform(0.00002, _BETWEEN))
         if self.may_raise:
             raise self.raises("interrupted")
@@ -69,6 +71,7 @@ class Program:
             except (KeyboardInterrupt, Interrupted):
                 self.may_raise = False
                 self.interrupts += 1
+        self.is_over = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.take_out()
