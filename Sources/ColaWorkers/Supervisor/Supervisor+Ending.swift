@@ -11,14 +11,22 @@ extension Supervisor {
 
     mutating func keeperLost() {
         hasKeeper = false
+        // All are gone before any pool is looked at: it must not stop what is no more.
         for worker in workers.values {
-            for id in worker.instances { processEnded(id, .keeperLost) }
+            for id in worker.instances { lose(id, .keeperLost) }
         }
+        for name in workers.keys { settle(name) }
+    }
+
+    mutating func processEnded(_ id: InstanceID, _ loss: Loss) {
+        guard let worker = instances[id]?.worker else { return }
+        lose(id, loss)
+        settle(worker)
     }
 
     /// The process of an instance is gone: what it held ends with it, and then its order, or else the rule for
     /// restarts, says how it goes on.
-    mutating func processEnded(_ id: InstanceID, _ loss: Loss) {
+    private mutating func lose(_ id: InstanceID, _ loss: Loss) {
         guard let instance = instances[id], instance.hasProcess else { return }
         let ending = ending(of: instance, loss)
         if case .exited(_, let usage) = loss {
@@ -37,7 +45,6 @@ extension Supervisor {
         if !instance.isExec { instances[id]?.heldBack = nil }
         if !instance.isExec || instance.needsRestart { stopFeeding(id) }
         goOn(id, after: ending, hasFailed: hasFailed, instance.stopping?.then ?? .policy)
-        settle(instance.worker)
     }
 
     private func ending(of instance: Instance, _ loss: Loss) -> Ending {
