@@ -240,7 +240,7 @@ MUTATIONS = [
             (
                 BROKER + "Broker+Transactions.swift",
                 "            endLeases(of: channel, from: first",
-                "            endLeases(of: channel, from: last.next",
+                "            endLeases(of: channel, from: max(first, last.next)",
             )
         ],
     ),

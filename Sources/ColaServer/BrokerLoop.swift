@@ -281,6 +281,8 @@ final class BrokerLoop {
         broker.backlog(of: queue, in: host, at: now)
     }
 
+    func hasPlace(_ name: String, in host: String) -> Bool { broker.hasPlace(name, in: host) }
+
     // MARK: Scarcity
 
     /// Looks at the machine's resources now and then; until an alarm is over also when nothing else happens.

@@ -71,6 +71,14 @@ def test_each_message_is_a_process_and_results_are_messages(broker, url):
     assert is_idle(broker, "texts")
 
 
+def test_queues_of_a_worker_are_made_before_any_of_its_processes(broker, url):
+    with Running(url, ["-q", "new", "-p", "0-2", "--result-queue", "made", "--", "cat"]) as running:
+        until(lambda: cola("describe", "queue", "made", url=broker.unix).code == 0, "its queues are there")
+        cola("publish", "-q", "new", "x", url=broker.unix).succeeds()
+        until(lambda: ready(broker, "made") == 1, "the result is there")
+        running.stop()
+
+
 def test_a_stream_worker_is_fed_from_elsewhere(broker, url):
     program = """if 1:
         import sys, json

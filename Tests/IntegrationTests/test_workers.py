@@ -366,6 +366,39 @@ def test_no_worker_outlives_a_server_that_is_killed(start, tmp_path):
     assert sorted(taken.out.decode().split()) == list("abcdefgh")
 
 
+@pytest.mark.parametrize("mode", ["exec", "stream"])
+def test_its_queues_are_there_before_any_of_its_processes(start, tmp_path, mode):
+    program = tmp_path / "echo.py"
+    program.write_text(
+        "import sys, json\n"
+        "for line in sys.stdin:\n"
+        "    print(json.dumps({'done': json.loads(line)['delivery'], 'result': 'r'}), flush=True)\n")
+    broker = start(f"""
+        echo:
+          queue: work
+          mode: {mode}
+          processes: 0-2
+          result-queue: results
+          command: {"[cat]" if mode == "exec" else "[python3, %s]" % program}
+    """)
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: ready(broker, "results") == 1, "its result is there")
+
+
+def test_queues_that_are_there_stay_as_they_are(new_broker, tmp_path):
+    broker = new_broker("--workers-as-root", "yes")
+    broker.start()
+    cola("declare", "queue", "work", "--max-length", "7", url=broker.unix).succeeds()
+    cola("declare", "topic", "results", url=broker.unix).succeeds()
+    broker.terminate()
+    workers = "echo: { queue: work, command: [cat], processes: 0-2, result-queue: results }"
+    broker.arguments += ["--config", configuration(tmp_path, workers), "--redeclare", "adopt"]
+    broker.start()
+    cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
+    until(lambda: cola("tail", "results", "-n", "1", "--no-follow", url=broker.unix).out == b"x\n", "a result")
+    assert b"7" in cola("describe", "queue", "work", url=broker.unix).succeeds().out
+
+
 def command(pid: int) -> bytes:
     try:
         return pathlib.Path("/proc/%d/cmdline" % pid).read_bytes()

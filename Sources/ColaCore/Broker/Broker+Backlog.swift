@@ -29,4 +29,9 @@ extension Broker {
         }
         return Backlog(ready: queue.ready, oldestMilliseconds: oldest)
     }
+
+    /// Whether there is a queue or a topic of the name.
+    package func hasPlace(_ name: String, in host: String) -> Bool {
+        hosts[host]?.router.destinations[name] != nil
+    }
 }

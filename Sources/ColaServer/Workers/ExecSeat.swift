@@ -19,8 +19,6 @@ final class ExecSeat: WorkerSeat, Connection {
     /// Requests for a consumer that are not answered: what is said of any but the last concerns nobody any more.
     private var consumesAsked = 0
     private var isLeaving = false
-    /// Whether the queue may still be made, because it was not there when the worker came.
-    private var mayDeclare = true
 
     /// A message, and what is known of the process that was started for it.
     struct Held {
@@ -39,9 +37,8 @@ final class ExecSeat: WorkerSeat, Connection {
 
     private enum Question {
         static let consume = RequestID(1)
-        static let declare = RequestID(2)
-        static let result = RequestID(3)
-        static let settle = RequestID(4)
+        static let result = RequestID(2)
+        static let settle = RequestID(3)
     }
 
     init(_ instance: InstanceID, of definition: WorkerDefinition, host: WorkerHost) {
@@ -119,18 +116,8 @@ final class ExecSeat: WorkerSeat, Connection {
         switch (question, reply) {
         case (Question.consume, .refused(let error)):
             isConsuming = false
-            if mayDeclare, case .notFound = error {
-                mayDeclare = false
-                let declaration = QueueDeclaration(name: queue)
-                submit([.request(id, Question.declare, .declareQueue(declaration))])
-            } else {
-                host.cannotFeed(instance, error.description)
-            }
-        case (Question.consume, _):
-            mayDeclare = false
-            host.canFeed(instance)
-        case (Question.declare, .refused(let error)): host.cannotFeed(instance, error.description)
-        case (Question.declare, _): consume()
+            host.cannotFeed(instance, error.description)
+        case (Question.consume, _): host.canFeed(instance)
         case (Question.result, .refused(let error)):
             settle(retried(.refused, "its result was not taken: \(error.description)"))
         case (Question.result, _): settle(.acknowledge)

@@ -32,8 +32,6 @@ final class StreamSeat: WorkerSeat, Connection {
     private var isLeaving = false
     private var isHeld = false
     private var reportsWritable = false
-    /// Whether the queue may still be made, because it was not there when the worker came.
-    private var mayDeclare = true
     // What a read has led to, until all of it has been read.
     var settlements: [Command] = []
     var acknowledged: ClosedRange<UInt64>?
@@ -42,8 +40,7 @@ final class StreamSeat: WorkerSeat, Connection {
 
     enum Question {
         static let consume = RequestID(1)
-        static let declare = RequestID(2)
-        static let settle = RequestID(3)
+        static let settle = RequestID(2)
         /// And the number of the delivery whose result it is.
         static let results: UInt64 = 16
     }
@@ -170,18 +167,8 @@ final class StreamSeat: WorkerSeat, Connection {
         case (.silent, _): break
         case (Question.consume, .refused(let error)):
             isConsuming = false
-            if mayDeclare, case .notFound = error {
-                mayDeclare = false
-                let declaration = QueueDeclaration(name: queue)
-                submit([.request(id, Question.declare, .declareQueue(declaration))])
-            } else {
-                host.cannotFeed(instance, error.description)
-            }
-        case (Question.consume, _):
-            mayDeclare = false
-            host.canFeed(instance)
-        case (Question.declare, .refused(let error)): host.cannotFeed(instance, error.description)
-        case (Question.declare, _): consume()
+            host.cannotFeed(instance, error.description)
+        case (Question.consume, _): host.canFeed(instance)
         case (Question.settle, .refused(let error)): host.report(name, error.description)
         case (Question.settle, _): break
         case (_, .refused(let error)): resultTaken(DeliveryTag(question.rawValue - Question.results), error)

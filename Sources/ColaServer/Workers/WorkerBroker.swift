@@ -20,6 +20,8 @@ protocol WorkerBroker: AnyObject {
 
 /// The broker that the processes of workers connect to by themselves.
 protocol ConnectionBroker: AnyObject {
+    /// Whether there is a queue or a topic of the name.
+    func hasPlace(_ name: String, in host: String) -> Bool
     /// From here on this connection is one of a worker's process.
     func isOfWorker(_ id: ChannelID)
     /// How such a connection is fed, and what becomes of what it holds.

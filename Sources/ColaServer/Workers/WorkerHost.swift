@@ -64,6 +64,8 @@ final class WorkerHost {
     var isOutOfPatience = false
     /// Seats of instances that are no more, of which something is still on its way.
     var leaving: [ChannelID: any WorkerSeat] = [:]
+    /// Their queues, while they are being made.
+    var queues: [ChannelID: WorkerQueues] = [:]
     var fed: [WorkerDefinition] = []
     var scale = WorkerScale()
     /// Where processes connect by themselves; nil: a broker elsewhere, which knows no tokens of this host.
@@ -101,6 +103,8 @@ final class WorkerHost {
     /// From now on these are the workers.
     func start(_ definitions: [WorkerDefinition]) {
         if keeper == nil, !definitions.isEmpty { startKeeper() }
+        // Before anybody is fed from them. Whoever runs workers for a broker elsewhere has asked that one.
+        if let connectionBroker { WorkerQueues.provide(for: definitions, of: connectionBroker, host: self) }
         apply(.configure(definitions))
         for (instance, seat) in seats {
             if let definition = supervisor.definition(of: instance), seat.isFedAlike(by: definition) {

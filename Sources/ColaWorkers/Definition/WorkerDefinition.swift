@@ -142,5 +142,9 @@ package struct WorkerDefinition: Equatable, Sendable {
     }
 
     /// Whether the number of instances follows the backlog.
+    /// The queues that are made for it where they are not there. A program of mode client declares what it uses itself,
+    /// with arguments of its own.
+    package var ownQueues: [String] { mode == .client ? [] : [queue, resultQueue].compactMap { $0 } }
+
     package var isScaled: Bool { processes.count > 1 }
 }

@@ -86,6 +86,7 @@ struct Run: AsyncParsableCommand {
         }
         let options = try connection.resolved()
         try await withClients(of: Set(workers.map(\.virtualHost)).sorted()) { clients in
+            try await declareQueues(of: workers, clients)
             let runner: WorkerRunner
             do {
                 runner = try await WorkerRunner.start(
@@ -117,6 +118,28 @@ struct Run: AsyncParsableCommand {
         let reconnect = ReconnectPolicy(delayMillisecondsMax: 2_000)
         try await connection.withBroker(reconnect: reconnect, virtualHost: host) { client in
             try await withClients(of: Array(hosts.dropFirst()), opened.merging([host: client]) { $1 }, body)
+        }
+    }
+
+    /// Makes those that are not there: what is published for a worker has a place, though none of its processes runs.
+    private func declareQueues(of workers: [WorkerDefinition], _ clients: [String: Client]) async throws {
+        for worker in workers {
+            for name in worker.ownQueues {
+                guard let client = clients[worker.virtualHost] else { continue }
+                guard try await !isThere(.queue(name), client), try await !isThere(.topic(name), client) else {
+                    continue
+                }
+                try await client.declareQueue(name)
+            }
+        }
+    }
+
+    private func isThere(_ subject: Client.Subject, _ client: Client) async throws -> Bool {
+        do {
+            _ = try await client.describe(subject)
+            return true
+        } catch let error as ColaError where error.code == .notFound {
+            return false
         }
     }
 

@@ -19,7 +19,6 @@ extension ClientRequest {
         case .grant(let consumer, let count):
             self = .credit(consumer: Int64(clamping: consumer.rawValue), count: count)
         case .cancel(let consumer): self = .cancel(consumer: Int64(clamping: consumer.rawValue))
-        case .declareQueue(let declaration): self = .declareQueue(declaration.name, ClientRequest.QueueOptions())
         case .settle(let first, let last, let settlement):
             let first = Int64(clamping: first.rawValue - earlier)
             let last = Int64(clamping: last.rawValue - earlier)
