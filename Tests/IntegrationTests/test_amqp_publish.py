@@ -124,6 +124,24 @@ def test_mandatory(wire):
     assert wire.expect(spec.Basic.Ack).delivery_tag == 1
 
 
+def test_each_return_is_followed_by_its_confirm(wire):
+    """Also where publishes come in one piece: who counts confirms, or takes the next one for the message that came
+    back, is right."""
+    queue = declared(wire)
+    wire.call(spec.Confirm.Select(), spec.Confirm.SelectOk)
+    wire.send_bytes(b"".join(
+        amqp.published(b"%d" % n, key=key, mandatory=True)
+        for n, key in enumerate(["nobody-has-this", "nobody-has-this", queue, "nobody-has-this"], 1)))
+    returned = {}
+    while len(returned) < 3:
+        method = wire.frame().method
+        if isinstance(method, spec.Basic.Return):
+            body = wire.content()[1]
+            ack = wire.expect(spec.Basic.Ack)
+            returned[body] = (ack.delivery_tag, ack.multiple)
+    assert returned == {b"1": (1, False), b"2": (2, False), b"4": (4, False)}
+
+
 def test_mandatory_without_confirms(wire):
     wire.publish(b"x", key="nobody-has-this", mandatory=True)
     wire.expect(spec.Basic.Return)

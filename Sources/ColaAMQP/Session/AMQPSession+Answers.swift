@@ -64,8 +64,11 @@ extension AMQPSession {
     private mutating func answerPublish(_ number: UInt64?, _ reply: Reply, of channel: AMQPChannel) {
         switch reply {
         case .returned(let publish):
+            guard let number else { return giveBack(publish, to: channel) }
+            // As RabbitMQ: the confirm behind a return is that of the message that came back, and of no other.
+            writeAcks(of: channel)
             giveBack(publish, to: channel)
-            if let number { confirm(number, of: channel) }
+            output.writeConfirm(channel: channel.number, deliveryTag: number, multiple: false)
         case .refused(let error) where error.endsStrictChannel: end(channel, Self.error(error, .basicPublish, host))
         case .refused, .refusedBySession:
             guard let number else { return }

@@ -85,6 +85,29 @@ import Testing
         #expect(bench.methods() == [.basicAck(deliveryTag: 4, multiple: true)])
     }
 
+    @Test func whatIsGivenBackIsConfirmedByItself() {
+        let bench = AMQPBench(open: 1)
+        bench.send(declare("q"), on: 1)
+        bench.send(.confirmSelect(noWait: false), on: 1)
+        _ = bench.hear()
+        var bytes = ByteBuffer()
+        for key in ["q", "q", "nowhere", "nowhere", "q", "q"] {
+            bytes.writeMethod(
+                .basicPublish(exchange: "", routingKey: key, mandatory: true, immediate: false), channel: 1)
+            bytes.writeContent(channel: 1, properties: [0x10, 0, 2] as [UInt8], body: [1] as [UInt8], frameMax: 4_096)
+        }
+        bench.send(Array(bytes.readableBytesView))
+        let returned = Method.basicReturn(
+            replyCode: 312, replyText: "NO_ROUTE", exchange: "", routingKey: "nowhere")
+        #expect(
+            bench.methods() == [
+                .basicAck(deliveryTag: 2, multiple: true),
+                returned, .basicAck(deliveryTag: 3, multiple: false),
+                returned, .basicAck(deliveryTag: 4, multiple: false),
+                .basicAck(deliveryTag: 6, multiple: true),
+            ])
+    }
+
     @Test func anErrorEndsTheChannelAlone() {
         let bench = AMQPBench(open: 1, 2)
         bench.send(declare("nowhere", passive: true), on: 1)
