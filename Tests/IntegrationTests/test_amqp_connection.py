@@ -189,6 +189,15 @@ def test_a_client_that_is_silent_for_two_heartbeats_is_gone(amqp_address):
         assert 1.4 < time.monotonic() - begun < 6
 
 
+def test_what_a_client_sends_after_it_was_silent_fails(amqp_address):
+    """It worked for long without a look at its connection: its next publish must not seem to have been taken."""
+    with Wire(amqp_address, heartbeat=1) as wire:
+        wire.open()
+        assert wire.at_end(10)
+        with pytest.raises(ConnectionError):
+            wire.publish(b"x", "amq.fanout")
+
+
 def test_anything_counts_as_a_heartbeat(amqp_address):
     with Wire(amqp_address, heartbeat=1) as wire:
         wire.open()

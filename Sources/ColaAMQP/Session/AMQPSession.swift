@@ -103,6 +103,7 @@ package struct AMQPSession {
     var knowsBlocked = false
     var hasPublished = false
     package var hasQuit = false
+    package private(set) var isPeerGone = false
 
     /// How many queues it has chosen a name for.
     var namesGiven = 0
@@ -164,7 +165,10 @@ package struct AMQPSession {
         guard let deadline = nextDeadline, deadline <= now else { return }
         guard case .open = state else { return end() }
         // As RabbitMQ: whoever is silent for so long is gone, and has no use for a last word.
-        if lastReceived.advanced(byMilliseconds: heartbeatMilliseconds * 2) <= now { return end() }
+        if lastReceived.advanced(byMilliseconds: heartbeatMilliseconds * 2) <= now {
+            isPeerGone = true
+            return end()
+        }
         output.writeHeartbeat()
         lastSent = now
     }

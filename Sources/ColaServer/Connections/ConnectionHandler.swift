@@ -186,6 +186,7 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
         isAuthenticating = false
         if isReadWanted { context.read() }
         loop.detach(self)
+        if session.isPeerGone { return reset(context) }
         closeIfStuck(leaving: .max)
         // Behind all that was written. Ending our half at once would drop it where the peer has ended its own.
         let written = context.eventLoop.makePromise(of: Void.self)
@@ -196,6 +197,16 @@ final class ConnectionHandler<S: Session>: ChannelDuplexHandler, Connection {
             context.close(mode: .output, promise: nil)
             closeLater(seconds: 1) { true }
         }
+    }
+
+    /// Ends both halves at once. Should the peer be there after all, what it sends next fails: behind the end of our
+    /// half alone, it would go into the void.
+    private func reset(_ context: ChannelHandlerContext) {
+        _ = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            var atOnce = linger(l_onoff: 1, l_linger: 0)
+            setsockopt($0, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+        }
+        context.close(promise: nil)
     }
 
     /// Closes when the peer has taken nothing for a while.

@@ -15,6 +15,8 @@ protocol Session {
     var isClosed: Bool { get }
     /// Whether the client has said that it leaves.
     var hasQuit: Bool { get }
+    /// Of a closed session: nobody is there to read what is left to say.
+    var isPeerGone: Bool { get }
     var nextDeadline: Instant? { get }
 
     mutating func receive(_ bytes: inout ByteBuffer, at now: Instant)
@@ -33,4 +35,7 @@ protocol Session {
     mutating func close(code: String, sentence: String)
 }
 
-extension NativeSession: Session {}
+extension NativeSession: Session {
+    /// It has a last word for everybody.
+    var isPeerGone: Bool { false }
+}
