@@ -277,7 +277,7 @@ extension AMQPSession {
                 ask(.prefetch(limit, .channel), .method(.basicQosOk), method, on: channel)
             } else {
                 channel.prefetch = count
-                // Celery says it again when it has begun to consume, and means what it consumes.
+                // Celery and SimpleAmqpClient say it again when they have begun to consume, and mean what they consume.
                 let request = capabilities.changesPrefetchLater ? Request.prefetch(limit, .eachConsumer) : .barrier
                 ask(request, .method(.basicQosOk), method, on: channel)
             }

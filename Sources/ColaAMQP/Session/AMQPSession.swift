@@ -239,7 +239,8 @@ struct Capabilities {
     var knowsAuthenticationFailure = false
     var knowsBlocked = false
     var knowsConsumerCancel = false
-    /// Whether it is py-amqp, whose users change the prefetch of consumers that are there.
+    /// Whether its users change the prefetch of consumers that are there, and say so as before RabbitMQ 3.3:
+    /// py-amqp, and SimpleAmqpClient, which goes by the version alone and gives each consumer a channel of its own.
     var changesPrefetchLater = false
 
     init() {}
@@ -251,6 +252,12 @@ struct Capabilities {
             knowsBlocked = has("connection.blocked")
             knowsConsumerCancel = has("consumer_cancel_notify")
         }
-        changesPrefetchLater = properties["product"]?.text == "py-amqp"
+        changesPrefetchLater =
+            switch properties["product"]?.text {
+            case "py-amqp": true
+            // Of those who are made of librabbitmq only SimpleAmqpClient asks for that notice.
+            case "rabbitmq-c": knowsConsumerCancel
+            default: false
+            }
     }
 }
