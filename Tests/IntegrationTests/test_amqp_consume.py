@@ -449,6 +449,38 @@ def test_single_active_consumer(client, channel):
     channel.queue_delete(name)
 
 
+@pytest.mark.parametrize("kind, code", [("classic", 403), ("quorum", None)])
+def test_an_exclusive_consumer_where_one_is_active_at_a_time(client, channel, kind, code):
+    """As RabbitMQ: a classic queue refuses it, even the first; of a quorum queue it stands by like any other."""
+    name = amqp.unique("single")
+    channel.queue_declare(name, durable=True, arguments={"x-single-active-consumer": True, "x-queue-type": kind})
+    for _ in range(2):
+        one = client.channel()
+        if code is None:
+            one.basic_consume(name, lambda *_: None, exclusive=True)
+            continue
+        with pytest.raises(ChannelClosedByBroker) as refusal:
+            one.basic_consume(name, lambda *_: None, exclusive=True)
+        assert refusal.value.reply_code == code
+    channel.queue_delete(name)
+
+
+@pytest.mark.parametrize("kind, code", [("classic", None), ("quorum", 405)])
+def test_get_where_one_consumer_is_active_at_a_time(client, channel, kind, code):
+    """As RabbitMQ, which lets nobody take messages of a quorum queue past the consumer whose turn it is."""
+    name = amqp.unique("single")
+    channel.queue_declare(name, durable=True, arguments={"x-single-active-consumer": True, "x-queue-type": kind})
+    channel.basic_publish("", name, b"x")
+    if code is None:
+        assert channel.basic_get(name, auto_ack=True)[2] == b"x"
+    else:
+        with pytest.raises(ChannelClosedByBroker) as refusal:
+            client.channel().basic_get(name)
+        assert refusal.value.reply_code == code
+        assert name in refusal.value.reply_text
+    channel.queue_delete(name)
+
+
 # Direct reply-to
 
 

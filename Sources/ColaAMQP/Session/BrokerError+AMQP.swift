@@ -21,6 +21,7 @@ extension AMQPSession {
                     + "connection, or is not exclusive"
             )
         case .inUse where method == .basicConsume: (.accessRefused, "\(error) in vhost '\(host)': in exclusive use")
+        case .inUse where method == .basicGet: (.resourceLocked, "\(error), in vhost '\(host)'")
         case .inequivalent(let inequivalence):
             (ReplyCode(rawValue: inequivalence.refusal.code) ?? .preconditionFailed, inequivalence.refusal.text)
         case .unknownDelivery(_, let last): (.preconditionFailed, "unknown delivery tag \(last)")

@@ -35,6 +35,16 @@ extension Broker {
                 .mismatch("'\(consume.name)' is a queue: it has no partitions, no position to read from and no groups"))
         }
         if let error = lockError(queue, channel) { return refuse(channel, id, error) }
+        var consume = consume
+        if queue.arguments.isSingleActiveConsumer == true, consume.isExclusive {
+            guard queue.kind == .quorum else {
+                return refuse(
+                    channel, id,
+                    .inUse("queue '\(queue.name)' has a single active consumer, so none can be exclusive"))
+            }
+            // As RabbitMQ: whoever is not the active one stands by.
+            consume.isExclusive = false
+        }
         if queue.consumers.contains(where: \.isExclusive) {
             return refuse(channel, id, .inUse("queue '\(queue.name)' has a consumer that is exclusive"))
         }

@@ -304,6 +304,13 @@ extension Broker {
         switch host.router.destination(named: name) {
         case .queue(let queue):
             if let error = lockError(queue, channel) { return refuse(channel, id, error) }
+            if channel.info.isStrict, queue.kind == .quorum, queue.arguments.isSingleActiveConsumer == true {
+                return refuse(
+                    channel, id,
+                    .inUse(
+                        "queue '\(name)' is of type quorum and has a single active consumer, so there is no basic.get: "
+                            + "consume from it"))
+            }
             guard isAutoAck || !channel.isFull else {
                 return refuse(
                     channel, id,
