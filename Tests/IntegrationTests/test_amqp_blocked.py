@@ -60,6 +60,36 @@ def test_blocked_and_unblocked(crowded):
             bodies.append(other.content()[1])
 
 
+def test_who_has_published_nothing_yet_waits_as_well(crowded):
+    """Many who connect, publish and leave would fill the disk all the same."""
+    broker, ballast = crowded
+    where = amqp.address(broker.amqp)
+    with Wire(where, timeout=20) as consumer:
+        consumer.open()
+        queue = consumer.call(spec.Queue.Declare(queue="q"), spec.Queue.DeclareOk).queue
+        consumer.call(spec.Basic.Consume(queue=queue, no_ack=True), spec.Basic.ConsumeOk)
+        publishers = []
+        assert amqp.wait_for(lambda: "publishers are held back" in broker.stderr(), 20)
+        for number in range(5):
+            publisher = Wire(where, timeout=20).open()
+            publisher.publish(b"%d" % number, key=queue)
+            publisher.expect(spec.Connection.Blocked, 0)
+            publishers.append(publisher)
+        publishers[0].send(spec.Channel.Close(200, "", 0, 0))
+        publishers[1].socket.close()
+        consumer.silence()
+        ballast.unlink()
+        bodies = set()
+        # What was never confirmed to the one that left may come or not.
+        while not bodies >= {b"0", b"2", b"3", b"4"}:
+            consumer.expect(spec.Basic.Deliver)
+            bodies.add(consumer.content()[1])
+        publishers[0].expect(spec.Connection.Unblocked, 0)
+        publishers[0].expect(spec.Channel.CloseOk)
+        for publisher in publishers:
+            publisher.socket.close()
+
+
 def test_a_large_message_waits_for_room_alone(small_disk, new_broker):  # noqa: F811
     """It would be written twice, and acknowledgements wait behind it: there must be room before it is taken."""
     broker = new_broker("--reserve", "0", "--disk-free-min", "10M", folder=small_disk)

@@ -22,6 +22,7 @@ extension AMQPSession {
         case .blocked(let sentence):
             blocked = sentence
             tellBlocked()
+            if sentence == nil { goOn() }
         case .dismiss(_, let dismissal): close(code: dismissal.code, sentence: dismissal.description)
         case .assigned, .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers, .hashPassword: break
         }

@@ -57,11 +57,39 @@ extension AMQPSession {
                 fail(ProtocolError(.frameError, error.description))
                 return bytes.count
             case .frame(let frame, let next):
+                if blocked != nil, isPublish(frame, bytes) {
+                    park()
+                    return position
+                }
                 read(frame, bytes, of: burst)
                 position = next
             }
         }
         return isReading ? position : min(position, bytes.count)
+    }
+
+    private func isPublish(_ frame: Frame, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard case .open = state, frame.kind == .method, frame.payload.count >= 4 else { return false }
+        return bytes[frame.payload].prefix(4).elementsEqual([0, 60, 0, 40])
+    }
+
+    /// As RabbitMQ: publishers wait from their first publish on, which is not taken before the alarm is over. Many who
+    /// connect, publish and leave would fill the disk all the same.
+    private mutating func park() {
+        guard !isParked else { return }
+        isParked = true
+        hasPublished = true
+        tellBlocked()
+        commands.append(.publishes(channel))
+    }
+
+    /// Publishers need not wait any more.
+    mutating func goOn() {
+        guard isParked else { return }
+        isParked = false
+        inputNeeded = 1
+        readInput()
+        if hasEndedEarly { receiveEnd() }
     }
 
     private mutating func readHeader(_ bytes: UnsafeRawBufferPointer) -> Int? {

@@ -102,6 +102,8 @@ package struct AMQPSession {
     var blocked: String?
     var knowsBlocked = false
     var hasPublished = false
+    /// What is read next is a publish, and has to wait.
+    var isParked = false
     package var hasQuit = false
     package private(set) var isPeerGone = false
 
@@ -223,7 +225,7 @@ package struct AMQPSession {
     package mutating func receiveEnd() {
         switch state {
         case .authenticating: hasEndedEarly = true
-        case .open where !isOpened: hasEndedEarly = true
+        case .open where !isOpened || isParked: hasEndedEarly = true
         case .open where !channels.isEmpty:
             hasEndedEarly = true
             leave()

@@ -175,6 +175,7 @@ package final class Broker {
         case .feed(let id, let feeding): feed(id, feeding, at: now)
         case .request(let id, let request, let body):
             if let channel = channels[id] { take(body, request, from: channel, at: now) }
+        case .publishes(let id): channels[id]?.connection.isPublisher = true
         case .windowOpened(let id): windowOpened(id, at: now)
         case .committed(let number): committed(number, at: now)
         case .loaded(let result): loaded(result, at: now)

@@ -13,6 +13,8 @@ package enum Command: Sendable {
     case feed(ChannelID, Feeding)
     /// A client wants something. Requests of a channel are answered in their order.
     case request(ChannelID, RequestID, Request)
+    /// The channel is about to publish: what it sends waits where that of publishers does.
+    case publishes(ChannelID)
     /// What was sent to the channel has left: there is room for another window of deliveries.
     case windowOpened(ChannelID)
     /// The store says that batches up to this one are durable.
