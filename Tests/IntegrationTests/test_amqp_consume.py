@@ -499,6 +499,19 @@ def test_direct_reply_to(client, channel, queue):
     assert answers == [(properties.reply_to, "7", b"answer")]
 
 
+def test_nobody_can_guess_where_others_wait_for_answers(amqp_address, channel, queue):
+    names = []
+    for _ in range(2):
+        with amqp.connect(amqp_address) as other:
+            asker = other.channel()
+            asker.basic_consume("amq.rabbitmq.reply-to", lambda *_: None, auto_ack=True)
+            publish(asker, queue, b"question", reply_to="amq.rabbitmq.reply-to")
+            names.append(amqp.get(channel, queue, auto_ack=True)[1].reply_to)
+    secrets = [name.removesuffix("==").split(".")[-1] for name in names]
+    assert all(name.endswith("==") for name in names) and all(len(secret) == 22 for secret in secrets)
+    assert len(set(secrets)) == 2
+
+
 def test_direct_reply_to_of_one_who_is_gone(client, channel, queue):
     asker = client.channel()
     asker.basic_consume("amq.rabbitmq.reply-to", lambda *_: None, auto_ack=True)

@@ -413,7 +413,8 @@ extension AMQPSession {
                 ProtocolError(.preconditionFailed, "reply consumer already set", in: method.id), on: channel)
         }
         guard let (number, tag) = nameConsumer(given, method, on: channel) else { return }
-        let name = "\(Self.replyTo).\(epoch)-\(channel.id)-\(number)"
+        // RabbitMQ's end so as well, and there are clients that look.
+        let name = "\(Self.replyTo).\(epoch)-\(channel.id)-\(number).\(secret)=="
         channel.replyQueue = name
         channel.replyConsumer = number
         channel.consumers[number] = AMQPConsumer(tag: tag, queue: name)

@@ -57,6 +57,8 @@ package struct AMQPSession {
     let configuration: Configuration
     /// Makes the names that the session chooses differ from those of another life of the server.
     let epoch: Epoch
+    /// Ends the names of its reply queues: nobody publishes to one whose name he was not told.
+    let secret: String
     var state = State.header
     var identity: Access.Identity?
     var host = VirtualHostDefinition.defaultName
@@ -116,8 +118,12 @@ package struct AMQPSession {
     package var output = ByteBuffer()
     package var credentials: Credentials?
 
-    package init(channel: ChannelID, peer: Peer, configuration: Configuration, epoch: Epoch, now: Now) {
+    /// - Parameter secret: characters of a queue's name that nobody can guess.
+    package init(
+        channel: ChannelID, peer: Peer, configuration: Configuration, epoch: Epoch, secret: String, now: Now
+    ) {
         self.epoch = epoch
+        self.secret = secret
         self.channel = channel
         self.peer = peer
         self.configuration = configuration

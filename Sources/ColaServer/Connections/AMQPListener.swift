@@ -17,6 +17,13 @@ struct AMQPListener: Sendable {
         SocketListener(setting: "amqps", logger: logger, accept: add, certificates: certificates)
     }
 
+    /// 132 random bits, as characters that base64 has.
+    private static func secret() -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+        var system = SystemRandomNumberGenerator()
+        return String((0..<22).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &system)] })
+    }
+
     /// The connection begins: its handler is the last in the channel's pipeline.
     func add(_ channel: any Channel, _ peer: Peer) throws {
         let loop = loop.value
@@ -24,7 +31,7 @@ struct AMQPListener: Sendable {
         guard loop.connectionCount < connectionsMax else { return channel.close(promise: nil) }
         var session = AMQPSession(
             channel: loop.takeChannelID(), peer: peer, configuration: configuration, epoch: loop.epoch,
-            now: loop.now)
+            secret: Self.secret(), now: loop.now)
         if let reason = loop.blocked { session.handle(.blocked(reason)) }
         let isSecured = if case .secured = peer { true } else { false }
         try channel.pipeline.syncOperations.addHandler(

@@ -50,7 +50,7 @@ final class AMQPBench {
         configure(&configuration)
         session = AMQPSession(
             channel: self.connection, peer: peer, configuration: configuration, epoch: Epoch(1),
-            now: broker.now)
+            secret: "secret", now: broker.now)
         let earlier = broker.effectListener
         let effects = effects
         let id = self.connection
