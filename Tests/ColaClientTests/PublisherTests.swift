@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// Publishers: their window, and what they say when something comes between.
-@Suite(.timeLimit(.minutes(1))) struct PublisherTests {
+@Suite(.timeLimit(.minutes(5))) struct PublisherTests {
     @Test func everythingIsStoredWhenThePublisherIsDone() async throws {
         try await LiveServer.withClient { client in
             try await client.declareQueue("q")

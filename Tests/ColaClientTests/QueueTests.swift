@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// Publishing and consuming against a broker.
-@Suite(.timeLimit(.minutes(1))) struct QueueTests {
+@Suite(.timeLimit(.minutes(5))) struct QueueTests {
     /// As README.md has it.
     @Test func theFirstStepsWork() async throws {
         try await LiveServer.run { server in

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// Coming back after a lost connection.
-@Suite(.timeLimit(.minutes(1))) struct ReconnectTests {
+@Suite(.timeLimit(.minutes(5))) struct ReconnectTests {
     /// Comes back at once, and tells how long it would have waited.
     private final class Waits: Sendable {
         let milliseconds = Mutex<[Int]>([])

@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// Reading topics, alone and as members of a group, against a broker.
-@Suite(.timeLimit(.minutes(1))) struct TopicTests {
+@Suite(.timeLimit(.minutes(5))) struct TopicTests {
     /// `count` records of partition 0, the body of each its offset.
     private func fill(_ client: Client, _ count: Int, from first: Int = 0, partition: Int = 0) async throws {
         var options = OutgoingMessage("")

@@ -2,7 +2,7 @@ import ColaClient
 import Testing
 
 /// Looking at workers and steering them, where a server has none.
-@Suite(.timeLimit(.minutes(1))) struct WorkerTests {
+@Suite(.timeLimit(.minutes(5))) struct WorkerTests {
     @Test func theServerIsAmongTheProcessesAndHasNoWorkers() async throws {
         try await LiveServer.withClient { client in
             let (workers, processes) = (try await client.list(.workers), try await client.list(.processes))

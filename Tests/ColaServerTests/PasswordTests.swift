@@ -4,7 +4,7 @@ import Testing
 @testable import ColaServer
 
 /// Hashes of passwords, and how often one may be wrong.
-@Suite(.timeLimit(.minutes(1))) struct PasswordTests {
+@Suite(.timeLimit(.minutes(5))) struct PasswordTests {
     /// Made by RabbitMQ 3.10.8, and by the commands of its page "Passwords".
     @Test(arguments: [
         (

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ColaStore
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StorageLoopTests {
     @Test func itLeavesASoundDirectoryOfBoundedSize() throws {
         let bench = try StoreBench(.sqlite)

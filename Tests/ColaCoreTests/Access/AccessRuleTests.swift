@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Who may do what, for every request there is.
-@Suite(.timeLimit(.minutes(1))) struct AccessRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct AccessRuleTests {
     /// A broker with queues, a topic and exchanges, and bob, who may do with them what his patterns say.
     private func scene(
         configure: String = "", write: String = "", read: String = "", tags: [String] = []

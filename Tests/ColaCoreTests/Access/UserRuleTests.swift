@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Users and virtual hosts, as administrators make and change them.
-@Suite(.timeLimit(.minutes(1))) struct UserRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct UserRuleTests {
     private func answer(_ scene: Scene, _ request: Request, _ channel: ChannelID) -> String {
         scene.broker.send(request, from: channel)
         scene.broker.run()

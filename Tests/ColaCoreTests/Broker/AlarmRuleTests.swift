@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// What happens while something is scarce.
-@Suite(.timeLimit(.minutes(1))) struct AlarmRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct AlarmRuleTests {
     @Test func everyChangeOfTheSentenceIsToldOnce() {
         let scene = Scene(queues: ["q"])
         let watcher = Watcher(scene.broker)

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Topics that keep the last record of each key.
-@Suite(.timeLimit(.minutes(1))) struct CompactionRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct CompactionRuleTests {
     private static let compact: [Argument: String] = [.cleanup: "compact"]
 
     /// A pass whenever more than half is new, however little that is.

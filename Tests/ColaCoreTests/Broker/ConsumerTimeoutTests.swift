@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Consumers that hold a message for longer than they may.
-@Suite(.timeLimit(.minutes(1))) struct ConsumerTimeoutTests {
+@Suite(.timeLimit(.minutes(5))) struct ConsumerTimeoutTests {
     private func consume(
         _ tag: UInt64 = 1, timeout: Int64? = nil, prefetch: Int = 10, from channel: ChannelID, in scene: Scene
     ) {

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Messages with an id that is known already.
-@Suite(.timeLimit(.minutes(1))) struct DedupRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct DedupRuleTests {
     private static let window: [Argument: String] = [.deduplicationWindow: "10000"]
 
     private func scene(_ texts: [Argument: String] = window, limits: Limits = Limits()) -> Scene {

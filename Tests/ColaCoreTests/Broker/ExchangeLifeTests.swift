@@ -4,7 +4,7 @@ import Testing
 @testable import ColaCore
 
 /// How long exchanges live, who may use them, and what is said to those who may not.
-@Suite(.timeLimit(.minutes(1))) struct ExchangeLifeTests {
+@Suite(.timeLimit(.minutes(5))) struct ExchangeLifeTests {
     private func declare(_ exchange: ExchangeDeclaration, in scene: Scene, from channel: ChannelID) -> BrokerError? {
         refusal(.declareExchange(exchange), in: scene, from: channel)
     }

@@ -4,7 +4,7 @@ import Testing
 @testable import ColaCore
 
 /// Exchanges and bindings as clients make, use and remove them.
-@Suite(.timeLimit(.minutes(1))) struct ExchangeRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct ExchangeRuleTests {
     private func exchange(
         _ name: String, _ kind: ExchangeDefinition.Kind, alternate: String? = nil, in scene: Scene,
         from channel: ChannelID

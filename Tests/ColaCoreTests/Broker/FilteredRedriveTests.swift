@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Some of the dead letters go back, and no faster than somebody says.
-@Suite(.timeLimit(.minutes(1))) struct FilteredRedriveTests {
+@Suite(.timeLimit(.minutes(5))) struct FilteredRedriveTests {
     private static let park = "cola.parked.q"
 
     /// A queue whose messages have all been rejected and parked.

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Consumer groups: who reads which partition, and from where on.
-@Suite(.timeLimit(.minutes(1))) struct GroupRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct GroupRuleTests {
     private func assigned(_ watcher: Watcher, _ channel: ChannelID, _ consumer: UInt64 = 1) -> [Int]? {
         watcher.assignment(channel, consumer)?.partitions.map(\.partition)
     }

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Channels of processes that somebody watches: what they hold may outlive them, and they are fed or not.
-@Suite(.timeLimit(.minutes(1))) struct HoldingRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct HoldingRuleTests {
     private func scene(_ bodies: String...) -> Scene {
         let scene = Scene()
         scene.declare("q")

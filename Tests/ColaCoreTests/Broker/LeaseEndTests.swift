@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Every lease ends with a reason, and each queue counts them.
-@Suite(.timeLimit(.minutes(1))) struct LeaseEndTests {
+@Suite(.timeLimit(.minutes(5))) struct LeaseEndTests {
     private func scene(_ count: Int) -> (Scene, ChannelID) {
         let scene = Scene(queues: ["q"])
         let channel = scene.attach()

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// What people see when they look: each row says what is so.
-@Suite(.timeLimit(.minutes(1))) struct ListingRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct ListingRuleTests {
     private func fields(_ value: Description.Value?) -> [Description] {
         switch value {
         case .fields(let row): [row]

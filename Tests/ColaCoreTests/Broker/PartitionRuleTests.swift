@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Topics with partitions: where records go, and how they are read.
-@Suite(.timeLimit(.minutes(1))) struct PartitionRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct PartitionRuleTests {
     private func filled(_ count: Int, partitions: Int, limits: Limits = Limits()) -> (Scene, Watcher) {
         let scene = Scene(topic: "t", partitions: partitions, limits: limits)
         let watcher = Watcher(scene.broker)

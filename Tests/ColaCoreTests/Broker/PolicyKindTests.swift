@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Which policy is for what, and what holds where a policy and a queue both say something.
-@Suite(.timeLimit(.minutes(1))) struct PolicyKindTests {
+@Suite(.timeLimit(.minutes(5))) struct PolicyKindTests {
     private func set(
         _ name: String, _ texts: [Argument: String], to kind: PolicyDefinition.AppliesTo, priority: Int = 0,
         in scene: Scene

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Arguments that change while messages flow: by policy, or of one queue.
-@Suite(.timeLimit(.minutes(1))) struct PolicyRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct PolicyRuleTests {
     private func set(
         _ name: String, _ pattern: String, _ texts: [Argument: String], to kind: PolicyDefinition.AppliesTo = .all,
         priority: Int = 0, in scene: Scene, from channel: ChannelID

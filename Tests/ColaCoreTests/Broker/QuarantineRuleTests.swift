@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Messages whose holder died: each is tried again alone, and only one that was alone is to blame.
-@Suite(.timeLimit(.minutes(1))) struct QuarantineRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct QuarantineRuleTests {
     private func scene(_ bodies: [String], uncached: Bool = false, _ change: (inout Arguments) -> Void = { _ in })
         -> Scene
     {

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// A queue's own rule for messages that come back.
-@Suite(.timeLimit(.minutes(1))) struct QueueRetryTests {
+@Suite(.timeLimit(.minutes(5))) struct QueueRetryTests {
     private func scene(
         _ rule: RetryRule?, bodies: [String] = ["a"], uncached: Bool = false,
         _ change: (inout Arguments) -> Void = { _ in }

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// What RabbitMQ's kinds of queues and their ways to say things come to.
-@Suite(.timeLimit(.minutes(1))) struct QueueTypeTests {
+@Suite(.timeLimit(.minutes(5))) struct QueueTypeTests {
     /// Takes the only message and gives it back.
     private func fail(_ queue: String, _ settlement: Settlement, in scene: Scene) -> Scene.Letter? {
         let channel = scene.attach()

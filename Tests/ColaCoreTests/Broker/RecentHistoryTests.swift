@@ -4,7 +4,7 @@ import Testing
 @testable import ColaCore
 
 /// An exchange that keeps its last messages for what is bound later.
-@Suite(.timeLimit(.minutes(1))) struct RecentHistoryTests {
+@Suite(.timeLimit(.minutes(5))) struct RecentHistoryTests {
     private func scene(length: Int? = nil, limits: Limits = Limits()) -> (Scene, ChannelID) {
         let scene = Scene(queues: ["q", "r"], limits: limits)
         let channel = scene.attach()

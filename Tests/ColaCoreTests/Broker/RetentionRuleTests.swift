@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// How topics let go of what is old or too much.
-@Suite(.timeLimit(.minutes(1))) struct RetentionRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct RetentionRuleTests {
     /// A topic with chunks of two records of ten bytes, one every 100 ms.
     private func filled(
         _ chunks: Int, _ texts: [Argument: String], partitions: Int = 1, limits: Limits = Limits()

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Messages that are published with a delay.
-@Suite(.timeLimit(.minutes(1))) struct ScheduleRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct ScheduleRuleTests {
     private func scheduled(_ scene: Scene) -> Int? { scene.statistics()?.number("scheduled") }
 
     /// How many stand in the queue, without taking time to commit anything.

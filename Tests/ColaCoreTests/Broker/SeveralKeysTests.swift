@@ -4,7 +4,7 @@ import Testing
 @testable import ColaCore
 
 /// Messages with several routing keys, and exchanges that route when a delay is over.
-@Suite(.timeLimit(.minutes(1))) struct SeveralKeysTests {
+@Suite(.timeLimit(.minutes(5))) struct SeveralKeysTests {
     private func put(
         _ body: String, to key: String, and more: [String], exchange: String = "", delay: Int64 = 0,
         isDelayOfExchange: Bool = false, isMandatory: Bool = true, in scene: Scene, from channel: ChannelID

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Topics with several partitions by the names that clients of AMQP know them by.
-@Suite(.timeLimit(.minutes(1))) struct SuperStreamRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct SuperStreamRuleTests {
     private let scene = Scene(topic: "t", partitions: 3)
 
     /// A channel of AMQP, which ends with the first thing that it is refused.

@@ -3,7 +3,7 @@ import ColaTesting
 import Testing
 
 /// Virtual hosts: sets of names that do not meet.
-@Suite(.timeLimit(.minutes(1))) struct VirtualHostRuleTests {
+@Suite(.timeLimit(.minutes(5))) struct VirtualHostRuleTests {
     private func attach(_ scene: Scene, _ id: UInt64, to host: String) -> ChannelID {
         let channel = ChannelID(1_000 + id)
         var info = ChannelInfo(protocolName: "test", host: host, peer: "p", user: "u")
