@@ -21,7 +21,7 @@ BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
-.PHONY: compat unit clients integration sanitize
+.PHONY: compat unit clients client-c integration sanitize
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,7 +33,7 @@ check: setup lint ## the quick check while working: format, warnings as errors, 
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
 
-test: ## what CI runs: format, Swift tests, release build, Python client, integration tests, other people's clients
+test: ## what CI runs: format, Swift tests, release build, clients, integration tests, other people's clients
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
@@ -99,8 +99,11 @@ setup:
 unit:
 	swift test --disable-xctest
 
-clients:
+clients: client-c
 	PYTHONPATH=clients/python scripts/with-server.sh $(COLA) $(PYTEST) clients/python/tests
+
+client-c:
+	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -n $(TESTS_AT_ONCE) --dist loadfile clients/c/tests
 
 integration:
 	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -n $(TESTS_AT_ONCE) --dist loadfile Tests/IntegrationTests
