@@ -57,9 +57,10 @@ test-long: ## before an issue is closed: more seeds and rounds, sanitizers, fuzz
 demo: build ## start a broker, have three kinds of workers count the words of real text, kill one, check the result
 	scripts/demo.sh $(COLA)
 
-vectors: setup ## run the shared test vectors of the protocol in Swift and Python
+vectors: setup ## run the shared test vectors of the protocol in Swift, Python and C
 	swift test --disable-xctest --filter Vector
 	PYTHONPATH=clients/python $(PYTEST) clients/python/tests -k vector
+	$(PYTEST) clients/c/tests/test_vectors.py
 
 fuzz: setup ## fuzz every target in Fuzz/, FUZZ_SECONDS (120) each
 	@set -e; for target in $(FUZZ_TARGETS); do scripts/fuzz.sh $$target $(FUZZ_SECONDS); done

@@ -912,10 +912,9 @@ static enum made dispatch_err(cola_connection *c, const struct frame *frame, con
     set_refusal(&error, frame);
     if (frame->has_consumer) {
         cola_consumer *consumer = consumer_numbered(c, frame->consumer);
-        if (consumer != NULL) {
-            consumer->problem = error;
-            consumer->ended = error.code != COLA_DAMAGED;
-        }
+        if (consumer == NULL || consumer->ended) return MADE;
+        consumer->problem = error;
+        consumer->ended = error.code != COLA_DAMAGED;
         return MADE;
     }
     struct run *run = oldest_run(c);
@@ -1103,14 +1102,18 @@ static void write_some(cola_connection *c) {
             continue;
         }
         if (errno == EINTR) continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) break;
         int reason = errno;
         while (read_once(c)) continue; /* it may have said why it closes */
         lose(c, COLA_CONNECTION_LOST, "the connection to %s is lost: %s", c->shown, strerror(reason));
         return;
     }
-    if (unwritten(c) > 0) return;
-    c->output.size = c->written = 0;
+    /* What is written is dropped also where something is always left, so that the buffer does not grow for ever. */
+    if (unwritten(c) > 0 && c->written < unwritten(c)) return;
+    if (unwritten(c) > 0) memmove(c->output.data, c->output.data + c->written, unwritten(c));
+    c->output.size = unwritten(c);
+    c->written = 0;
+    if (c->output.size > 0) return;
     if (c->output.capacity > BUFFER_KEPT) {
         free(c->output.data);
         c->output = (struct buffer){NULL, 0, 0};
@@ -1366,13 +1369,14 @@ static cola_code read_url(const char *url, struct address *address, cola_error *
         no_memory(error);
         return COLA_NO_MEMORY;
     }
-    if (strncmp(url, "tcp://", 6) == 0) {
-        const char *at = strrchr(url, '@');
-        if (at != NULL) memmove(address->shown + 6, address->shown + (at + 1 - url), strlen(at));
-        if (read_authority(address->text + 6, address)) return COLA_OK;
-    } else if (strncmp(url, "unix:", 5) == 0) {
+    if (strncmp(url, "unix:", 5) == 0) {
         address->path = address->text + (strncmp(url, "unix://", 7) == 0 ? 7 : 5);
         if (*address->path != '\0') return COLA_OK;
+    } else {
+        /* A password is not shown, whatever the URL is of. */
+        char *authority = strstr(address->shown, "://"), *at = strrchr(address->shown, '@');
+        if (authority != NULL && at != NULL && at > authority) memmove(authority + 3, at + 1, strlen(at));
+        if (strncmp(url, "tcp://", 6) == 0 && read_authority(address->text + 6, address)) return COLA_OK;
     }
     set_error(error, COLA_INVALID_ARGUMENT, false,
               "cannot read the URL '%s'; write unix:///PATH/cola.sock or tcp://[USER:PASSWORD@]HOST[:PORT]",
@@ -1516,14 +1520,18 @@ static cola_code say_hello(cola_connection *c, const struct address *address, co
                 : fail(c, COLA_PROTOCOL, false, "%s does not answer hello as a server of Cola does", c->shown);
 }
 
+static void consumer_free(cola_consumer *consumer) {
+    cola_message_free(consumer->messages);
+    free(consumer->places);
+    free(consumer);
+}
+
 static void connection_free(cola_connection *c) {
     if (c->descriptor >= 0) close(c->descriptor);
     while (c->consumers != NULL) {
         cola_consumer *consumer = c->consumers;
         c->consumers = consumer->next;
-        cola_message_free(consumer->messages);
-        free(consumer->places);
-        free(consumer);
+        consumer_free(consumer);
     }
     free(c->shown);
     free(c->input.data);
@@ -1865,6 +1873,13 @@ static void add_consume_options(cola_connection *c, const cola_consume_options *
     if (options->has_timeout) add_option_number(c, "timeout", options->timeout);
 }
 
+static void forget(cola_consumer *consumer) {
+    cola_consumer **link = &consumer->connection->consumers;
+    while (*link != consumer) link = &(*link)->next;
+    *link = consumer->next;
+    consumer_free(consumer);
+}
+
 cola_code cola_consume(cola_connection *c, const char *name, const cola_consume_options *options,
                        cola_consumer **made) {
     static const cola_consume_options none = {0};
@@ -1890,8 +1905,10 @@ cola_code cola_consume(cola_connection *c, const char *name, const cola_consume_
     cola_code code = call_plainly(c);
     if (code == COLA_OK) {
         *made = consumer;
+    } else if (code == COLA_NO_ANSWER) {
+        consumer->freed = true; /* it may begin later, and what comes for it is dropped */
     } else {
-        consumer->freed = true;
+        forget(consumer);
     }
     return code;
 }
@@ -1958,17 +1975,12 @@ cola_code cola_cancel(cola_consumer *consumer) {
     /* Where it ended by itself meanwhile, there is nothing left to cancel. */
     if (code == COLA_NOT_FOUND && consumer->ended) code = COLA_OK;
     release(consumer);
-    consumer->freed = true;
-    free(consumer->places);
-    consumer->places = NULL;
-    if (code != COLA_OK) return code; /* it may still be there: late messages for it are dropped */
-    for (cola_consumer **link = &c->consumers; *link != NULL; link = &(*link)->next) {
-        if (*link != consumer) continue;
-        *link = consumer->next;
-        free(consumer);
-        break;
+    if (code == COLA_NO_ANSWER || code == COLA_NO_MEMORY) {
+        consumer->freed = true; /* it may still be there, and what comes for it is dropped */
+    } else {
+        forget(consumer);
     }
-    return COLA_OK;
+    return code;
 }
 
 /* A line that is answered only if it fails: written at once, as far as the socket takes it. */

@@ -106,8 +106,8 @@ typedef struct cola_consumer cola_consumer;
 
 /* --- The connection --- */
 
-/* What was published with cola_publish_later and refused: its number, counted from 0. Called in the middle of another
- * call; take note and return, without a call to this library. */
+/* What was published with cola_publish_later and refused: its number, counted from 0, and why, which is good until this
+ * returns. Called in the middle of another call; take note and return, without a call to this library. */
 typedef void cola_refused(void *context, uint64_t number, const cola_error *error);
 
 /* Zeros (and NULL for all of it) are what most programs want. */
@@ -136,7 +136,8 @@ typedef struct cola_connect_options {
 cola_code cola_connect(const char *url, const cola_connect_options *options, cola_connection **connection,
                        cola_error *error);
 
-/* Takes leave, and frees the connection and its consumers; NULL is nothing. Messages that were not settled go back.
+/* Takes leave, for which it waits as for any answer, and frees the connection and its consumers; NULL is nothing.
+ * Messages that were not settled go back.
  * COLA_OK: everything before was answered, is on the disk, and nothing was refused that cola_flush or cola_ping did
  * not say already. */
 cola_code cola_close(cola_connection *connection);
@@ -364,7 +365,8 @@ cola_code cola_credit(cola_consumer *consumer, uint32_t messages);
 cola_code cola_cancel(cola_consumer *consumer);
 
 /* One message now; *message is NULL with COLA_OK if there is none. manual_ack: it is to be settled; else it counts as
- * acknowledged. Freed by the caller. */
+ * acknowledged. Freed by the caller. After COLA_NO_ANSWER one may have been taken: it is held until the connection
+ * ends, or is gone without manual_ack. */
 cola_code cola_get(cola_connection *connection, const char *queue, bool manual_ack, cola_message **message);
 
 typedef struct cola_peek_options {

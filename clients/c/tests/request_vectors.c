@@ -50,10 +50,12 @@ static bool beats(cola_connection *c) {
 }
 
 static cola_consumer *consumer_of(cola_connection *c, uint32_t number) {
-    static cola_consumer consumer;
-    consumer = (cola_consumer){.connection = c, .number = number};
-    consumer.tail = &consumer.messages;
-    return &consumer;
+    cola_consumer *consumer = calloc(1, sizeof *consumer);
+    if (consumer == NULL) abort();
+    *consumer = (cola_consumer){.connection = c, .number = number, .next = c->consumers};
+    consumer->tail = &consumer->messages;
+    c->consumers = consumer;
+    return consumer;
 }
 
 static cola_message *message_of(cola_connection *c, uint64_t delivery) {

@@ -153,6 +153,32 @@ def test_an_answer_that_is_odd(fake, driver, request_line, answer, code):
         assert one.refused("ping") == code
 
 
+def test_errors_of_a_consumer_are_told_once_unless_it_has_ended(fake, driver):
+    def script(connected: socket.socket) -> None:
+        line(connected)
+        connected.sendall(HELLO)
+        line(connected)
+        connected.sendall(b"ok t=2\nerr c=1 damaged final put aside\nmsg 1 0 0 1\nx\n")
+        line(connected)
+        connected.sendall(b"err c=1 cancelled final gone\nerr c=1 damaged final late\nerr c=9 damaged final whose?\n")
+        connected.sendall(b"ok t=3\n")
+        line(connected)
+
+    fake.next(script)
+    one = driver()
+    one.ok("connect " + fake.url)
+    one.ok("consume q auto=yes")
+    assert one.ok("receive 0 20000").endswith("body=x")
+    assert one.ask("receive 0 20000") == "err damaged final put aside"
+    assert one.ok("receive 0 0") == "nothing"
+    one.ok("ping")
+    assert one.ask("receive 0 0") == "err cancelled final gone"
+    assert one.ask("receive 0 -1") == "err cancelled final gone"
+    # It has ended at the server, so nothing is sent to end it.
+    assert one.ok("cancel 0") == ""
+    assert one.ask("close") == "err connection_lost"
+
+
 def test_messages_for_a_call_that_was_given_up_are_dropped(fake, driver):
     done = threading.Event()
 
