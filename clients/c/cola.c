@@ -304,7 +304,9 @@ static void add_word(cola_connection *c, cola_bytes word) {
 /* A name, which has at least one byte; `what` it is of, for the error. */
 static void add_name(cola_connection *c, const char *name, const char *what) {
     if (name == NULL || *name == '\0') {
-        if (c->request_problem == COLA_OK) c->request_problem = COLA_INVALID_ARGUMENT, c->request_missing = what;
+        if (c->request_problem != COLA_OK) return;
+        c->request_problem = COLA_INVALID_ARGUMENT;
+        c->request_missing = what;
         return;
     }
     add_word(c, cola_text(name));
@@ -1944,7 +1946,7 @@ cola_code cola_receive(cola_consumer *consumer, int timeout, cola_message **rece
 static void release(cola_consumer *consumer) {
     cola_connection *c = consumer->connection;
     while (consumer->messages != NULL) {
-        uint64_t first = consumer->messages->delivery, last = first;
+        uint64_t first = consumer->messages->delivery, last;
         do {
             cola_message *message = consumer->messages;
             last = message->delivery;
