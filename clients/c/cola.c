@@ -437,7 +437,9 @@ struct frame {
     uint64_t consumer, delivery, offset;
     cola_bytes code, sentence;
     cola_bytes options; /* each with the space before it, still escaped */
-    cola_bytes body;    /* data == NULL: none */
+    bool has_body;
+    uint64_t body_size;
+    cola_bytes body; /* data == NULL: none, or not there yet */
 };
 
 /* A part of a line: reading takes bytes off its beginning. */
@@ -498,15 +500,27 @@ static bool read_reason(struct text text, struct frame *frame) {
     return true;
 }
 
-/* What stands before the options. False: it is not the protocol. */
+/* A body follows the line of an ok if one of its options is its size. */
+static bool read_body_size(struct text options, struct frame *frame) {
+    while (take_literal(&options, " ")) {
+        cola_bytes option = take_word(&options);
+        if (option.size < 5 || memcmp(option.data, "size=", 5) != 0) continue;
+        frame->has_body = true;
+        return number_of((cola_bytes){option.data + 5, option.size - 5}, &frame->body_size);
+    }
+    return true;
+}
+
+/* All of a line but its options, which are found and not read. False: it is not the protocol. */
 static bool read_line(struct text text, struct frame *frame) {
     *frame = (struct frame){.kind = BEAT};
     if (take_literal(&text, "msg ")) {
         frame->kind = MSG;
-        uint64_t size;
+        frame->has_body = true;
         if (!take_number(&text, &frame->consumer) || !take_literal(&text, " ") ||
             !take_number(&text, &frame->delivery) || !take_literal(&text, " ") ||
-            !take_number(&text, &frame->offset) || !take_literal(&text, " ") || !take_number(&text, &size)) {
+            !take_number(&text, &frame->offset) || !take_literal(&text, " ") ||
+            !take_number(&text, &frame->body_size)) {
             return false;
         }
         frame->options = rest_of(text);
@@ -523,7 +537,7 @@ static bool read_line(struct text text, struct frame *frame) {
             }
         }
         frame->options = rest_of(text);
-        return text.at == text.end || *text.at == ' ';
+        return (text.at == text.end || *text.at == ' ') && read_body_size(text, frame);
     }
     if (take_literal(&text, "err ")) {
         frame->kind = ERR;
@@ -558,27 +572,6 @@ static bool read_line(struct text text, struct frame *frame) {
     return take_literal(&text, "beat") && text.at == text.end;
 }
 
-/* How many bytes of body follow the line: the fourth number of msg, the option size of ok. */
-static bool body_size(struct text text, bool *has_body, uint64_t *size) {
-    *has_body = false;
-    if (take_literal(&text, "msg ")) {
-        *has_body = true;
-        return take_number(&text, size) && take_literal(&text, " ") && take_number(&text, size) &&
-               take_literal(&text, " ") && take_number(&text, size) && take_literal(&text, " ") &&
-               take_number(&text, size) && *size <= BODY_MAX_FROM_SERVER;
-    }
-    if (!take_literal(&text, "ok")) return true;
-    while (take_literal(&text, " ")) {
-        struct text option = text;
-        take_word(&text);
-        if (!take_literal(&option, "size=")) continue;
-        option.end = text.at;
-        *has_body = true;
-        return take_number(&option, size) && option.at == option.end && *size <= BODY_MAX_FROM_SERVER;
-    }
-    return true;
-}
-
 enum found { FRAME, NOT_YET, BROKEN };
 
 /* The next frame that is there as a whole. *problem, where it is BROKEN, is what is wrong with it. */
@@ -602,20 +595,15 @@ static enum found next_frame(struct input *input, struct frame *frame, const cha
             input->start = input->searched = input->start + used;
             continue;
         }
-        bool has_body;
-        uint64_t size = 0;
         *problem = "a line that this client cannot read";
-        if (!body_size(line, &has_body, &size)) return BROKEN;
-        size_t body = used;
-        if (has_body) {
+        if (!read_line(line, frame) || frame->body_size > BODY_MAX_FROM_SERVER) return BROKEN;
+        if (frame->has_body) {
+            size_t size = (size_t)frame->body_size;
             if (waiting - used <= size) return NOT_YET;
-            used += (size_t)size + 1;
-        }
-        if (!read_line(line, frame)) return BROKEN;
-        if (has_body) {
             *problem = "a body that does not end where it should";
-            if (start[used - 1] != '\n') return BROKEN;
-            frame->body = (cola_bytes){start + body, (size_t)size};
+            if (start[used + size] != '\n') return BROKEN;
+            frame->body = (cola_bytes){start + used, size};
+            used += size + 1;
         }
         input->start = input->searched = input->start + used;
         return FRAME;
