@@ -105,6 +105,21 @@ def test_too_many_connections_are_an_error_of_connect(driver, new_broker):
     assert second.ask("connect " + server.unix).startswith("err busy retry ")
 
 
+def test_a_token_is_read_once_and_only_where_it_is_one(broker, driver, tmp_path):
+    path = tmp_path / "token"
+    for content, code in (("f" * 64, "unauthenticated"), ("f" * 63, "ok")):
+        path.write_text(content)
+        with open(path) as file:
+            number = file.fileno()
+            one = driver(environment={"COLA_URL": broker.unix, "COLA_TOKEN_FD": str(number)}, pass_fds=[number])
+            assert code in one.ask("connect -").split(" ")[:2]
+            # What is no token is somebody else's, and stays open.
+            assert os.path.exists("/proc/%d/fd/%d" % (one.pid, number)) == (code == "ok")
+            assert one.ok("connect -") == "" if code != "ok" else one.ok("ping") == ""
+    for number in ("", "0", "-1", "x", "99999999999999999999", "12345"):
+        assert driver(environment={"COLA_URL": broker.unix, "COLA_TOKEN_FD": number}).ok("connect -") == ""
+
+
 def test_no_descriptor_is_left_to_children_or_behind(broker, driver):
     one = driver()
     one.refused("connect unix:")  # it has started when it answers
