@@ -157,7 +157,7 @@ struct cola_consumer {
     cola_connection *connection;
     struct cola_consumer *next;
     uint32_t number;
-    bool reads_topic, auto_ack;
+    bool reads_topic;
     bool ended; /* the server has it no more */
     bool freed; /* the program has it no more; its late messages are dropped */
     cola_message *messages, **tail;
@@ -1883,7 +1883,6 @@ cola_code cola_consume(cola_connection *c, const char *name, const cola_consume_
     }
     *consumer = (cola_consumer){.connection = c, .next = c->consumers, .number = ++c->last_consumer};
     consumer->tail = &consumer->messages;
-    consumer->auto_ack = options->auto_ack;
     consumer->reads_topic = options->from != NULL || options->group != NULL || options->partition_count > 0;
     begin(c, "consume");
     add_name(c, name, "queue or topic");
