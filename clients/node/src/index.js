@@ -1,0 +1,2 @@
+export { connect } from './client.js'
+export * from './errors.js'
