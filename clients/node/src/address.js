@@ -56,8 +56,8 @@ export class Address {
         "permissions of the socket's directory", { cause: problem })
     }
     return new UnreachableError(
-      `no server answers at ${this.shown} (${problem.code ?? problem.message}); start one with \`cola serve\`, or set ` +
-      'COLA_URL to where it is', { cause: problem })
+      `no server answers at ${this.shown} (${problem.code ?? problem.message}); start one with \`cola serve\`, or ` +
+      'set COLA_URL to where it is', { cause: problem })
   }
 }
 

@@ -55,7 +55,8 @@ class Client extends EventEmitter {
     const token = options.token ?? (url === undefined ? takeToken() : undefined)
     const greeting = new Greeting(address, { ...options, heartbeat, token })
     this.#window = new Window(window, windowBytes)
-    this.#session = new Session(address, greeting, { reconnect, timeout }, (event, ...said) => this.emit(event, ...said))
+    const tell = (event, ...said) => this.emit(event, ...said)
+    this.#session = new Session(address, greeting, { reconnect, timeout }, tell)
     this.#replies = new Replies(this, this.#session)
   }
 
@@ -149,9 +150,9 @@ class Client extends EventEmitter {
     return new Publisher((...message) => this.#publish(...message))
   }
 
-  /** Resolves to false if all places that it leads to have taken its id before. `sent` is told when it is on its way. */
-  async #publish(routingKey, given, { signal, timeout = this.#session.timeout, retry = false, ...options } = {}, sent,
-    isMany = false) {
+  /** Resolves to false if it was taken before, by its id. `sent` is told when it is on its way. */
+  async #publish(routingKey, given, said = {}, sent = undefined, isMany = false) {
+    const { signal, timeout = this.#session.timeout, retry = false, ...options } = said
     if (this.#closing) throw closed()
     if (retry && options.messageId === undefined) {
       throw new TypeError('what is to be published again needs a messageId, by which the server knows it again')

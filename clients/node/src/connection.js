@@ -2,9 +2,10 @@
 
 import { Decoder, valueOf } from './decoder.js'
 import {
-  ColaError, ConnectionLostError, NoAnswerError, ProtocolError, TooLargeError, UnreachableError, errorFor,
+  ColaError, ConnectionLostError, NoAnswerError, ProtocolError, TooLargeError, UnreachableError,
 } from './errors.js'
 import { Outbox } from './outbox.js'
+import { errorFor } from './refusal.js'
 import { encode } from './requests.js'
 import { Wait } from './wait.js'
 

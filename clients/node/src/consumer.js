@@ -201,7 +201,9 @@ export class Consumer {
   // Shared by the above
 
   #plan() {
-    const flow = this.#isAuto ? { credit: this.#prefetch - this.#ready.length, ack: 'auto' } : { prefetch: this.#prefetch }
+    const flow = this.#isAuto
+      ? { credit: this.#prefetch - this.#ready.length, ack: 'auto' }
+      : { prefetch: this.#prefetch }
     return { c: this.#number, ...this.#options, ...flow }
   }
 

@@ -126,7 +126,7 @@ function decodeNotice(line) {
   throw new SyntaxError('a server says no such thing')
 }
 
-/** Bytes in, events out: objects whose `kind` is `ok`, `err`, `msg`, `assigned`, `bye`, `blocked`, `unblocked`, `beat`. */
+/** Bytes in, events out: their `kind` is `ok`, `err`, `msg`, `assigned`, `bye`, `blocked`, `unblocked` or `beat`. */
 export class Decoder {
   #head // an ok or msg whose line is there and whose body is not
   #lacks = 0 // how many bytes of that body, and its LF, are yet to come

@@ -60,13 +60,3 @@ export class PublishRefusedError extends ColaError {
     this.refused = refused
   }
 }
-
-const byCode = new Map(
-  [UnauthenticatedError, AccessRefusedError, NotFoundError, MismatchError, UnroutableError, TooLargeError, LimitError,
-    InUseError, LockedError, FullError, UnknownDeliveryError, CancelledError, DamagedError, BusyError,
-    ShuttingDownError].map((kind) => [kind.code, kind]))
-
-/** The error of a line `err` or `bye`; a plain ColaError for the codes that a program hardly handles one by one. */
-export function errorFor(code, sentence, retryable) {
-  return new (byCode.get(code) ?? ColaError)(sentence, { code, retryable })
-}

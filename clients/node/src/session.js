@@ -94,7 +94,7 @@ export class Session {
     }
   }
 
-  /** Has a subscription's `begin(connection)`, `lost()` and `ended(error)` called, with this connection and the next. */
+  /** Has `begin(connection)`, `lost()` and `ended(error)` of it called, with this connection and the next. */
   subscribe(subscription) {
     if (this.#over) return subscription.ended(this.#over)
     this.#subscriptions.add(subscription)

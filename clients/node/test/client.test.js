@@ -29,7 +29,7 @@ withServer('what is published comes with all that was said of it', async ({ clie
   assert.equal(first.redelivered, false)
   assert.ok(Math.abs(first.timestamp - Date.now()) < 60_000)
   assert.deepEqual(second.body, Buffer.of(0, 10, 255))
-  assert.deepEqual(second.rawHeaders, [['a', '1'], ['a', Buffer.of(200)]].map((pair) => pair.map((x) => Buffer.from(x))))
+  assert.deepEqual(second.rawHeaders, [['a', '1'], ['a', [200]]].map((pair) => pair.map((text) => Buffer.from(text))))
   assert.deepEqual(third.json(), { a: 1 })
   assert.equal(third.key, undefined)
 })
@@ -44,8 +44,9 @@ withServer('a message is done, back, later or dead, as the program says', async 
     const text = message.text()
     seen.push(message.redelivered ? `${text} again` : text)
     if (text === 'nack' && !message.redelivered) assert.equal(message.nack(), true)
-    else if (text === 'retry' && !message.redelivered) message.retry({ delay: 50, reason: 'not yet', output: 'x'.repeat(9_000) })
-    else if (text === 'reject') message.reject()
+    else if (text === 'retry' && !message.redelivered) {
+      message.retry({ delay: 50, reason: 'not yet', output: 'x'.repeat(9_000) })
+    } else if (text === 'reject') message.reject()
     else if (text === 'reason') message.reject({ reason: 'no use' })
     else message.ack()
     assert.throws(() => message.ack(), /was settled already/)
@@ -71,7 +72,7 @@ withServer('messages that nobody has looked at go back uncounted when the loop i
   assert.deepEqual(rest.map((message) => [message.text(), message.failures]), [['2', 0], ['3', 0], ['4', 0]])
 })
 
-withServer('a slow reader is not sent more than its prefetch, with and without acknowledgements', async ({ client }) => {
+withServer('a slow reader is not sent more than its prefetch, with or without acks', async ({ client }) => {
   await client.declareQueue('q')
   await client.publishMany('q', Array.from({ length: 100 }, (_, number) => String(number)))
   const waiting = async () => (await client.list('queues'))[0].ready

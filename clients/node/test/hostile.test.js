@@ -42,7 +42,8 @@ const answering = (answer) => (socket) => {
 
 test('what is not an answer to anything ends the connection', limit, async () => {
   const answers = [
-    'ok\n', 'ok t=1\n', 'ok t=3\n', 'ok t=2-9007199254740991\n', 'ok t=2-9223372036854775807\n', 'err t=9 full retry x\n',
+    'ok\n', 'ok t=1\n', 'ok t=3\n', 'ok t=2-9007199254740991\n', 'ok t=2-9223372036854775807\n',
+    'err t=9 full retry x\n',
     'msg 7 1 0 1\nx\n', 'assigned c=7 generation=1 partitions=\n', 'huh\n', 'ok t=2 size=5\n123456\n',
     Buffer.from([0x16, 3, 1, 0, 10]), 'msg 1 1 0 99999999999\n', 'HTTP/1.1 400 Bad Request\r\n\r\n',
   ]
@@ -128,8 +129,9 @@ test('publishers are told that they are held back, and why', limit, async () => 
 
 test('garbage of any kind is an error', limit, async () => {
   const words = [
-    'ok', 'ok t=', 'err', 'err t=2 ', 'msg 1 1 0 ', 'msg', 'assigned c=1 ', 'bye', 'blocked', 'beat', 'size=', '1', '-', ' ',
-    '%', '%zz', '=', '\n', '\r\n', '\u0000', 'é', '9223372036854775808', 'retry', 'final', 'partitions=', 't=2', 'h.a=b',
+    'ok', 'ok t=', 'err', 'err t=2 ', 'msg 1 1 0 ', 'msg', 'assigned c=1 ', 'bye', 'blocked', 'beat', 'size=', '1', '-',
+    ' ', '%', '%zz', '=', '\n', '\r\n', '\u0000', 'é', '9223372036854775808', 'retry', 'final', 'partitions=', 't=2',
+    'h.a=b',
   ]
   for (let seed = 1; seed <= 100; seed++) {
     const random = randomNumbers(seed)
@@ -144,7 +146,8 @@ test('garbage of any kind is an error', limit, async () => {
     await withFake(answering(garbage), async (url) => {
       const client = await connect(url, { ...options, timeout: 50 })
       const asked = [
-        client.ping(quickly), client.publish('q', 'x', quickly), client.get('q', quickly), client.list('queues', quickly),
+        client.ping(quickly), client.publish('q', 'x', quickly), client.get('q', quickly),
+        client.list('queues', quickly),
         client.consume('q', quickly).next(), client.read('t', quickly).next(), client.request('q', 'x', quickly),
       ]
       // Whatever comes of them comes soon; an answer that happens to be right is none of ours to judge.
