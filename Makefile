@@ -102,6 +102,7 @@ unit:
 
 clients: client-c
 	PYTHONPATH=clients/python scripts/with-server.sh $(COLA) $(PYTEST) clients/python/tests
+	scripts/test-node-client.sh $(COLA)
 
 client-c:
 	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -n $(TESTS_AT_ONCE) --dist loadfile clients/c/tests

@@ -78,12 +78,13 @@ install() {
     apt_install "$@"
 }
 
-# With strace some tests break the disk under the server; they are left out where it is not there. Asked for once only.
+# COMMAND PACKAGE…: what some tests need; they are left out where it is not there. Asked for once only.
 optional() {
-    local refused=.venv/strace-unavailable
-    if has strace || [[ -e $refused ]] || ! may_install; then return; fi
-    if ! install strace; then
-        say "could not install strace; the tests that need it are left out"
+    local command=$1 refused=.venv/$1-unavailable
+    shift
+    if has "$command" || [[ -e $refused ]] || ! may_install; then return; fi
+    if ! install "$@"; then
+        say "could not install $*; the tests that need $command are left out"
         touch "$refused"
     fi
 }
@@ -118,4 +119,5 @@ if ! swift --version >/dev/null 2>&1; then
     exit 69
 fi
 python_environment
-optional
+optional strace strace  # breaks the disk under the server
+optional node nodejs node-typescript  # the client for Node.js, and the check of its types

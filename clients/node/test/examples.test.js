@@ -47,10 +47,13 @@ withServer('a question and its answer', async ({ server }) => {
   await answering.end
 })
 
-withServer('each program of README.md runs, and says what it should', async ({ client, server }) => {
-  const page = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  const programs = [...page.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, program]) => program)
-  const said = [['world en'], [], ["0 0 ana { user: 'ana' }", 'audit']]
+withServer('each program of both README.md runs, and says what it should', async ({ client, server }) => {
+  const pages = ['../README.md', '../../../README.md']
+  const programs = pages.flatMap((page) => {
+    const text = readFileSync(new URL(page, import.meta.url), 'utf8')
+    return [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, program]) => program)
+  })
+  const said = [['world en'], [], ["0 0 ana { user: 'ana' }", 'audit'], ['hello']]
   assert.equal(programs.length, said.length)
   for (const [index, program] of programs.entries()) {
     const { lines, end } = run(server, '--input-type=module', '--eval', program)

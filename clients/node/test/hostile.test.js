@@ -28,7 +28,7 @@ async function withFake(serve, run) {
 }
 
 const limit = { timeout: 60_000 }
-const options = { reconnect: false, heartbeat: 0, timeout: 5_000 }
+const options = { reconnect: false, heartbeat: 0, timeout: 1_000 }
 
 /** Says hello, and then something for each line that comes, without looking at it. */
 const answering = (answer) => (socket) => {
