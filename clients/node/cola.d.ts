@@ -1,7 +1,5 @@
 // Types of the client of Cola for Node.js. Durations are milliseconds, sizes bytes.
 
-import { EventEmitter } from 'node:events'
-
 declare global {
   interface SymbolConstructor {
     readonly asyncDispose: unique symbol
@@ -340,11 +338,11 @@ export interface Events {
 }
 
 /**
- * One connection, and the next when it is lost; made by `connect`. Each method rejects with the `ColaError` of what the
+ * One connection, and the next when it is lost; made by `connect`. It is an EventEmitter. Each method rejects with the `ColaError` of what the
  * server refuses, `NoAnswerError`, `ConnectionLostError` or `ClosedError`; with a TypeError or RangeError for what
  * cannot be said, and then nothing was sent.
  */
-export interface Client extends EventEmitter {
+export interface Client {
   readonly server: string
   readonly user: string
   readonly isAdmin: boolean

@@ -187,10 +187,12 @@ class Client extends EventEmitter {
   // Consuming
 
   consume(queue, options = {}) {
+    if (this.#closing) throw closed()
     return new Consumer(this, this.#session, queue, false, options)
   }
 
   read(topic, options = {}) {
+    if (this.#closing) throw closed()
     return new Consumer(this, this.#session, topic, true, options)
   }
 

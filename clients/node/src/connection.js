@@ -158,7 +158,7 @@ export class Connection {
 
   #lost(label, wasSent) {
     const reason = this.#reason
-    const why = reason instanceof ColaError ? `${reason.code}: ${reason.message}` : reason.message
+    const why = reason instanceof ColaError ? `${reason.code}: ${reason.message}` : reason?.message ?? reason
     const what = label === undefined ? '' : wasSent
       ? `; '${label}' was not answered: it may have been done, or not`
       : `; '${label}' was not sent`

@@ -1,6 +1,6 @@
 // Messages of a queue, or records of a topic, as they come.
 
-import { ClosedError, ConnectionLostError } from './errors.js'
+import { ClosedError, ConnectionLostError, NoAnswerError } from './errors.js'
 import { Fifo } from './fifo.js'
 import { Message } from './message.js'
 import { encode, range } from './requests.js'
@@ -209,8 +209,15 @@ export class Consumer {
 
   #tell(label, verb, words, options) {
     const answer = this.#connection.call(label, (tag) => [encode(verb, words, options, tag)], this.#session)
-    // The session says what becomes of a consumer whose connection is lost.
-    answer.then(() => this.#started.resolve(), (error) => error instanceof ConnectionLostError || this.failed(error))
+    answer.then(() => this.#started.resolve(), (error) => {
+      // The session says what becomes of a consumer whose connection is lost.
+      if (error instanceof ConnectionLostError) return
+      if (!(error instanceof NoAnswerError)) return this.failed(error)
+      // It may begin yet.
+      this.#started.reject(error)
+      this.#throw(error)
+      this.close()
+    })
   }
 
   #hand(message) {
@@ -264,15 +271,15 @@ export class Consumer {
   async #cancel() {
     const [connection, number] = [this.#connection, this.#number]
     if (!connection?.isOpen) return
-    const answer = connection.call(
-      `cancel ${this.#name}`, (tag) => [encode('cancel', [number], undefined, tag)], this.#session)
+    const answer = connection.call(`cancel ${this.#name}`, (tag) => [encode('cancel', [number], undefined, tag)], {
+      timeout: this.#session.timeout, done: () => connection.receive(number, undefined),
+    })
     this.#dropUnseen()
     try {
       await answer
     } catch {
       // Its queue was deleted, or the connection has ended: nothing comes of it any more.
     }
-    connection.receive(number, undefined)
   }
 
   #dropUnseen() {

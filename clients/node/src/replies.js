@@ -21,9 +21,11 @@ export class Replies {
 
   /** Publishes a question, and resolves to the message that answers it. */
   ask(routingKey, body, { signal, timeout = this.#session.timeout, ...options } = {}) {
-    if (this.#queue === undefined) {
+    const isFirst = this.#queue === undefined
+    if (isFirst) this.#expectQueue()
+    const queue = this.#queue
+    if (isFirst) {
       this.#number = this.#session.nextNumber()
-      this.#expectQueue()
       this.#session.subscribe(this)
     }
     const correlationId = String(++this.#count)
@@ -34,15 +36,13 @@ export class Replies {
     })
     if (!wait.isOver) {
       this.#asked.set(correlationId, wait)
-      this.#send(wait, routingKey, body, { ...options, correlationId }).catch((error) => wait.abandon(error))
+      const asked = queue.promise.then((replyTo) => {
+        // Nobody waits for it any more, or the connection was lost meanwhile, and its queue with it.
+        if (!wait.isOver) return this.#client.publish(routingKey, body, { ...options, replyTo, correlationId })
+      })
+      asked.catch((error) => wait.abandon(error))
     }
     return wait.promise
-  }
-
-  async #send(wait, routingKey, body, options) {
-    const replyTo = await this.#queue.promise
-    // Nobody waits for it any more, or the connection was lost meanwhile, and its queue with it.
-    if (!wait.isOver) await this.#client.publish(routingKey, body, { ...options, replyTo })
   }
 
   #expectQueue() {
@@ -76,7 +76,7 @@ export class Replies {
   ended(error) {
     this.#session.unsubscribe(this)
     this.#rejectAll(error)
-    this.#queue.reject(error)
+    this.#queue?.reject(error)
     this.#queue = undefined // the next question tries again
   }
 

@@ -77,13 +77,11 @@ export class Session {
     const end = performance.now() + timeout
     const limits = { signal, timeout, late, done }
     for (;;) {
-      if (!this.connection.isOpen) {
-        try {
-          await this.#live(limits)
-        } catch (error) {
-          done?.()
-          throw error
-        }
+      try {
+        while (!this.connection.isOpen) await this.#live(limits)
+      } catch (error) {
+        done?.()
+        throw error
       }
       try {
         return await this.connection.call(label, parts, limits)

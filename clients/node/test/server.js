@@ -87,17 +87,17 @@ export class Server {
 
 /** A test with a time limit and a server of its own, to which `client` is connected. */
 export function withServer(name, run, { args = [], options = {} } = {}) {
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, { timeout: 120_000 }, async (context) => {
     const server = new Server(...args)
     let client
-    try {
-      await server.start()
-      client = await connect(server.url, options)
-      await run({ server, client })
-    } finally {
-      await client?.close()
+    // Also when the test ran out of time.
+    context.after(async () => {
       await server.remove()
-    }
+      await client?.close()
+    })
+    await server.start()
+    client = await connect(server.url, options)
+    await run({ server, client })
   })
 }
 
