@@ -302,9 +302,9 @@ export interface Reader extends Iteration<TopicRecord> {
   readonly assignment: Map<number, Integer> | undefined
   readonly generation: Integer | undefined
   /** The group has read up to and with this record; resolves when that is on the disk. */
-  commit(record: TopicRecord): Promise<void>
+  commit(record: TopicRecord, options?: Limits): Promise<void>
   /** Reads on from there. What has come already is still handed out. */
-  seek(position: Position, options?: { partition?: number }): Promise<void>
+  seek(position: Position, options?: Limits & { partition?: number }): Promise<void>
 }
 
 /** Publishes without waiting for each confirm; made by `client.publisher()`. */
@@ -316,7 +316,7 @@ export interface Publisher {
    *
    * @throws {PublishRefusedError} which messages were not, and why
    */
-  flush(): Promise<void>
+  flush(options?: { signal?: AbortSignal }): Promise<void>
   /** How many were. */
   readonly confirmed: number
   /** `flush`. */
@@ -407,9 +407,9 @@ export interface Client {
   list(kind: 'queues' | 'topics' | 'exchanges' | 'bindings' | 'consumers' | 'connections' | 'groups' | 'policies' |
     'vhosts' | 'users' | 'permissions' | 'topic-permissions' | 'workers' | 'processes', options?: Limits):
     Promise<Record<string, any>[]>
-  describe(kind: 'queue' | 'topic' | 'exchange' | 'policy' | 'vhost' | 'user' | 'worker', name: string):
-    Promise<Record<string, any>>
-  describe(kind: 'group', topic: string, group: string): Promise<Record<string, any>>
+  describe(kind: 'queue' | 'topic' | 'exchange' | 'policy' | 'vhost' | 'user' | 'worker', name: string,
+    options?: Limits): Promise<Record<string, any>>
+  describe(kind: 'group', topic: string, group: string, options?: Limits): Promise<Record<string, any>>
   /** Why the messages of a queue wait, or the one with that offset. */
   why(queue: string, offset?: Integer, options?: Limits & { priority?: number }): Promise<Record<string, any>>
   stat(options?: Limits): Promise<Record<string, any>>

@@ -235,7 +235,8 @@ class Client extends EventEmitter {
   }
 
   describe(kind, ...names) {
-    return this.#ask('describe', [kind, ...names], undefined, json)
+    const options = typeof names.at(-1) === 'object' ? names.pop() : undefined
+    return this.#ask('describe', [kind, ...names], options, json)
   }
 
   why(queue, offset, options) {

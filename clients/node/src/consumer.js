@@ -46,6 +46,9 @@ export class Consumer {
   constructor(client, session, name, isTopic, options) {
     const { prefetch = 100, ack = 'manual', idleTimeout, signal, from, consumerTimeout, ...rest } = options
     if (ack !== 'manual' && ack !== 'auto') throw new TypeError(`ack is 'manual' or 'auto', not '${ack}'`)
+    if (!Number.isInteger(prefetch) || prefetch < 1 || prefetch > 65_535) {
+      throw new RangeError(`prefetch is ${prefetch}; it must be a whole number from 1 to 65,535`)
+    }
     this.#client = client
     this.#session = session
     this.#name = name
@@ -107,20 +110,22 @@ export class Consumer {
   }
 
   /** Says that the group has read up to and with this record; resolves when that is on the disk. */
-  commit(record) {
+  commit(record, options) {
     const { group } = this.#options
     if (group === undefined) {
       return Promise.reject(new TypeError(`the reader of '${this.#name}' has no group to commit for`))
     }
-    return this.#client.commit(this.#name, group, successor(record.offset), { partition: record.partition })
+    return this.#client.commit(this.#name, group, successor(record.offset), {
+      ...options, partition: record.partition,
+    })
   }
 
   /** Reads a topic on from there, in one partition or in all. What has come already is still handed out. */
-  async seek(position, { partition } = {}) {
+  async seek(position, { partition, signal, timeout } = {}) {
     const words = [this.#number, positionOf(position)]
     await this.#session.ask({
       label: `seek in ${this.#name}`, parts: (tag) => [encode('seek', words, { partition }, tag)],
-    })
+    }, { signal, timeout })
     this.#cameBefore.clear()
     if (partition !== undefined) {
       this.#next.delete(partition)
@@ -208,7 +213,7 @@ export class Consumer {
   }
 
   #tell(label, verb, words, options) {
-    const answer = this.#connection.call(label, (tag) => [encode(verb, words, options, tag)], this.#session)
+    const answer = this.#connection.call(label, (tag) => [encode(verb, words, options, tag)], this.#session.limits)
     answer.then(() => this.#started.resolve(), (error) => {
       // The session says what becomes of a consumer whose connection is lost.
       if (error instanceof ConnectionLostError) return
@@ -272,7 +277,7 @@ export class Consumer {
     const [connection, number] = [this.#connection, this.#number]
     if (!connection?.isOpen) return
     const answer = connection.call(`cancel ${this.#name}`, (tag) => [encode('cancel', [number], undefined, tag)], {
-      timeout: this.#session.timeout, done: () => connection.receive(number, undefined),
+      ...this.#session.limits, done: () => connection.receive(number, undefined),
     })
     this.#dropUnseen()
     try {
@@ -297,7 +302,7 @@ export class Consumer {
       const [verb, options] = this.#isTopic ? ['ack'] : ['fail', { end: 'cancelled', then: 'give-back' }]
       // A refusal says that they are not held any more, and so are back already.
       this.#connection.call(
-        'give back', (tag) => [encode(verb, [range(first, last)], options, tag)], this.#session).catch(() => {})
+        'give back', (tag) => [encode(verb, [range(first, last)], options, tag)], this.#session.limits).catch(() => {})
     }
   }
 }

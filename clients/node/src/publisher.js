@@ -1,7 +1,7 @@
 // Publishing without waiting for each confirm.
 
 import { PublishRefusedError } from './errors.js'
-import { asyncDispose } from './wait.js'
+import { Wait, asyncDispose } from './wait.js'
 
 /**
  * `publish` resolves when there is room in the client's window and the message is on its way, and `flush` when all are
@@ -47,7 +47,7 @@ export class Publisher {
   #answered() {
     this.#unanswered -= 1
     if (this.#unanswered > 0) return
-    for (const resolve of this.#flushing.splice(0)) resolve()
+    for (const wait of this.#flushing.splice(0)) wait.resolve()
   }
 
   /**
@@ -56,8 +56,12 @@ export class Publisher {
    * @throws {PublishRefusedError} with the numbers of those that were not, each with its error: refused, or a
    *   ConnectionLostError for what may have been published or not. They are told of once.
    */
-  async flush() {
-    if (this.#unanswered > 0) await new Promise((resolve) => this.#flushing.push(resolve))
+  async flush({ signal } = {}) {
+    if (this.#unanswered > 0) {
+      const wait = new Wait({ signal })
+      this.#flushing.push(wait)
+      await wait.promise
+    }
     if (this.#refused.size === 0) return
     const refused = this.#refused
     this.#refused = new Map()

@@ -56,11 +56,11 @@ export class Replies {
     const queue = this.#queue
     try {
       const declare = (tag) => [encode('declare', ['queue', ''], { exclusive: true }, tag)]
-      const { ok } = await connection.call('declare a queue for answers', declare, this.#session)
+      const { ok } = await connection.call('declare a queue for answers', declare, this.#session.limits)
       const name = valueOf(ok, 'name')
       connection.receive(this.#number, this)
       const consume = (tag) => [encode('consume', [name], { c: this.#number, ack: 'auto' }, tag)]
-      await connection.call('consume answers', consume, this.#session)
+      await connection.call('consume answers', consume, this.#session.limits)
       queue.resolve(name)
     } catch (error) {
       // Of a lost connection the session tells, and what was asked may wait for the next.

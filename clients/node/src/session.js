@@ -49,6 +49,11 @@ export class Session {
     return this.#policy !== undefined && this.#over === undefined && !this.#isClosing
   }
 
+  /** How long to wait for an answer that the program does not wait for. */
+  get limits() {
+    return { timeout: this.timeout }
+  }
+
   /** A number for a consumer, on whichever connection. */
   nextNumber() {
     return ++this.#number

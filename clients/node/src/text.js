@@ -2,9 +2,7 @@
 //
 // Lines are strings of one character a byte ("latin1"), which Node turns into bytes and back fastest.
 
-// eslint-disable-next-line no-control-regex
 const unsafe = /[\x00-\x20%\x7f]/g
-// eslint-disable-next-line no-control-regex
 const unsafeInName = /[\x00-\x20%=\x7f]/g
 const plain = /^[\x21-\x24\x26-\x7e]*$/
 const escapes = /%([0-9A-Fa-f]{2})?/g

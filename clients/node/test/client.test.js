@@ -150,6 +150,28 @@ withServer('a publisher is held back by its window, and names what was refused',
   }
 })
 
+withServer('while the server takes nothing, no more than the window is taken from the program', async ({ server }) => {
+  const client = await connect(server.url, { window: 1_000, windowBytes: 1_000_000 })
+  await client.declareQueue('q')
+  server.signal('SIGSTOP')
+  const publisher = client.publisher()
+  let taken = 0
+  const publishing = (async () => {
+    for (let number = 0; number < 50; number++) {
+      await publisher.publish('q', Buffer.alloc(100_000))
+      taken += 1
+    }
+  })()
+  await until(() => taken === 10)
+  await assert.rejects(publisher.flush({ signal: AbortSignal.timeout(300) }), { name: 'TimeoutError' })
+  assert.equal(taken, 10)
+  server.signal('SIGCONT')
+  await publishing
+  await publisher.flush()
+  assert.equal((await client.describe('queue', 'q', { timeout: 30_000 })).messages, 50)
+  await client.close()
+})
+
 withServer('what waits for room in the window is not sent when it is aborted', async ({ client, server }) => {
   await client.declareQueue('q')
   const narrow = await connect(server.url, { window: 1 })
@@ -306,6 +328,7 @@ withServer('what the server refuses is an error with its code and sentence', asy
   await assert.rejects(client.publish('q', 'x', { retry: true }), /needs a messageId/)
   assert.throws(() => client.consume('q', { ack: 'never' }), /'manual' or 'auto'/)
   assert.throws(() => client.consume('q', { prefetc: 1 }), /no option prefetc/)
+  assert.throws(() => client.consume('q', { prefetch: 0 }), /from 1 to 65,535/)
   await assert.rejects(client.publish('q', Buffer.alloc(client.bodyMax + 1)), TooLargeError)
   await assert.rejects(client.publish('q', 'x', { headers: { a: 'x'.repeat(70_000) } }), TooLargeError)
   assert.ok(client.isConnected) // none of these has ended the connection

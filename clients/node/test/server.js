@@ -2,7 +2,6 @@
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
@@ -47,7 +46,8 @@ export class Server {
   #process
 
   constructor(...args) {
-    this.folder = mkdtempSync(join(tmpdir(), 'cola-node-'))
+    // The path of a socket has at most 107 bytes, and TMPDIR may be long.
+    this.folder = mkdtempSync('/tmp/cola-node-')
     this.url = `unix://${this.folder}/s`
     this.args = args
   }
@@ -67,10 +67,14 @@ export class Server {
     throw new Error(`the server did not start:\n${readFileSync(log)}`)
   }
 
-  /** kill -9 */
+  /** kill -9, and waits for the end. */
   async kill(signal = 'SIGKILL') {
-    this.#process?.kill(signal)
+    this.signal(signal)
     if (this.#process) await ended(this.#process)
+  }
+
+  signal(signal) {
+    this.#process?.kill(signal)
   }
 
   async remove() {

@@ -27,6 +27,8 @@ async function usage(signal: AbortSignal): Promise<void> {
   const answer: Message = await client.request('sums', '2+2', { timeout: 1_000 })
   const publisher = client.publisher()
   const number: number = await publisher.publish('q', answer.body)
+  await publisher.flush({ signal })
+  await client.describe('group', 't', 'g', { timeout: 5 })
   client.on('blocked', (sentence) => sentence.length + number)
   // @ts-expect-error there is no such event
   client.on('block', () => {})
