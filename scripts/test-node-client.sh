@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: scripts/test-node-client.sh COLA
 #
-# Runs the tests of clients/node, which start brokers of their own. Where there is no Node.js 18 or later it says so, and
-# they are left out.
+# Runs the tests of clients/node, which start brokers of their own. Where there is no Node.js 18 or later it says so,
+# and they are left out.
 set -euo pipefail
 if (($# != 1)); then
     echo "usage: scripts/test-node-client.sh COLA" >&2

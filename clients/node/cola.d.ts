@@ -419,7 +419,7 @@ export interface Client {
   command(verb: string, words?: (Text | Integer)[], options?: Limits & Record<string, unknown>):
     Promise<{ options: Record<string, string>; body: Buffer | undefined }>
 
-  /** Waits for what is being published, takes leave and closes. Loops over messages end. */
+  /** Waits for what is being published, at most the client's `timeout`, takes leave and closes. Loops end. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

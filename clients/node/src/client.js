@@ -268,13 +268,15 @@ class Client extends EventEmitter {
   }
 
   async #close() {
+    const { timeout } = this.#session
+    const end = performance.now() + timeout
     // What is being published may still be confirmed, unless nobody is there to do so.
     if (this.isConnected) {
-      const limit = new Wait({ timeout: this.#session.timeout, expired: nothing })
+      const limit = new Wait({ timeout, expired: nothing })
       await Promise.race([this.#window.idle(), limit.promise.catch(nothing)])
       limit.resolve()
     }
-    await this.#session.close()
+    await this.#session.close(Math.max(0, end - performance.now()))
   }
 
   async #ask(verb, words, { signal, timeout, ...options } = {}, read = nothing, late = undefined) {

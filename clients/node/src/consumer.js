@@ -5,7 +5,7 @@ import { Fifo } from './fifo.js'
 import { Message } from './message.js'
 import { encode, range } from './requests.js'
 import { successor } from './text.js'
-import { Wait, asyncDispose } from './wait.js'
+import { Wait, asyncDispose, onAbort } from './wait.js'
 
 const END = { value: undefined, done: true }
 const IDLE = Symbol('nothing came')
@@ -30,7 +30,7 @@ export class Consumer {
   #options
   #prefetch
   #idleTimeout
-  #signal
+  #forgetSignal = () => {}
   #isTopic
   #isAuto
   #connection
@@ -60,10 +60,12 @@ export class Consumer {
     this.#options = isTopic ? { ...rest, from: positionOf(from) } : { ...rest, timeout: consumerTimeout }
     encode('consume', [name], this.#plan()) // what is of no use is said now
     this.#started.promise.catch(() => {})
-    this.#signal = signal
-    if (signal?.aborted) this.#abort()
-    else signal?.addEventListener('abort', this.#abort, { once: true })
-    if (this.#closing === undefined) session.subscribe(this)
+    if (signal?.aborted) {
+      this.#abort(signal.reason)
+      return
+    }
+    if (signal !== undefined) this.#forgetSignal = onAbort(signal, this.#abort)
+    session.subscribe(this)
   }
 
   // What the program calls
@@ -260,14 +262,14 @@ export class Consumer {
     this.#finish(async () => this.#dropUnseen(), error)
   }
 
-  #abort = () => {
-    this.#throw(this.#signal.reason)
+  #abort = (reason) => {
+    this.#throw(reason)
     this.close()
   }
 
   #finish(leave, error = new ClosedError(`the consumer of '${this.#name}' was closed`)) {
     this.#session.unsubscribe(this)
-    this.#signal?.removeEventListener('abort', this.#abort)
+    this.#forgetSignal()
     this.#started.reject(error)
     this.#closing = leave()
     for (const wait of this.#waiting.clear()) wait.resolve(END)

@@ -155,11 +155,11 @@ export class Session {
   }
 
   /** Takes leave, when the server has answered what it was asked before. */
-  async close() {
+  async close(timeout) {
     this.#isClosing = true
     const closed = new ClosedError('the client was closed by its program')
     for (const subscription of [...this.#subscriptions]) subscription.ended(closed)
-    if (this.connection.isOpen) await this.connection.quit(this.timeout)
+    if (this.connection.isOpen) await this.connection.quit(timeout)
     this.#end(closed)
   }
 

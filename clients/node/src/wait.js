@@ -3,6 +3,27 @@
 /** What `await using` calls, also where Node does not know it yet. */
 export const asyncDispose = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')
 
+const listeners = new WeakMap()
+
+/**
+ * Calls `listener` with the signal's reason when it aborts; returns what takes that back.
+ *
+ * All that wait for one signal share one event listener: Node takes more than ten for a leak, and a program may well
+ * publish a thousand messages with one signal.
+ */
+export function onAbort(signal, listener) {
+  let all = listeners.get(signal)
+  if (all === undefined) {
+    all = new Set()
+    listeners.set(signal, all)
+    signal.addEventListener('abort', () => {
+      for (const one of [...all]) one(signal.reason)
+    }, { once: true })
+  }
+  all.add(listener)
+  return () => all.delete(listener)
+}
+
 /** The longest that a timer of Node waits. Beyond it, it would not wait at all. */
 const TIMER_MAX = 2_147_483_647
 
@@ -14,7 +35,7 @@ export class Wait {
   isOver = false
   #resolve
   #reject
-  #signal
+  #forget
   #timer
 
   constructor({ signal, timeout, expired, abandoned } = {}) {
@@ -30,16 +51,8 @@ export class Wait {
       this.abandon(signal.reason)
       return
     }
-    if (signal !== undefined) {
-      this.#signal = signal
-      signal.addEventListener('abort', this)
-    }
+    if (signal !== undefined) this.#forget = onAbort(signal, this.abandon)
     if (timeout <= TIMER_MAX) this.#timer = setTimeout(() => this.abandon(expired()), timeout)
-  }
-
-  /** What a signal calls. */
-  handleEvent() {
-    this.abandon(this.#signal.reason)
   }
 
   /** False: it was over before. */
@@ -60,6 +73,6 @@ export class Wait {
   #end() {
     this.isOver = true
     if (this.#timer !== undefined) clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this)
+    this.#forget?.()
   }
 }

@@ -384,6 +384,21 @@ withServer('every wait ends when it is aborted', async ({ client, server }) => {
   again.ack()
 })
 
+withServer('any number of waits share one signal, without a warning', async ({ client }) => {
+  const warnings = []
+  const warn = (warning) => warnings.push(warning)
+  process.on('warning', warn)
+  await client.declareQueue('q')
+  const { signal } = new AbortController()
+  await Promise.all(Array.from({ length: 100 }, () => client.publish('q', 'x', { signal })))
+  const consumers = Array.from({ length: 20 }, () => client.consume('q', { signal }))
+  await Promise.all(consumers.map((consumer) => consumer.ready()))
+  await Promise.all(consumers.map((consumer) => consumer.close()))
+  await new Promise(setImmediate)
+  process.off('warning', warn)
+  assert.deepEqual(warnings, [])
+})
+
 withServer('over TCP a name and a password are asked for', async ({ client, server }) => {
   await client.command('declare', ['vhost', '/shop'])
   await client.command('user', ['ana'], { password: 'sesame street' })

@@ -145,7 +145,8 @@ test('garbage of any kind is an error', limit, async () => {
     const quickly = { signal: AbortSignal.timeout(10_000) }
     await withFake(answering(garbage), async (url) => {
       // This machine may be too busy for so short a time; what is asked below must not take longer.
-      const client = await connect(url, { ...options, timeout: 200 }).catch((error) => {
+      const reconnect = seed % 2 === 0 && { first: 1, most: 5 }
+      const client = await connect(url, { ...options, timeout: 100, reconnect }).catch((error) => {
         assert.ok(error instanceof ColaError, String(error))
       })
       if (client === undefined) return
