@@ -16,7 +16,8 @@ from conftest import setting, time_factor
 
 COUNT = setting("COLA_SCALE", short=50_000, long=1_000_000)
 BATCH = 5_000
-RESIDENT_BYTES_MAX = 192 << 20
+# More than at rest; pages of the program and its libraries are not what is looked at.
+GROWTH_BYTES_MAX = 192 << 20
 RESTART_SECONDS_MAX = 2.0
 # What one message of another queue may wait while a million beside it are moved: a slice and a commit, many times over.
 LATENCY_SECONDS_MAX = 0.5
@@ -55,7 +56,7 @@ def disk_bytes(broker) -> int:
 def report(what: str, broker, seconds: float) -> None:
     print("\n%s: %.1f s, %.0f MiB resident, %.0f MiB on the disk"
           % (what, seconds, broker.resident_bytes() / 2**20, disk_bytes(broker) / 2**20))
-    assert broker.resident_bytes() < RESIDENT_BYTES_MAX, what
+    assert broker.resident_bytes() - broker.bytes_at_rest < GROWTH_BYTES_MAX, what
 
 
 def restart(broker) -> None:
@@ -70,6 +71,7 @@ def big(new_broker) -> Iterator:
     """A broker that lets one connection hold a million messages."""
     made = new_broker("--unacked-max", "2000000")
     made.start()
+    made.bytes_at_rest = made.resident_bytes()
     yield made
 
 
