@@ -33,6 +33,10 @@ class Address:
             parts = urlsplit(self.url)
             if not parts.hostname:
                 raise ValueError(f"the URL {self.shown} names no host; write tcp://HOST:PORT")
+            if parts.path not in ("", "/") or parts.query or parts.fragment:
+                raise ValueError(
+                    f"the URL {self.shown} has more than a host and a port; a virtual host is named by vhost=…"
+                )
             self.host, self.port = parts.hostname, parts.port or DEFAULT_PORT
             self.user = None if parts.username is None else unquote(parts.username)
             self.password = None if parts.password is None else unquote(parts.password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from itertools import islice
@@ -79,10 +80,12 @@ class Inbox:
     signals come in between.
 
     - undone: how many messages are with the program, which has to say when they are done.
+    - given_up: the last call that was cut off. A second signal may have come before it gave back what it had.
     """
 
     def __init__(self, queue: str, counts_done: bool) -> None:
         self.waiting: Deque[Taking] = deque()
+        self.given_up: Optional[Taking] = None
         self.may_ask_ahead = False
         self.undone = 0
         self._queue = queue
@@ -112,6 +115,9 @@ class Inbox:
 
     def begin(self, taking: Taking) -> None:
         """From here on the call has to say what became of it."""
+        # What comes first is taken first: before what lies here that which a call was cut off with.
+        if self.given_up is not None and self.given_up.slot and not self.given_up.is_rejected:
+            self.give_back(self.given_up)
         self._takings.append(taking)
 
     def take_ready(self, taking: Taking) -> bool:
@@ -209,7 +215,7 @@ class Inbox:
         for _ in range(len(self._takings)):
             taking = self._takings.popleft()
             if taking.is_rejected:
-                self._settle("reject", taking)
+                self._reject(taking)
             elif taking.is_given_up:
                 given_up.append(taking)
             elif not taking.is_taken:
@@ -220,7 +226,7 @@ class Inbox:
                 if self._counts_done:
                     self.undone += 1
                 else:
-                    self._settle("ack", taking)
+                    self._acknowledge(taking)
         self._is_being_read = len(self._takings) > waiting
         for taking in reversed(given_up):
             self.give_back(taking)
@@ -229,19 +235,23 @@ class Inbox:
             if taking.is_done:
                 if taking.slot:  # it may have been said before, and taken back by an interrupt
                     self.undone -= 1
-                    self._settle("ack", taking)
+                    self._acknowledge(taking)
                     taking.slot.clear()
             elif taking.claims:
                 self._said_done.append(taking)
 
-    def _settle(self, verb: str, taking: Taking) -> None:
+    def _acknowledge(self, taking: Taking) -> None:
         for message in taking.slot:
             connection = message._connection
             if connection is not None and connection.is_open:
-                if verb == "ack":
-                    connection.ack(message.delivery)
-                else:
-                    _send_settle(connection, verb, message.delivery, message.delivery)
+                connection.ack(message.delivery)
+
+    def _reject(self, taking: Taking) -> None:
+        for message in taking.slot:
+            connection, number = message._connection, message.delivery
+            if connection is not None and connection.is_open:
+                ask = functools.partial(requests.settle, "reject", number, number)
+                connection.publish(ask, Call(f"reject {number}-{number}"))
 
     def _hear_answers(self, now: float) -> None:
         if self._revoking is not None and self._revoking.is_done:
@@ -357,7 +367,7 @@ class Inbox:
             unseen.append(holder.slot.pop().delivery)
         assert self._connection is not None
         for first, last in ranges(unseen):
-            _send_settle(self._connection, "nack", first, last)
+            _send_back(self._connection, first, last)
 
     # What the connection calls
 
@@ -378,8 +388,6 @@ class Inbox:
         pass  # of topics only
 
 
-def _send_settle(connection: Connection, verb: str, first: int, last: int) -> None:
-    # Nothing depends on the answer: what was refused is not held any more. What nobody has tried goes back at once,
-    # whatever the queue says of retries.
-    delay = 0 if verb == "nack" else None
-    connection.publish(lambda tag: requests.settle(verb, first, last, tag, delay), Call(f"{verb} {first}-{last}"))
+def _send_back(connection: Connection, first: int, last: int) -> None:
+    # Nothing depends on the answer: what was refused is not held any more.
+    connection.publish(lambda tag: requests.give_back(first, last, tag), Call(f"giving back {first}-{last}"))

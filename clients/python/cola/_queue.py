@@ -163,6 +163,7 @@ class Queue:
             return obj
         except BaseException:
             taking.is_given_up = True
+            link.inbox.given_up = taking
             if not taking.is_rejected:
                 link.inbox.give_back(taking)
             link.hand(LOOK, is_urgent=False)

@@ -406,6 +406,11 @@ def fail(
     return _line(b"fail", (_range(first, last),), tag, *options, *rule, *story)
 
 
+def give_back(first: int, last: int, tag: Optional[int] = None) -> bytes:
+    """To their places at once, whatever the queue says of retries, and no attempt counts: nobody has tried them."""
+    return fail(first, last, "cancelled", "give-back", tag)
+
+
 def failed_attempt(
     delivery: int,
     attempts: Optional[int],

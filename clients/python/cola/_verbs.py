@@ -639,8 +639,7 @@ def seek(number: int, position: Start, partition: Optional[int]) -> Request[None
 
 
 def give_back(first: int, last: int) -> Request[None]:
-    """At once, whatever the queue says of retries: nobody has tried them."""
-    return Request(f"nack {first}-{last}", lambda tag: requests.settle("nack", first, last, tag, 0), _nothing)
+    return Request(f"giving back {first}-{last}", lambda tag: requests.give_back(first, last, tag), _nothing)
 
 
 # Looking inside

@@ -148,7 +148,7 @@ def test_a_message_for_a_cancelled_get_goes_back(tmp_path: Path) -> None:
         peer.expect(b"get q t=2 ack=manual\n")
         peer.expect(b"ping t=3\n")
         peer.send(b"ok t=2 delivery=7 offset=0 size=1\nx\n")
-        peer.expect(b"nack 7 delay=0\n")
+        peer.expect(b"fail 7 end=cancelled then=give-back\n")
         peer.send(b"ok t=3\n")
         peer.take_leave()
 
@@ -166,7 +166,7 @@ def test_messages_for_a_cancelled_consume_go_back(tmp_path: Path) -> None:
         peer.expect(b"consume q t=2 c=1 prefetch=5\n")
         peer.expect(b"cancel 1 t=3\nping t=4\n")
         peer.send(b"ok t=2\nmsg 1 1 0 1\nx\nok t=3\n")
-        peer.expect(b"nack 1 delay=0\n")
+        peer.expect(b"fail 1 end=cancelled then=give-back\n")
         peer.send(b"ok t=4\n")
         peer.take_leave()
 

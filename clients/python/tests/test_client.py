@@ -61,6 +61,12 @@ def test_a_url_of_another_form_is_explained(url: str) -> None:
         Address(url or "nothing")
 
 
+@pytest.mark.parametrize("url", ["tcp://localhost/orders", "tcp://localhost:1/?x=y"])
+def test_a_virtual_host_is_not_named_by_a_url(url: str) -> None:
+    with pytest.raises(ValueError, match="vhost="):
+        Address(url)
+
+
 def test_a_password_is_never_shown() -> None:
     with pytest.raises(cola.Unreachable) as caught:
         cola.connect("tcp://ana:secret@127.0.0.1:1", timeout=2)

@@ -197,7 +197,7 @@ def test_closing_gives_back_what_was_not_looked_at(tmp_path: Path) -> None:
         peer.expect(b"cancel 1 t=3\n")
         deliver(peer, 5, 6)
         peer.send(b"ok t=3\n")
-        peer.expect(b"nack 2-6 t=4 delay=0\n")
+        peer.expect(b"fail 2-6 t=4 end=cancelled then=give-back\n")
         peer.send(b"ok t=4\n")
         peer.expect(b"ack 1\n")
         peer.take_leave()
@@ -219,7 +219,7 @@ def test_closing_a_topics_consumer_gives_room(tmp_path: Path, is_known: bool) ->
         peer.expect(b"cancel 1 t=3\n")
         peer.send(b"ok t=3\n")
         if not is_known:
-            peer.expect(b"nack 2-3 t=4 delay=0\n")
+            peer.expect(b"fail 2-3 t=4 end=cancelled then=give-back\n")
             peer.send(b"err t=4 mismatch final 'e' is a topic; only ack\n")
         peer.expect(b"ack 2-3\n")
         peer.take_leave()

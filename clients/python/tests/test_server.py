@@ -73,6 +73,16 @@ def row_of(rows: List[Dict[str, object]], name: str) -> Dict[str, object]:
     return row
 
 
+def test_what_nobody_looked_at_was_not_tried(client: cola.Client, queue: str) -> None:
+    for body in ("x", "y"):
+        client.publish(queue, body)
+    with client.consume(queue) as consumer:
+        take(consumer).ack()
+        time.sleep(0.1)
+    found = client.get(queue)
+    assert found is not None and found.body == b"y" and not found.releases
+
+
 def test_hello_says_who_and_what(client: cola.Client) -> None:
     assert client.server.startswith("Cola/")
     assert {"batch", "bind", "get", "groups", "headers", "keys", "peek", "prefetch", "topics"} <= client.features

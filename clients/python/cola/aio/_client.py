@@ -314,7 +314,7 @@ class Client:
         """The message in an answer that nobody waits for any more."""
         if ok.body is not None and self._connection.is_open:
             delivery = ok.number("delivery")
-            self._connection.send_untagged(requests.settle("nack", delivery, delivery, delay=0))
+            self._connection.send_untagged(requests.give_back(delivery, delivery))
 
     @property
     def _connection(self) -> Connection:

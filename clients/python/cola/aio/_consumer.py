@@ -318,7 +318,8 @@ class _Left:
 
     def arrived(self, message: Message) -> None:
         if self._gives_back:
-            self._connection.settle("nack", message.delivery, message.delivery, 0)
+            number = message.delivery
+            self._connection.send_untagged(requests.give_back(number, number), settled=1)
 
     def failed(self, error: ColaError) -> None:
         pass  # nobody is there to hear of it
