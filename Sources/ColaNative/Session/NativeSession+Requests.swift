@@ -24,8 +24,11 @@ extension NativeSession {
         if scanner.field(0, is: "pub", in: bytes) { return readPublish(bytes, of: burst, from: start, body: body) }
         var reader = RequestReader(scanner: scanner, bytes: bytes)
         guard let verb = Verb(rawValue: reader.verb) else {
+            // How many words it has nobody knows; one of them may look like a tag.
+            _ = reader.readTag(behind: 0)
             return refuse(
-                "unknown_command", "there is no command '\(reader.verb)'; protocol/native.md has them all", body)
+                "unknown_command", "there is no command '\(reader.verb)'; protocol/native.md has them all", body,
+                reader.tag)
         }
         let isOfGroup = scanner.count > 1 && scanner.field(1, is: "group", in: bytes)
         guard reader.readTag(behind: verb.wordCount(isOfGroup: isOfGroup)) else {
