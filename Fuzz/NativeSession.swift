@@ -39,7 +39,7 @@ private final class Client {
         var configuration = NativeSession.Configuration(server: "Cola/0")
         configuration.bodyBytesMax = Self.bodyBytesMax
         session = NativeSession(
-            channel: ChannelID(1), peer: peer, access: Access(account: nil, serverUser: 1),
+            channel: ChannelID(1), peer: peer, access: Access(serverUser: 1),
             configuration: configuration, now: now)
         var limits = Limits()
         limits.queuesMax = 20
@@ -70,6 +70,7 @@ private final class Client {
             session.receive(&buffer, at: now.monotonic)
             position = end
             turn()
+            if draw() % 2 == 0 { authenticate() }
             if draw() % 4 == 0 { commit() }
             if draw() % 3 == 0 { read() }
             if draw() % 16 == 0 { apply(.windowOpened(ChannelID(1))) }
@@ -78,6 +79,7 @@ private final class Client {
         }
         session.receiveEnd()
         turn()
+        authenticate()
         rest()
         // Answers that wait for the client to take what was sent before: it does.
         for _ in 0..<10_000 where session.isAttached && !session.isClosed {
@@ -112,7 +114,7 @@ private final class Client {
         for effect in effects {
             switch effect {
             case .reply(ChannelID(1), _, _), .deliver(ChannelID(1), _, _), .consumerFailed(ChannelID(1), _, _),
-                .assigned(ChannelID(1), _, _):
+                .assigned(ChannelID(1), _, _), .dismiss(ChannelID(1), _):
                 session.handle(effect)
             case .read(let request):
                 store.read(request) { [mailbox] result in
@@ -122,9 +124,25 @@ private final class Client {
                 store.ask(query) { [mailbox] result in
                     if case .success(let result) = result { mailbox.loaded.append(.answered(query, result)) }
                 }
+            case .backUp: mailbox.loaded.append(.backedUp(.success(1)))
+            case .workers(let channel, let id, _):
+                mailbox.loaded.append(.workersAnswered(channel, id, .failure(.worker(.busy("nobody runs them")))))
+            case .hashPassword(let channel, let id, _): mailbox.loaded.append(.passwordHashed(channel, id, nil))
             default: break
             }
         }
+    }
+
+    /// A name and a password are looked at when the client's next bytes have come, or later.
+    private func authenticate() {
+        guard let credentials = session.credentials else { return }
+        session.credentials = nil
+        let isAdministrator = draw() % 2 == 0
+        session.authenticated(
+            draw() % 4 == 0
+                ? .refused("wrong password")
+                : .admitted(Access.Identity(user: credentials.user, isAdministrator: isAdministrator)))
+        turn()
     }
 
     /// Time goes by, and with it what was to be done then.
@@ -147,12 +165,13 @@ private final class Client {
     /// The disk catches up.
     private func rest() {
         var turns = 0
-        while broker.isCommitDue(at: now) || store.batchesWaiting > 0 || store.readsWaiting > 0 {
+        while broker.isCommitDue(at: now) || store.batchesWaiting > 0 || store.readsWaiting > 0
+            || !mailbox.loaded.isEmpty
+        {
             turns += 1
             precondition(turns < 10_000, "the broker does not come to rest")
             commit()
             read()
-            if !broker.isCommitDue(at: now), store.batchesWaiting == 0, store.readsWaiting == 0 { break }
         }
     }
 

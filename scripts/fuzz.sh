@@ -32,8 +32,19 @@ package=$(grep -F '"-module-name","ColaCore"' "$scratch/release.yaml" | grep -oP
 mapfile -t maps < <(grep -oP '"-fmodule-map-file=\K[^"]+' "$scratch/release.yaml" | sort -u |
     while read -r map; do [[ -e $map ]] && printf -- '-Xcc\n-fmodule-map-file=%s\n' "$map"; done)
 mapfile -t includes < <(grep -oP '"-I","\K[^"]+/include' "$scratch/release.yaml" | sort -u | sed 's/^/-I/')
-# Those that were built: what the target needs and nothing else.
-mapfile -t objects < <(find "$scratch"/release/*.build -name '*.o' -not -path '*-tool.build/*')
+# Of this package only what the target needs: the rest may be left from another target, and older than what it uses.
+mapfile -t others < <(swift package --scratch-path "$scratch" describe --type json | python3 -c '
+import json, sys
+targets = {target["name"]: target.get("target_dependencies", []) for target in json.load(sys.stdin)["targets"]}
+needed, found = set(), sys.argv[1:]
+while found:
+    name = found.pop()
+    if name not in needed:
+        needed.add(name)
+        found += targets[name]
+print("\n".join(sorted(set(targets) - needed)))' "${modules[@]}")
+mapfile -t objects < <(find "$scratch"/release/*.build -name '*.o' -not -path '*-tool.build/*' \
+    $(printf -- ' -not -path */%s.build/*' "${others[@]}"))
 
 swiftc -O -swift-version 6 -warnings-as-errors -parse-as-library -package-name "$package" -module-name "Fuzz$target" \
     -sanitize=fuzzer,address -I "$scratch/release/Modules" "${includes[@]}" "${maps[@]}" \
