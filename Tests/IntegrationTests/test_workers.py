@@ -396,7 +396,8 @@ def test_queues_that_are_there_stay_as_they_are(new_broker, tmp_path):
     broker.start()
     cola("publish", "-q", "work", "x", url=broker.unix).succeeds()
     until(lambda: cola("tail", "results", "-n", "1", "--no-follow", url=broker.unix).out == b"x\n", "a result")
-    assert b"7" in cola("describe", "queue", "work", url=broker.unix).succeeds().out
+    described = json.loads(cola("describe", "queue", "work", "--json", url=broker.unix).succeeds().out)
+    assert described["arguments"] == {"max-length": "7"}
 
 
 def command(pid: int) -> bytes:

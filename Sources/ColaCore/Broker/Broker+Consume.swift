@@ -40,7 +40,7 @@ extension Broker {
             guard queue.kind == .quorum else {
                 return refuse(
                     channel, id,
-                    .inUse("queue '\(queue.name)' has a single active consumer, so none can be exclusive"))
+                    .inUse("consume from queue '\(queue.name)' without exclusive: it has a single active consumer"))
             }
             // As RabbitMQ: whoever is not the active one stands by.
             consume.isExclusive = false
