@@ -4,7 +4,7 @@ internal import NIOCore
 
 /// An instance of an `exec` worker, as the broker sees it: a channel with a consumer that holds one message at most,
 /// and for each message a process that has its body as standard input.
-final class ExecSeat: WorkerSeat, Connection {
+final class ExecSeat: WorkerSeat, SocketlessConnection {
     let id: ChannelID
     var isFlushPending = false
     let instance: InstanceID
@@ -293,14 +293,6 @@ final class ExecSeat: WorkerSeat, Connection {
     }
 
     // MARK: What a socket would do
-
-    var inputBytes: Int { 0 }
-    func flush() {}
-    func hold() {}
-    func release() {}
-    func giveUp() {}
-    func peerProceeds() {}
-    func stop() {}
 
     func reportWhenWritable() {
         let id = id

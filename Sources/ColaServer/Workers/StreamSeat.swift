@@ -8,7 +8,7 @@ internal import NIOCore
 ///
 /// It hands out by credit, so that a process never has more than its prefetch, whatever it had before a pause. What the
 /// process does not read waits in the pipe, then in a bounded window of the broker's, then in the queue.
-final class StreamSeat: WorkerSeat, Connection {
+final class StreamSeat: WorkerSeat, SocketlessConnection {
     let id: ChannelID
     var isFlushPending = false
     let instance: InstanceID
@@ -324,8 +324,6 @@ final class StreamSeat: WorkerSeat, Connection {
 
     // MARK: What a socket would do
 
-    var inputBytes: Int { 0 }
-
     func flush() {
         if let process, process.pending.readableBytes > 0 {
             var pending = ByteBuffer()
@@ -348,10 +346,6 @@ final class StreamSeat: WorkerSeat, Connection {
         isHeld = false
         process?.output?.setReading(true)
     }
-
-    func giveUp() {}
-    func peerProceeds() {}
-    func stop() {}
 
     func reportWhenWritable() { reportsWritable = true }
 

@@ -5,7 +5,7 @@ internal import ColaWorkers
 /// published for them has a place.
 ///
 /// It is a channel of the broker, in one virtual host, for as long as that takes. What is there stays as it is.
-final class WorkerQueues: Connection {
+final class WorkerQueues: SocketlessConnection {
     let id: ChannelID
     var isFlushPending = false
     private unowned let host: WorkerHost
@@ -62,14 +62,6 @@ final class WorkerQueues: Connection {
         host.queues[id] = nil
     }
 
-    // MARK: What a socket would do
-
-    var inputBytes: Int { 0 }
-    func flush() {}
-    func hold() {}
-    func release() {}
-    func giveUp() {}
-    func peerProceeds() {}
-    func stop() {}
+    /// It is sent answers alone.
     func reportWhenWritable() {}
 }
