@@ -27,7 +27,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: setup ## build the server for use: .build/release/cola
-	swift build -c release --product cola
+	swift build -c release --static-swift-stdlib --product cola
 
 check: setup lint ## the quick check while working: format, warnings as errors, Swift tests
 	swift build --build-tests

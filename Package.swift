@@ -16,6 +16,11 @@ let strict: [SwiftSetting] = [
 let dataPath: [SwiftSetting] =
     strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
+/// What `cola --version` says: who builds without git, as for a container, sets COLA_COMMIT.
+let commit =
+    Context.environment["COLA_COMMIT"]
+    ?? Context.gitInformation.map { $0.currentCommit + ($0.hasUncommittedChanges ? " with changes" : "") }
+
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
@@ -47,13 +52,13 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // The core: values and pure machines.
         .target(name: "CChecksum"),
         .target(name: "CMalloc"),
+        .target(name: "CBuild", cSettings: commit.map { [.define("COLA_COMMIT", to: "\"\($0)\"")] }),
         .target(name: "ColaCore", dependencies: ["CChecksum", deque, heap, ordered], swiftSettings: dataPath),
 
         // The disk.
@@ -72,12 +77,12 @@ let package = Package(
         .target(name: "ColaWorkers", dependencies: ["ColaCore", "CSpawn", deque, ordered], swiftSettings: strict),
 
         // The process.
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "ColaServer",
             dependencies: [
                 "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaTLS", "ColaWorkers", "CMalloc", nioCore,
-                nioPosix, logging, lifecycle, signals, deque, ordered, crypto, cryptoExtras,
-                .product(name: "Yams", package: "Yams"),
+                nioPosix, logging, lifecycle, signals, deque, ordered, crypto, cryptoExtras, "CYAML", "CBuild",
             ],
             swiftSettings: dataPath),
         .target(

@@ -53,6 +53,7 @@ wanted() {
     has_cxx_library || missing+=(g++)  # the C++ library that Swift programs link
     has pkg-config || missing+=(pkg-config)
     has_header sqlite3.h || missing+=(libsqlite3-dev)
+    has_header yaml.h || missing+=(libyaml-dev)
     [[ -e /etc/ssl/certs/ca-certificates.crt || -d /etc/pki ]] || missing+=(ca-certificates)
     # The environment that is there already needs no other Python.
     has_environment || find_python || missing+=(python3 python3-venv)

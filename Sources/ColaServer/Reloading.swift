@@ -8,19 +8,29 @@ final class Reloading: Service {
     private struct Target {
         let host: NIOLoopBound<WorkerHost>
         let eventLoop: any EventLoop
+        let status: String
     }
+
+    private let notifier: ServiceNotifier
 
     /// Nil: the server is not that far, and has just read its configuration.
     private let target = Mutex<Target?>(nil)
 
-    func begin(_ host: NIOLoopBound<WorkerHost>, on eventLoop: any EventLoop) {
-        target.withLock { $0 = Target(host: host, eventLoop: eventLoop) }
+    init(_ notifier: ServiceNotifier) { self.notifier = notifier }
+
+    /// - Parameter status: what the service notifier is told when it is done.
+    func begin(_ host: NIOLoopBound<WorkerHost>, _ status: String, on eventLoop: any EventLoop) {
+        target.withLock { $0 = Target(host: host, eventLoop: eventLoop, status: status) }
     }
 
     func run() async {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
             guard let target = target.withLock({ $0 }) else { continue }
-            target.eventLoop.execute { target.host.value.reload(isDryRun: false) { _ in } }
+            let notifier = notifier
+            notifier.reloading()
+            target.eventLoop.execute {
+                target.host.value.reload(isDryRun: false) { _ in notifier.ready(target.status) }
+            }
         }
     }
 }

@@ -31,7 +31,8 @@ package struct Server {
     private let announce: @Sendable (String) -> Void
     private let environment: [String: String]
     private let read: @Sendable () throws -> Settings
-    private let reloading = Reloading()
+    private let notifier: ServiceNotifier
+    private let reloading: Reloading
 
     /// - Parameters:
     ///   - environment: what workers may be given of.
@@ -46,6 +47,8 @@ package struct Server {
         self.environment = environment
         self.announce = announce
         logger = StderrLog.logger(format: settings.logFormat, level: settings.logLevel)
+        notifier = ServiceNotifier(environment, logger: logger)
+        reloading = Reloading(notifier)
     }
 
     /// Why a server did not start or had to end, with the exit code that says it (sysexits.h).
@@ -58,6 +61,7 @@ package struct Server {
     package func run() async throws {
         try settings.checkWorkers()
         let certificates = try certificates()
+        let inherited = InheritedSockets(try InheritedSocket.all(environment))
         warn()
         MachineResources.keepHeapSmall()
         let store = SQLiteStore(options: options)
@@ -65,9 +69,12 @@ package struct Server {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
         do {
-            let started = try await start(store, certificates, on: eventLoop)
+            let started = try await start(store, certificates, inherited, on: eventLoop)
             announce(started.announcement)
+            notifier.ready(started.announcement)
+            notifier.watch(eventLoop)
             try? await gracefulShutdown()
+            notifier.stopping()
             try await stop(started, store: store, on: eventLoop)
         } catch {
             try? await group.shutdownGracefully()
@@ -113,11 +120,14 @@ package struct Server {
         var loop: NIOLoopBound<BrokerLoop>
         var workers: NIOLoopBound<WorkerHost>
         var listeners: [any Channel]
+        /// What to remove at the end; nil: there is no Unix socket, or it is not ours.
+        var socketPath: String?
         var announcement: String
     }
 
     private func start(
-        _ store: SQLiteStore, _ certificates: TLSCertificates?, on eventLoop: any EventLoop
+        _ store: SQLiteStore, _ certificates: TLSCertificates?, _ inherited: InheritedSockets,
+        on eventLoop: any EventLoop
     ) async throws -> Started {
         let owner = LoopOwner(eventLoop: eventLoop)
         let logger = logger
@@ -152,7 +162,7 @@ package struct Server {
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }.get()
             owner.set(bound)
-            return try await listen(bound, certificates, on: eventLoop)
+            return try await listen(bound, certificates, inherited, on: eventLoop)
         } catch {
             try? store.close()
             throw error
@@ -174,8 +184,8 @@ package struct Server {
                 memoryBytesMax: settings.workerLogMemoryBytesMax, on: eventLoop, logger: logger,
                 clock: { broker.now })
             let host = WorkerHost(
-                broker: broker, output: output, settings: settings, read: read, url: url, environment: environment,
-                logger: logger)
+                broker: broker, output: output, settings: settings, read: read, url: url,
+                environment: environment.filter { !ServiceNotifier.variables.contains($0.key) }, logger: logger)
             host.amqpPlace = amqp
             host.archive = output
             host.certificates = certificates
@@ -190,50 +200,93 @@ package struct Server {
     private var access: Access { Access(serverUser: Int(getuid())) }
 
     private func listen(
-        _ loop: NIOLoopBound<BrokerLoop>, _ certificates: TLSCertificates?, on eventLoop: any EventLoop
+        _ loop: NIOLoopBound<BrokerLoop>, _ certificates: TLSCertificates?, _ inherited: InheritedSockets,
+        on eventLoop: any EventLoop
     ) async throws -> Started {
-        var configuration = NativeSession.Configuration(server: "Cola/\(Self.version)")
-        configuration.bodyBytesMax = settings.bodyBytesMax
-        configuration.amqpProblem = Content.problem
-        let listener = NativeListener(
-            loop: loop, configuration: configuration,
-            access: access,
-            connectionsMax: settings.connectionsMax, logger: logger)
-        var channels: [any Channel] = []
-        var words = ["cola ready"]
+        var listening = Listening(inherited: inherited, eventLoop: eventLoop)
+        let native = nativeListener(loop)
+        var socketPath: String?
+        var url = ""
         var amqp: AMQPPlace?
         do {
             if let address = settings.native {
-                let bound = try await listener.sockets.bind(address, on: eventLoop)
-                channels += bound
-                words.append("native=tcp://\(address.text(bound: bound))")
+                url = "tcp://" + address.text(bound: try await listening.open(address, native.sockets))
+                listening.words.append("native=\(url)")
             }
             if let path = settings.socketPath {
-                channels.append(try await listener.sockets.bind(path: path, mode: settings.socketMode, on: eventLoop))
-                words.append("socket=unix://\(AbsolutePath.of(path))")
+                if let bound = try await listening.takeUnixSocket(native.sockets) {
+                    url = "unix://\(bound)"
+                } else {
+                    try await listening.open(path: path, mode: settings.socketMode, native.sockets)
+                    socketPath = path
+                    url = "unix://\(AbsolutePath.of(path))"
+                }
+                listening.words.append("socket=\(url)")
             }
             if let address = settings.amqp {
-                let bound = try await amqpListener(loop).sockets.bind(address, on: eventLoop)
-                channels += bound
+                let bound = try await listening.open(address, amqpListener(loop).sockets)
                 amqp = AMQPPlace(host: address.host, port: bound.first?.localAddress?.port ?? address.port)
-                words.append("amqp=amqp://\(address.text(bound: bound))")
+                listening.words.append("amqp=amqp://\(address.text(bound: bound))")
             }
             if let address = settings.amqps, let certificates {
-                let bound = try await amqpListener(loop).sockets(certificates).bind(address, on: eventLoop)
-                channels += bound
-                words.append("amqps=amqps://\(address.text(bound: bound))")
+                let bound = try await listening.open(address, amqpListener(loop).sockets(certificates))
+                listening.words.append("amqps=amqps://\(address.text(bound: bound))")
             }
+            try listening.inherited.expectNone()
         } catch {
-            for channel in channels { try? await channel.close() }
+            for channel in listening.channels { try? await channel.close() }
             throw error
         }
-        let url = words.last { $0.hasPrefix("socket=") } ?? words.last { $0.hasPrefix("native=") } ?? ""
-        let workers = try await startWorkers(
-            of: loop, certificates, url: String(url.drop { $0 != "=" }.dropFirst()), amqp: amqp, on: eventLoop)
-        reloading.begin(workers, on: eventLoop)
+        let workers = try await startWorkers(of: loop, certificates, url: url, amqp: amqp, on: eventLoop)
+        listening.words.append("data=\(AbsolutePath.of(settings.dataDirectory))")
+        let announcement = listening.words.joined(separator: " ")
+        reloading.begin(workers, announcement, on: eventLoop)
         return Started(
-            loop: loop, workers: workers, listeners: channels,
-            announcement: (words + ["data=\(AbsolutePath.of(settings.dataDirectory))"]).joined(separator: " "))
+            loop: loop, workers: workers, listeners: listening.channels, socketPath: socketPath,
+            announcement: announcement)
+    }
+
+    /// What listens so far.
+    private struct Listening {
+        var inherited: InheritedSockets
+        let eventLoop: any EventLoop
+        var channels: [any Channel] = []
+        var words = ["cola ready"]
+
+        /// - Returns: what listens there: what was handed over, else what was bound.
+        mutating func open(_ address: Settings.Address, _ sockets: SocketListener) async throws -> [any Channel] {
+            var opened: [any Channel] = []
+            for socket in inherited.take(sockets.setting, port: address.port) {
+                let channel = try await sockets.take(socket, on: eventLoop)
+                opened.append(channel)
+                channels.append(channel)
+            }
+            if opened.isEmpty {
+                opened = try await sockets.bind(address, on: eventLoop)
+                channels += opened
+            }
+            return opened
+        }
+
+        mutating func open(path: String, mode: UInt32, _ sockets: SocketListener) async throws {
+            channels.append(try await sockets.bind(path: path, mode: mode, on: eventLoop))
+        }
+
+        /// - Returns: where it is; nil: none was handed over.
+        mutating func takeUnixSocket(_ sockets: SocketListener) async throws -> String? {
+            guard let socket = inherited.takeUnixSocket() else { return nil }
+            channels.append(try await sockets.take(socket, on: eventLoop))
+            return socket.address
+        }
+    }
+
+    private func nativeListener(_ loop: NIOLoopBound<BrokerLoop>) -> NativeListener {
+        var configuration = NativeSession.Configuration(server: "Cola/\(Self.version)")
+        configuration.bodyBytesMax = settings.bodyBytesMax
+        configuration.amqpProblem = Content.problem
+        return NativeListener(
+            loop: loop, configuration: configuration, access: access, connectionsMax: settings.connectionsMax,
+            logger: logger)
     }
 
     private func amqpListener(_ loop: NIOLoopBound<BrokerLoop>) -> AMQPListener {
@@ -251,7 +304,7 @@ package struct Server {
         logger.info("stopping")
         for listener in started.listeners { try? await listener.close() }
         // While the data directory is still ours: afterwards the name may be that of the next server's socket.
-        if let path = settings.socketPath { unlink(path) }
+        if let path = started.socketPath { unlink(path) }
         // What they hold goes back while there is still a broker to take it.
         let workers = started.workers
         try await eventLoop.flatSubmit { workers.value.stop(withinMilliseconds: Self.workersMilliseconds) }.get()

@@ -27,8 +27,8 @@ struct Cola: AsyncParsableCommand {
             69 no broker reached, 70 a bug or a failed disk, 74 no room, or the output took no more, \
             75 in use, or may succeed if tried again, 77 not permitted.
             """,
-        version: Server.version,
-        subcommands: [Serve.self, Health.self],
+        version: BuildFacts.text,
+        subcommands: [Serve.self, Health.self, Reference.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Messages",

@@ -1,6 +1,11 @@
 import ArgumentParser
 import ColaServer
-import Foundation
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// `cola serve`: runs the broker until SIGTERM.
 ///
@@ -16,7 +21,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         if arguments.contains("--help") || arguments.contains("-h") { return try Output.print(Setting.help) }
-        if arguments.contains("--version") { return try Output.print(Server.version) }
+        if arguments.contains("--version") { return try Output.print(BuildFacts.text) }
         let environment = ProcessInfo.processInfo.environment
         let read = { @Sendable [arguments] in
             try Settings(arguments: arguments, environment: environment, read: Self.readIfPresent)
@@ -38,11 +43,18 @@ struct Serve: AsyncParsableCommand {
     }
 
     static func readIfPresent(_ path: String) throws -> String? {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let bytes: [UInt8]
         do {
-            return try String(contentsOfFile: path, encoding: .utf8)
+            bytes = try FileContents.read(path)
         } catch {
-            throw Settings.Wrong(description: "cannot read settings from \(path): \(error.localizedDescription)")
+            if error.isMissing { return nil }
+            throw Settings.Wrong(
+                description: "cannot read settings from \(path): \(error.reason); make it a file that "
+                    + "the server's user may read")
         }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Settings.Wrong(description: "cannot read settings from \(path): it is not UTF-8; save it as UTF-8")
+        }
+        return text
     }
 }

@@ -24,28 +24,7 @@ import Testing
         }
     }
 
-    /// One error of each kind; `number` does not compile when there is a new kind.
-    private static let errors: [BrokerError] = [
-        .notFound(.queue, name: ""), .mismatch(""), .reservedName(""), .badName("", reason: ""),
-        .unroutable(exchange: "", routingKey: ""), .consumerInUse(ConsumerTag(1)), .consumerNotFound(ConsumerTag(1)),
-        .unknownDelivery(first: DeliveryTag(1), last: DeliveryTag(1)), .locked(.queue, name: ""), .inUse(""),
-        .queueFull(name: "", limit: 1, unit: ""), .badArgument(""), .limit(what: "", limit: 1, setting: ""),
-        .deleted(.queue, name: ""), .offsetOutOfRange(topic: "", offset: Offset(1), next: Offset(1)),
-        .transactionTooLarge(bytes: 1, limit: 1), .overloaded(waiting: 1), .storage(""),
-        .damaged(name: "", base: Offset(0)), .permanent(""),
-        .backup(.busy(path: "")), .backup(.exists(path: "")), .backup(.unsuitable(path: "", reason: "")),
-        .backup(.notPermitted(path: "", reason: "")), .backup(.noRoom(path: "", reason: "")),
-        .backup(.failed(path: "", reason: "")), .backup(.cancelled(path: "")), .worker(.undefined),
-        .worker(.notFound("")), .worker(.unsuitable("")), .worker(.busy("")), .worker(.misconfigured("")),
-        .worker(.notPermitted("")), .stopped(""), .inequivalent(different),
-        .heldTooLong(DeliveryTag(1), name: "", milliseconds: 1),
-        .accessRefused(AccessRefusal(user: "", host: "", need: .host)), .quota(""), .busy(""), .forbidden(""),
-        .unsupported(""),
-    ]
-
-    private static let different = Inequivalence(
-        .maxLength, of: .queue, named: "", in: "/", received: Arguments(), current: Arguments())
-
+    /// Which of ``BrokerError/examples`` it is: does not compile when there is a new kind.
     private static func number(_ error: BrokerError) -> Int {
         switch error {
         case .notFound: 0
@@ -96,8 +75,8 @@ import Testing
         let page = try Page()
         let codes = try page.firstColumn("code")
         #expect(Set(codes).count == codes.count)
-        #expect(Self.errors.map(Self.number) == Array(0..<Self.errors.count))
-        for error in Self.errors {
+        #expect(BrokerError.examples.map(Self.number) == Array(0..<BrokerError.examples.count))
+        for error in BrokerError.examples {
             let again = error.isRetryable ? "retry" : "final"
             #expect(page.text.contains("\n| `\(error.code)` | \(again) |"), "\(error.code) \(again)")
         }

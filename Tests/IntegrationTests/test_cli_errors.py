@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -61,10 +62,18 @@ def test_a_misspelt_command_is_named_with_what_was_meant(word, meant):
     assert ("did you mean `cola %s`?" % meant in result.err) if meant else ("did you mean" not in result.err)
 
 
-def test_the_version_is_that_of_the_server(shared_broker):
+def test_the_version_is_that_of_the_server_and_says_what_it_was_built_from(shared_broker):
     version = cola("--version").succeeds().lines()
     assert version == cola("serve", "--version").succeeds().lines()
-    assert cola("health", url=shared_broker.unix).lines()[0].startswith("ok Cola/%s at" % version[0])
+    name, number = version[0].split()
+    assert name == "cola"
+    assert cola("health", url=shared_broker.unix).lines()[0].startswith("ok Cola/%s at" % number)
+    facts = dict(line.split(None, 1) for line in version[1:])
+    assert list(facts) == ["commit", "build", "storage", "settings"]
+    assert re.fullmatch("[0-9a-f]{40}( with changes)?|unknown", facts["commit"])
+    assert re.fullmatch(r"(release|debug), \w+ .+, Swift \d+\.\d+.*", facts["build"])
+    assert re.fullmatch(r"SQLite 3\.\d+\.\d+, schema \d+", facts["storage"])
+    assert re.fullmatch(r"libyaml 0\.\d+\.\d+", facts["settings"])
 
 
 @pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-"])

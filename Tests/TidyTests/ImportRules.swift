@@ -16,8 +16,8 @@ enum ImportRules {
         "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         "ColaServer": [
             "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaTLS", "ColaWorkers", "CMalloc", "NIOCore",
-            "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "Yams",
-            "Synchronization", "libc",
+            "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "CYAML",
+            "CBuild", "Synchronization", "libc",
             // For passwords.
             "Crypto", "CryptoExtras",
         ],
@@ -52,9 +52,20 @@ enum ImportRules {
                     Finding(
                         file, index, "\(target) must not import \(module)",
                         because: "it may import \(list) alone; see ARCHITECTURE.md for who knows whom"))
+            } else if module == "Foundation", target != "ColaTesting", !isFallback(file.lines, index) {
+                findings.append(
+                    Finding(
+                        file, index, "\(target) imports all of Foundation",
+                        because: "FoundationEssentials does without tables for every language, which would be half of "
+                            + "the program; Foundation may stand behind #else alone"))
             }
         }
         return findings
+    }
+
+    /// Whether the line is for where there is no FoundationEssentials.
+    private static func isFallback(_ lines: [Substring], _ index: Int) -> Bool {
+        index > 0 && lines[index - 1].contains("#else")
     }
 
     private static func permits(_ pattern: String, _ module: String) -> Bool {

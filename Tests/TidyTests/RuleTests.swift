@@ -38,10 +38,17 @@ import Testing
 
     @Test(arguments: [
         ("ColaCore", "CChecksum"), ("ColaStore", "CSQLite"), ("ColaNative", "NIOCore"), ("cola", "NIOPosix"),
-        ("cola", "NIOConcurrencyHelpers"), ("ColaServer", "Yams"), ("ColaStore", "Glibc"), ("ColaNative", "Musl"),
+        ("cola", "NIOConcurrencyHelpers"), ("ColaServer", "CYAML"), ("ColaStore", "Glibc"), ("ColaNative", "Musl"),
     ])
     func anAllowedImportIsNot(target: String, module: String) {
         #expect(ImportRules.check(file("Sources/\(target)/File.swift", "import \(module)")).isEmpty)
+    }
+
+    @Test func theProgramHasAllOfFoundationOnlyWhereThereIsNoSmallerOne() {
+        let guarded = "#if canImport(FoundationEssentials)\nimport FoundationEssentials\n#else\nimport Foundation\n"
+        #expect(ImportRules.check(file("Sources/cola/File.swift", guarded)).isEmpty)
+        #expect(ImportRules.check(file("Sources/cola/File.swift", "\nimport Foundation")).map(\.line) == [2])
+        #expect(ImportRules.check(file("Sources/ColaTesting/File.swift", "import Foundation")).isEmpty)
     }
 
     @Test func anImportInACommentIsNone() {

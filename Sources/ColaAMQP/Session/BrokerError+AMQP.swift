@@ -1,4 +1,4 @@
-internal import ColaCore
+package import ColaCore
 
 extension AMQPSession {
     /// How AMQP says it. What stands before the dash of the text, and the beginning of what comes behind it, is as in
@@ -7,6 +7,9 @@ extension AMQPSession {
         let (code, sentence) = reply(error, method, host)
         return ProtocolError(code, sentence, in: method)
     }
+
+    /// The code that a refusal has on a channel, where the method does not matter.
+    package static func replyCode(of error: BrokerError) -> ReplyCode { reply(error, .queueDeclare, "/").0 }
 
     private static func reply(_ error: BrokerError, _ method: MethodID, _ host: String) -> (ReplyCode, String) {
         switch error {

@@ -19,7 +19,7 @@ package enum ReplyCode: UInt16, Sendable {
     case internalError = 541
 
     /// As reply texts begin.
-    var name: String {
+    package var name: String {
         switch self {
         case .contentTooLarge: "CONTENT_TOO_LARGE"
         case .noRoute: "NO_ROUTE"

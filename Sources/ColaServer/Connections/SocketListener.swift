@@ -49,6 +49,20 @@ struct SocketListener: Sendable {
         }
     }
 
+    /// Listens where a service manager has bound a socket already.
+    func take(_ socket: InheritedSocket, on eventLoop: any EventLoop) async throws -> any Channel {
+        var isUnix = false
+        if case .path = socket.place { isUnix = true }
+        do {
+            return try await bootstrap(eventLoop, isUnix: isUnix).withBoundSocket(socket.descriptor).get()
+        } catch {
+            throw Server.Failure(
+                exitCode: 69,
+                description: "cannot listen on the socket at \(socket.address) that the service manager handed over: "
+                    + "\(Self.reason(error)); look at its socket unit")
+        }
+    }
+
     func bind(path: String, mode: UInt32, on eventLoop: any EventLoop) async throws -> any Channel {
         try removeStale(path)
         do {

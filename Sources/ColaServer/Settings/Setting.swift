@@ -30,6 +30,9 @@ package struct Setting: Sendable {
     /// Whether its value is nobody's to see.
     var isSecret: Bool { name == "default-pass" }
 
+    /// Whether reading the configuration again is not enough.
+    package var needsRestart: Bool { name != Settings.workersAsRoot && !Settings.tlsFiles.contains(name) }
+
     package var environmentName: String {
         "COLA_" + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
     }

@@ -1,7 +1,7 @@
 package import ColaCore
 internal import ColaTLS
 package import ColaWorkers
-internal import Yams
+internal import OrderedCollections
 
 /// What a server was asked to be.
 package struct Settings: Sendable {
@@ -209,31 +209,31 @@ package struct Settings: Sendable {
     private static func parse(
         yaml text: String, path: String
     ) throws -> (values: [String: String], workers: DefinitionNode?) {
-        let node: Node?
+        let node: DefinitionNode?
         do {
-            node = try Yams.compose(yaml: text)
+            node = try YAMLReader.read(text)
         } catch {
-            throw Wrong(description: "\(path) is not YAML: \(reason(error)); write lines of the form `name: value`")
+            throw Wrong(description: "\(path) cannot be read as YAML: \(error); write lines of the form `name: value`")
         }
         guard let node else { return ([:], nil) }
-        guard let mapping = node.mapping else {
+        guard case .mapping(let mapping) = node else {
             throw Wrong(description: "\(path) must hold lines of the form `name: value`")
         }
         var values: [String: String] = [:]
         var workers: DefinitionNode?
-        for (key, value) in mapping {
-            if key.string == "workers" {
-                workers = try DefinitionNode(value, in: path)
+        for (name, value) in mapping {
+            if name == "workers" {
+                workers = value
                 continue
             }
-            guard let name = key.string, Setting.named(name) != nil else {
-                throw unknown("\(key.string ?? "a key that is no text") in \(path)", key.string ?? "")
-            }
+            guard Setting.named(name) != nil else { throw unknown("\(name) in \(path)", name) }
             guard name != "config" else {
                 throw Wrong(description: "config in \(path): one file of settings cannot name another; remove the line")
             }
-            guard let scalar = value.scalar else { throw Wrong(description: "\(name) in \(path) must be one value") }
-            values[name] = scalar.string
+            guard case .scalar(let text) = value else {
+                throw Wrong(description: "\(name) in \(path) must be one value")
+            }
+            values[name] = text
         }
         return (values, workers)
     }
@@ -243,17 +243,6 @@ package struct Settings: Sendable {
             return try WorkerDefinition.all(from: node)
         } catch {
             throw Wrong(description: "\(path): " + error.errors.map(\.description).joined(separator: "; "))
-        }
-    }
-
-    /// What is wrong and where, in one line: the parser's own text shows the place over several.
-    private static func reason(_ error: any Error) -> String {
-        switch error {
-        case YamlError.scanner(_, let problem, let mark, _), YamlError.parser(_, let problem, let mark, _),
-            YamlError.composer(_, let problem, let mark, _):
-            "line \(mark.line), column \(mark.column): \(problem)"
-        case YamlError.duplicatedKeysInMapping(let keys, _): "it has '\(keys.sorted().joined(separator: "', '"))' twice"
-        default: "\(error)"
         }
     }
 

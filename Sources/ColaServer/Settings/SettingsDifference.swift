@@ -27,7 +27,7 @@ struct SettingsDifference {
             return Change(
                 name: setting.name, old: setting.isSecret ? before.map { _ in "set" } : before,
                 new: setting.isSecret ? after.map { _ in "set anew" } : after,
-                needsRestart: setting.name != Settings.workersAsRoot && !Settings.tlsFiles.contains(setting.name))
+                needsRestart: setting.needsRestart)
         }
     }
 

@@ -55,6 +55,9 @@ package final class SQLiteStore: Store {
     /// For the log: which release of SQLite this process runs on.
     package static var engineVersion: String { Connection.libraryVersion }
 
+    /// The newest form of what is on the disk that this program knows.
+    package static var schemaVersion: Int { Schema.steps.count }
+
     package init(options: Options) {
         self.options = options
     }

@@ -49,7 +49,7 @@ struct DefinitionsExport: AsyncParsableCommand {
         ]
         let text = JSONValue.object(members).json
         guard let file else { return try Output.print(text) }
-        try DefinitionsFile.write(text + "\n", to: file)
+        try FileContents.writePrivately(text + "\n", to: file)
     }
 
     private func rows(_ listing: Client.Listing, _ client: Client) async throws -> [JSONValue] {

@@ -25,7 +25,14 @@ struct DefinitionsImport: AsyncParsableCommand {
     var dryRun = false
 
     func run() async throws {
-        let bytes = try DefinitionsFile.read(file)
+        let bytes: [UInt8]
+        do {
+            bytes = try FileContents.read(file)
+        } catch {
+            throw Failure(
+                .noInput,
+                "\(file) cannot be read: \(error.reason); name a file that is there, or - for standard input")
+        }
         let value: JSONValue
         do {
             value = try JSONParser.parse(bytes)

@@ -1,6 +1,11 @@
 import ColaClient
 import ColaCore
-import Foundation
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// Reads definitions in RabbitMQ's format, as its `rabbitmqctl export_definitions` and `cola definitions export` write
 /// them.
@@ -310,7 +315,7 @@ struct DefinitionsReader {
     private static func words(_ value: JSONValue) -> [String]? {
         switch value {
         case .list(let values): values.compactMap(\.text)
-        case .text(let text): text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        case .text(let text): text.split { $0 == "," || $0.isWhitespace }.map(String.init)
         default: nil
         }
     }
