@@ -6,27 +6,24 @@ ports, folders outside of the test's own, times of day, and how long a load runs
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from typing import Dict, Iterator, List, Tuple
 
 import pytest
 
-from broker import REPOSITORY, binary, die_with_parent
-from cli import cola, environment
+from broker import REPOSITORY, die_with_parent
+from cli import cola
+from pages import converse, end, newcomers_environment, short_folder
 
 README = REPOSITORY / "README.md"
 CLIENT_PAGE = REPOSITORY / "clients" / "python" / "README.md"
-PYTHON_PATH = {"PYTHONPATH": str(REPOSITORY / "clients" / "python")}
 
 
 def blocks(page: pathlib.Path, language: str) -> List[str]:
@@ -38,11 +35,8 @@ class Shell:
 
     def __init__(self, folder: pathlib.Path, url: str = ""):
         self.folder = folder
-        (folder / "bin").mkdir()
         (folder / "home").mkdir()
-        (folder / "bin" / "cola").symlink_to(binary())
-        self.environment = environment(url or None, dict(PYTHON_PATH, HOME=str(folder / "home")))
-        self.environment["PATH"] = "%s:%s" % (folder / "bin", os.environ["PATH"])
+        self.environment = newcomers_environment(folder / "bin", folder / "home", {"COLA_URL": url} if url else {})
 
     def spawn(self, command: str, **more: str) -> subprocess.Popen:
         return subprocess.Popen(
@@ -72,7 +66,6 @@ class Shell:
         finally:
             end(process)
 
-
     def lines_of(self, command: str, count: int, timeout: float = 60.0) -> List[str]:
         """The first lines of a command that goes on, which is ended then."""
         process = self.spawn(command)
@@ -87,22 +80,6 @@ class Shell:
             too_late.cancel()
             end(process)
             process.stdout.close()
-
-
-def end(process: subprocess.Popen) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
-
-
-@contextlib.contextmanager
-def short_folder() -> Iterator[pathlib.Path]:
-    """The path of a Unix socket has at most 107 bytes."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="cola-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(str(folder), ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -156,76 +133,18 @@ def test_the_session_by_hand_is_answered_as_the_page_shows(newcomer):
     shell, _, _ = newcomer
     first, *lines = blocks(README, "console")[1].splitlines()
     assert first == "$ nc -U cola-data/cola.sock"
-    times = re.compile(r"ts=\d+")
-    with socket.socket(socket.AF_UNIX) as opened:
-        opened.settimeout(10)
-        opened.connect(str(shell.folder / "cola-data" / "cola.sock"))
-        answers = opened.makefile("r", newline="\n")
-        is_body = False
-        for line in lines:
-            if is_body or line.startswith(("ok", "msg ")):
-                assert times.sub("ts=N", answers.readline()) == times.sub("ts=N", line + "\n")
-                is_body = line.startswith("msg ")
-            else:
-                opened.sendall(line.encode() + b"\n")
-        assert answers.readline() == "", "the connection is still open"
+    converse(shell.folder / "cola-data" / "cola.sock", lines)
 
 
 CONCEPTS = blocks(README, "console")[2:]
 
 
-def masked(line: str) -> str:
-    """Without what differs from run to run: times, ids, who the peer is, and so the size of a description."""
-    line = re.sub(r"1\d{12}(?!\d)", "TIME", line)
-    line = re.sub(r"cola-id=\S+", "cola-id=ID", line)
-    line = re.sub(r'"peer":"[^"]*"', '"peer":PEER', re.sub(r'"connection":\d+', '"connection":N', line))
-    return re.sub(r"^ok size=\d+$", "ok size=N", line)
-
-
-def has_body(line: str) -> bool:
-    return line.startswith("msg ") or " size=" in line
-
-
-def steps(block: str) -> List[Tuple[str, List[List[str]]]]:
-    """A session by hand: what is typed up to an answer, and the lines that answer it, each with its body."""
-    found: List[Tuple[str, List[List[str]]]] = [("", [])]
-    lines = iter(block.splitlines())
-    assert next(lines) == "$ nc -U cola-data/cola.sock"
-    for line in lines:
-        if line.startswith(("ok", "msg ", "assigned ")):
-            found[-1][1].append([line, next(lines)] if has_body(line) else [line])
-        elif found[-1][1]:
-            found.append((line + "\n", []))
-        else:
-            found[-1] = (found[-1][0] + line + "\n", [])
-    return found
-
-
-def heard(stream) -> List[str]:
-    """One line of the server, with its body."""
-    line = stream.readline().rstrip("\n")
-    assert line, "the server closed the connection"
-    return [line, stream.readline().rstrip("\n")] if has_body(line) else [line]
-
-
 @pytest.mark.parametrize("block", CONCEPTS)
 def test_each_concept_by_hand_is_answered_as_the_page_shows(newcomer, block):
     shell, _, _ = newcomer
-    with socket.socket(socket.AF_UNIX) as opened:
-        opened.settimeout(10)
-        opened.connect(str(shell.folder / "cola-data" / "cola.sock"))
-        answers = opened.makefile("r", newline="\n")
-        # The name that the server chooses for a queue, on the page and here.
-        shown_name = chosen = ""
-        for typed, shown in steps(block):
-            opened.sendall(typed.replace(shown_name, chosen).encode())
-            found = [heard(answers) for _ in shown]
-            if found[0][0].startswith("ok name="):
-                shown_name, chosen = shown[0][0][len("ok name="):], found[0][0][len("ok name="):]
-            expected = [[masked(part.replace(shown_name, chosen)) for part in one] for one in shown]
-            # Deliveries may come before or behind the answer.
-            assert sorted([masked(part) for part in one] for one in found) == sorted(expected), typed
-        assert answers.readline() == "", "the connection is still open"
+    first, *lines = block.splitlines()
+    assert first == "$ nc -U cola-data/cola.sock"
+    converse(shell.folder / "cola-data" / "cola.sock", lines)
 
 
 def test_there_is_an_example_of_each_concept():
