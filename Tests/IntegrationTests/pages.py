@@ -152,10 +152,11 @@ def steps_of(block: Block) -> List[Step]:
 # What differs from run to run
 
 MASKS = [
-    (re.compile(r"(?<![\d.])1\d{12}(?!\d)"), "TIME"),
+    (re.compile(r"1\d{12}(?!\d)"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(?:\.\d+)?Z?"), r"DATE\1TIME"),
     (re.compile(r"cola-id=\S+"), "cola-id=ID"),
-    (re.compile(r"\bpid \d+"), "pid N"),
+    (re.compile(r"\b(pid|uid|connection) \d+"), r"\1 N"),
+    (re.compile(r"\bconsumer \d+-"), "consumer N-"),
     (re.compile(r'("(?:pid|connection)":)\d+'), r"\1N"),
     (re.compile(r'("peer":)"[^"]*"'), r"\1PEER"),
     (re.compile(r"(?<![\w.])\d+(?:\.\d+)? ?(?:ms|µs|s|min|h|d)(?![\w/])(?: \d+ ?(?:s|min|h)(?![\w/]))?"), "DURATION"),
@@ -167,7 +168,9 @@ MASKS = [
     (re.compile(r"-{3,}"), "---"),
 ]
 # Columns of tables in which everything but `-` differs.
-VARYING = {"PID", "CPU%", "MEMORY", "SINCE", "AGE", "OLDEST", "IN/s", "OUT/s", "ACK/s", "TIME", "STARTED", "UPTIME"}
+VARYING = {
+    "PID", "PARENT", "THREADS", "FILES", "CONNECTION", "CPU%", "MEMORY", "SINCE", "AGE", "OLDEST", "NEXT", "IN/s", "OUT/s",
+    "ACK/s"}
 HEADING = re.compile(r"^ *[A-Z][A-Z%/ -]*(?:/s)?(?: {2,}[A-Z][A-Z%/ -]*(?:/s)?)+$")
 
 
