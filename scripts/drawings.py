@@ -302,7 +302,7 @@ def partitions() -> Drawing:
     d = Drawing("partitions", "Records of one key go to one partition of the topic clicks, and get the next offset there", 640, 240)
     p = d.process(60, 115, "P")
     d.frame(400, 125, 380, 190, "clicks")
-    zero = d.log(270, 75, "0", ["0", "1"])
+    zero = d.log(270, 75, "0", ["0"])
     one = d.log(270, 125, "1", ["0", "1", "2"])
     two = d.log(270, 175, "2", ["0"])
     for box, key in [(zero, "eva"), (one, "ana"), (two, "leo")]:
@@ -395,7 +395,8 @@ def process_states() -> Drawing:
     d.arrow(running.at("w", 8), ready.at("e", 8), "ack", shift=(0, 20))
     d.arrow(running.at("e"), terminated.at("w"), "exit", shift=(0, -9))
     d.arrow(running.at("s", 10), blocked.at("e"), bend=-16)
-    d.arrow(blocked.at("w"), ready.at("s", -10), bend=-16)
+    d.arrow(blocked.at("w"), ready.at("s", -20), bend=-16)
+    d.arrow(ready.at("s", 20), blocked.at("n", -20))
     d.arrow(terminated.at("n"), new.at("n"), "restart", bend=-62, dashed=True, shift=(0, -6))
     return d
 
@@ -438,7 +439,7 @@ def prefetch() -> Drawing:
 def single_active_consumer() -> Drawing:
     d = Drawing("single-active-consumer", "C1 gets all messages; C2 and C3 take its place in turn when it is gone", 640, 220)
     q = d.queue(170, 105, "ledger", ["4", "3", "2", "1"])
-    d.arrow(q.at("e", -6), d.process(450, 40, "C1").at("w"), "1 2 3 …", shift=(0, -10))
+    d.arrow(q.at("e", -6), d.process(450, 40, "C1").at("w"), "1 2 3 …", shift=(-24, -12))
     for number, y in [(2, 105), (3, 170)]:
         d.line(q.at("e", (number - 2) * 6), (422, y), dashed=True)
         d.process(450, y, "C%d" % number, WAITING)

@@ -169,7 +169,7 @@ MASKS = [
 ]
 # Columns of tables in which everything but `-` differs.
 VARYING = {
-    "PID", "PARENT", "THREADS", "FILES", "CONNECTION", "CPU%", "MEMORY", "SINCE", "AGE", "OLDEST", "NEXT", "IN/s", "OUT/s",
+    "PID", "PARENT", "THREADS", "FILES", "CONNECTION", "CPU%", "MEMORY", "SINCE", "AGE", "OLDEST", "IN/s", "OUT/s",
     "ACK/s"}
 HEADING = re.compile(r"^ *[A-Z][A-Z%/ -]*(?:/s)?(?: {2,}[A-Z][A-Z%/ -]*(?:/s)?)+$")
 
@@ -289,16 +289,16 @@ def end(process: subprocess.Popen) -> None:
     process.wait(10)
 
 
-def newcomers_environment(bin: pathlib.Path, home: pathlib.Path, more: Dict[str, str]) -> Dict[str, str]:
+def newcomers_environment(programs: pathlib.Path, home: pathlib.Path, more: Dict[str, str]) -> Dict[str, str]:
     """`cola` and `python3` in PATH, an empty HOME, the Python client, and no settings but these."""
-    bin.mkdir()
-    (bin / "cola").symlink_to(binary())
-    python = bin / "python3"
+    programs.mkdir()
+    (programs / "cola").symlink_to(binary())
+    python = programs / "python3"
     python.write_text("#!/bin/sh\nexec %s \"$@\"\n" % shlex.quote(sys.executable))
     python.chmod(0o755)
     variables = environment(None, dict(PYTHON_PATH, HOME=str(home)))
     variables.update(more)
-    variables["PATH"] = "%s:%s:%s" % (bin, pathlib.Path(sys.executable).parent, os.environ["PATH"])
+    variables["PATH"] = "%s:%s:%s" % (programs, pathlib.Path(sys.executable).parent, os.environ["PATH"])
     return variables
 
 
@@ -649,6 +649,8 @@ class PageRun:
 
 
 def difference(place: str, shown: Sequence[str], printed: Sequence[str]) -> str:
+    # What is repeated until somebody interrupts it may be long.
+    printed = printed if len(printed) <= 100 else ["…", *printed[-100:]]
     lines = difflib.unified_diff(masked_all(shown), masked_all(printed), "shown", "printed", lineterm="", n=100)
     return "%s printed something else, or not all; after masking:\n%s\nas printed:\n%s" % (
         place, "\n".join(lines), "\n".join(printed))
