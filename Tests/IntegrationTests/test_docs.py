@@ -20,8 +20,8 @@ SPANISH = DOCS / "es"
 TRANSCRIPTS = REPOSITORY / ".build" / "transcripts"
 # Blocks of a page that are not run, for the reason that stands above each: how many there are, so that none creeps in.
 EXCUSED: Dict[str, int] = {
-    "docs/es/quick-start.md": 1,
-    "docs/quick-start.md": 1,
+    "docs/es/quick-start.md": 2,
+    "docs/quick-start.md": 2,
 }
 
 
