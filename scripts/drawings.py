@@ -119,7 +119,8 @@ class Drawing:
         middle = ((x1 + x2) / 2 + bend * (y2 - y1) / length, (y1 + y2) / 2 - bend * (x2 - x1) / length)
         control = (2 * middle[0] - (x1 + x2) / 2, 2 * middle[1] - (y1 + y2) / 2)
         self.parts.append(
-            '<path d="M%.1f,%.1f Q%.1f,%.1f %.1f,%.1f" fill="none" stroke="%s" stroke-width="1.6"%s marker-end="url(#%s)"/>'
+            '<path d="M%.1f,%.1f Q%.1f,%.1f %.1f,%.1f" fill="none" stroke="%s" stroke-width="1.6"%s'
+            ' marker-end="url(#%s)"/>'
             % (x1, y1, *control, x2, y2, colour, ' stroke-dasharray="5 4"' if dashed else "",
                "red" if colour == DEAD[1] else "ink"))
         if label:
@@ -181,7 +182,8 @@ def work_queue() -> Drawing:
 
 
 def acknowledgement() -> Drawing:
-    d = Drawing("acknowledgement", "A message is ready, then unacknowledged, then done; nack and lost lead back", 700, 190)
+    d = Drawing(
+        "acknowledgement", "A message is ready, then unacknowledged, then done; nack and lost lead back", 700, 190)
     ready = d.process(90, 90, "ready", QUEUE, 110)
     held = d.process(350, 90, "unacked", PROCESS, 120)
     done = d.process(610, 50, "done", TOPIC, 100)
@@ -194,7 +196,9 @@ def acknowledgement() -> Drawing:
 
 
 def publish_subscribe() -> Drawing:
-    d = Drawing("publish-subscribe", "The fanout exchange news copies a message of P into the queues site and archive", 660, 190)
+    d = Drawing(
+        "publish-subscribe",
+        "The fanout exchange news copies a message of P into the queues site and archive", 660, 190)
     p = d.process(60, 90, "P")
     x = d.exchange(220, 90, "news", "fanout")
     site, archive = d.queue(420, 50, "site", ["", "", "1"]), d.queue(420, 125, "archive", ["", "", "1"])
@@ -223,7 +227,8 @@ def routing() -> Drawing:
 
 
 def topic_patterns() -> Drawing:
-    d = Drawing("topic-patterns", "The topic exchange orders compares routing keys with the patterns eu.# and *.paid", 660, 200)
+    d = Drawing(
+        "topic-patterns", "The topic exchange orders compares routing keys with the patterns eu.# and *.paid", 660, 200)
     p = d.process(60, 95, "P")
     x = d.exchange(240, 95, "orders", "topic")
     europe, paid = d.queue(500, 50, "europe", ["", "", "", ""]), d.queue(500, 140, "paid", ["", "", "", ""])
@@ -259,7 +264,8 @@ def dead_letters() -> Drawing:
 
 
 def retry() -> Drawing:
-    d = Drawing("retry", "Each attempt that fails waits longer; after the last one the message is a dead letter", 700, 140)
+    d = Drawing(
+        "retry", "Each attempt that fails waits longer; after the last one the message is a dead letter", 700, 140)
     x = 60.0
     for number, wait in enumerate(["1 s", "2 s", "4 s", ""]):
         d.process(x, 75, str(number + 1), DEAD if number < 4 else PROCESS, 44)
@@ -299,7 +305,9 @@ def priorities() -> Drawing:
 
 
 def partitions() -> Drawing:
-    d = Drawing("partitions", "Records of one key go to one partition of the topic clicks, and get the next offset there", 640, 240)
+    d = Drawing(
+        "partitions",
+        "Records of one key go to one partition of the topic clicks, and get the next offset there", 640, 240)
     p = d.process(60, 115, "P")
     d.frame(400, 125, 380, 190, "clicks")
     zero = d.log(270, 75, "0", ["0"])
@@ -312,7 +320,9 @@ def partitions() -> Drawing:
 
 
 def groups() -> Drawing:
-    d = Drawing("groups", "The partitions of clicks are shared by A1 and A2 of the group audit; billing has one member", 660, 250)
+    d = Drawing(
+        "groups",
+        "The partitions of clicks are shared by A1 and A2 of the group audit; billing has one member", 660, 250)
     d.frame(140, 125, 210, 190, "clicks")
     logs = [d.log(80, y, str(number), ["0", "1", "2", "3"]) for number, y in enumerate([75, 125, 175])]
     d.frame(560, 85, 150, 110, "audit")
@@ -352,7 +362,9 @@ def retention() -> Drawing:
 
 
 def compaction() -> Drawing:
-    d = Drawing("compaction", "Of each key the last record stays: ana=3, eva=2; luis is taken away by a record without a value", 700, 210)
+    d = Drawing(
+        "compaction",
+        "Of each key the last record stays: ana=3, eva=2; luis is taken away by a record without a value", 700, 210)
     before = ["ana=1", "luis=1", "eva=1", "ana=2", "eva=2", "luis=∅", "ana=3"]
     for row, (gone, y) in enumerate([([], 55), ([0, 1, 2, 3, 5], 145)]):
         d.log(60, y, "", before, gone=gone, width=80)
@@ -402,7 +414,9 @@ def process_states() -> Drawing:
 
 
 def priority_and_nice() -> Drawing:
-    d = Drawing("priority-and-nice", "Message priority orders the queue; nice shares the processor between the workers", 680, 210)
+    d = Drawing(
+        "priority-and-nice",
+        "Message priority orders the queue; nice shares the processor between the workers", 680, 210)
     q = d.queue(130, 100, "texts", ["0", "5", "9"], width=34)
     a, b = d.process(340, 55, "nice 0", width=100), d.process(340, 145, "nice 10", width=100)
     d.arrow(q.at("e", -5), a.at("w"), "9")
@@ -426,7 +440,8 @@ def round_robin() -> Drawing:
 
 
 def prefetch() -> Drawing:
-    d = Drawing("prefetch", "With a prefetch of 2 a consumer holds two messages, the others wait in the queue", 640, 190)
+    d = Drawing(
+        "prefetch", "With a prefetch of 2 a consumer holds two messages, the others wait in the queue", 640, 190)
     q = d.queue(170, 85, "parcels", ["9", "8", "7", "6", "5"])
     for number, (y, held) in enumerate([(45, ["3", "1"]), (125, ["4", "2"])]):
         c = d.process(400, y, "C%d" % (number + 1))
@@ -437,7 +452,8 @@ def prefetch() -> Drawing:
 
 
 def single_active_consumer() -> Drawing:
-    d = Drawing("single-active-consumer", "C1 gets all messages; C2 and C3 take its place in turn when it is gone", 640, 220)
+    d = Drawing(
+        "single-active-consumer", "C1 gets all messages; C2 and C3 take its place in turn when it is gone", 640, 220)
     q = d.queue(170, 105, "ledger", ["4", "3", "2", "1"])
     d.arrow(q.at("e", -6), d.process(450, 40, "C1").at("w"), "1 2 3 …", shift=(-24, -12))
     for number, y in [(2, 105), (3, 170)]:
@@ -447,7 +463,8 @@ def single_active_consumer() -> Drawing:
 
 
 def token_queue() -> Drawing:
-    d = Drawing("token-queue", "Whoever holds the token of the queue printer may print; the others wait for it", 640, 220)
+    d = Drawing(
+        "token-queue", "Whoever holds the token of the queue printer may print; the others wait for it", 640, 220)
     q = d.queue(140, 105, "printer", ["", "", ""], gone=[0, 1, 2])
     holder = d.process(400, 105, "P2")
     d.queue(448, 105, "", ["●"])

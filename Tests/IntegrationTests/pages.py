@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import importlib.util
 import os
 import pathlib
@@ -420,22 +421,36 @@ def is_alive(process: int) -> bool:
 # Running a page
 
 
-def free_port(digits: int) -> int:
-    """A port that nobody listens on, with as many digits as the one that is shown."""
-    choice = random.SystemRandom()
-    while True:
-        port = choice.randrange(1100, 9999) if digits == 4 else choice.randrange(10_000, 32_000)
-        if port in PORTS.values():
-            continue
+class Port:
+    """A port that nobody listens on and no other page has, with as many digits as the one that is shown."""
+
+    def __init__(self, digits: int):
+        choice = random.SystemRandom()
+        while True:
+            # Below those that the kernel gives to whoever asks for any.
+            self.number = choice.randrange(1100, 9999) if digits == 4 else choice.randrange(10_000, 32_000)
+            self.claim = socket.socket(socket.AF_UNIX)
+            if self.number not in PORTS.values() and self.is_claimed() and self.is_free():
+                return
+            self.claim.close()
+
+    def is_claimed(self) -> bool:
+        """A name without a file belongs to one process of the machine, as long as it lives."""
         try:
-            for family, address in [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]:
+            self.claim.bind("\0cola-page-%d" % self.number)
+            return True
+        except OSError:
+            return False
+
+    def is_free(self) -> bool:
+        for family, address in [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]:
+            try:
                 with contextlib.closing(socket.socket(family)) as probe:
-                    probe.bind((address, port))
-        except OSError as error:
-            if family == socket.AF_INET6 and error.errno not in (98,):  # no IPv6 here
-                return port
-            continue
-        return port
+                    probe.bind((address, self.number))
+            except OSError as error:
+                if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                    return False
+        return True
 
 
 # Names of packages that are imported by another name; the client of this repository is in PYTHONPATH.
@@ -468,7 +483,8 @@ class PageRun:
         self.record: List[str] = []
         self.jobs: List[Job] = []
         self.kills = False
-        self.ports = {shown: free_port(len(str(shown))) for shown in PORTS.values()}
+        self.claims = {shown: Port(len(str(shown))) for shown in PORTS.values()}
+        self.ports = {shown: port.number for shown, port in self.claims.items()}
         # Listeners are settings, too, and a page may set them in a file.
         text = "\n".join(line for block in blocks for line in block.lines)
         variables: Dict[str, str] = {}
@@ -491,6 +507,8 @@ class PageRun:
         finally:
             if self.bash:
                 self.bash.close()
+            for port in self.claims.values():
+                port.claim.close()
             if self.transcript:
                 self.transcript.parent.mkdir(parents=True, exist_ok=True)
                 self.transcript.write_text("".join(line + "\n" for line in self.record), encoding="utf-8")

@@ -82,6 +82,16 @@ def test_a_spanish_page_shows_what_the_english_one_does(page):
     assert images(page) == images(original_of(page)), name_of(page)
 
 
+def test_pages_that_show_different_commands_are_not_taken_for_the_same():
+    def block(text: str, excuse: str = "") -> Block:
+        return Block("page.md", 1, "console", text.splitlines(), excuse)
+
+    assert shown(block("$ cola queues  # all of them\n")) == shown(block("$ cola queues  # todas\n"))
+    assert shown(block("$ cola queues\n")) != shown(block("$ cola topics\n"))
+    assert shown(block("$ cola queues\n")) != shown(block("$ cola queues\nhello\n"))
+    assert shown(block("$ cola queues\n")) != shown(block("$ cola queues\n", "no server"))
+
+
 def test_the_quick_start_and_the_concepts_are_there_in_spanish():
     english = [DOCS / "quick-start.md", *sorted((DOCS / "concepts").glob("*.md"))]
     assert len(english) >= 4

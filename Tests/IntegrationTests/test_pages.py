@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import List
 
 import pytest
 
@@ -80,11 +81,11 @@ $ pwd
     ("'''\nx\n'''", "names no language"),
     ("'''text\nx\n", "has no end"),
     ("'''python\n# /etc/x.py\n'''", "not in the page's folder"),
-    ("'''console\n$ nc -U nowhere.sock\nquit\nok\n'''", "page.md:1"),
+    ("'''console\n$ nc -U nowhere.sock\nquit\nok\n'''", "page.md:3: [Errno 2]"),
 ])
 def test_a_wrong_page_fails(page, wrong, words):
-    with pytest.raises((PageError, FileNotFoundError)) as caught:
-        page("A page\n\n" + wrong + "\n") if "nc" not in wrong else page(wrong + "\n")
+    with pytest.raises(PageError) as caught:
+        page("A page\n\n" + wrong + "\n")
     assert words in str(caught.value)
 
 
@@ -119,6 +120,34 @@ $ kill -9 $!
 '''
 """)
     assert "^C" in record
+
+
+SESSION = """'''console
+$ cola serve 2>cola.log &
+cola ready native=tcp://127.0.0.1:7672 …
+'''
+
+'''console
+$ nc -U cola-data/cola.sock
+declare queue %% exclusive=yes
+ok name=cola.gen-7-1
+pub cola.gen-7-1 5
+hello
+ok
+get cola.gen-7-1
+ok delivery=0 offset=0 size=5 ts=1795360000000
+%s
+quit
+ok
+'''
+"""
+
+
+def test_a_session_by_hand_is_typed_and_compared(page, monkeypatch):
+    monkeypatch.setattr(pages, "SECONDS", 60.0)
+    assert "hello" in page(SESSION % "hello").splitlines()
+    with pytest.raises(PageError, match="page.md:6"):
+        page(SESSION % "jello")
 
 
 def test_ports_of_everybody_are_replaced_and_shown(page):
@@ -168,7 +197,7 @@ def test_nothing_outlives_a_test_run_that_is_killed(tmp_path):
     run = subprocess.Popen([sys.executable, "-c", program], env=dict(os.environ))
     try:
         wait_until(lambda: (tmp_path / "up").exists())
-        shell = next(session for session in sessions() if parent_of(session) == run.pid)
+        shell = next(child for child in children_of(run.pid) if members_of(child))
         assert len(members_of(shell)) >= 2
     finally:
         run.send_signal(signal.SIGKILL)
@@ -176,8 +205,8 @@ def test_nothing_outlives_a_test_run_that_is_killed(tmp_path):
     wait_until(lambda: not members_of(shell))
 
 
-def sessions():
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and members_of(int(entry))]
+def children_of(parent: int) -> List[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent_of(int(entry)) == parent]
 
 
 def parent_of(process: int) -> int:
