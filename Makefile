@@ -16,12 +16,17 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard Fuzz/*.swift)))
 TESTS_AT_ONCE ?= 3
 # How long `make fuzz` and `make test-long` spend on each target.
 FUZZ_SECONDS ?= 120
+# What is installed and packed: what is built first, unless COLA_BIN names an executable.
+PACKED := $(or $(COLA_BIN),$(CURDIR)/$(COLA))
+BUILT := $(if $(COLA_BIN),,build)
+# Where packages and archives go.
+PACKAGES ?= .build/packages
 # What `make bench` hands to `cola bench`.
 BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
-.PHONY: compat unit clients client-c integration sanitize
+.PHONY: install uninstall deb archive reference compat unit clients client-c integration sanitize
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -88,6 +93,21 @@ format: ## format the Swift sources in place
 lint: ## complain about Swift sources that are not formatted, and about mutations that are out of date
 	swift format lint -r -p --strict Sources Tests Fuzz
 	scripts/mutations.py --check
+
+reference: $(BUILT) ## write docs/reference anew, from what the program says of itself
+	python3 scripts/reference docs $(PACKED) docs/reference
+
+install: ## install what `make build` built: PREFIX=/usr/local, DESTDIR, UNITS=yes for systemd's units
+	packaging/install.sh $(PACKED)
+
+uninstall: ## remove what `make install` installed, with the same PREFIX and DESTDIR
+	packaging/install.sh --uninstall
+
+deb: $(BUILT) ## a package for Debian and its relatives, in PACKAGES (.build/packages)
+	packaging/deb.sh $(PACKED) $(PACKAGES)
+
+archive: $(BUILT) ## an archive for other Linux machines, in PACKAGES (.build/packages)
+	packaging/archive.sh $(PACKED) $(PACKAGES)
 
 clean: ## remove everything that was built, the Python environment too
 	rm -rf .build .build-asan .build-tsan .build-fuzz .venv
