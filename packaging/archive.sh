@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Usage: packaging/archive.sh COLA FOLDER
 #
-# Writes cola-VERSION-linux-ARCH.tar.gz with the executable COLA into FOLDER, beside SHA256SUMS, and prints its path. It
-# is for machines without a package of their own, so COLA should be linked statically. The same executable gives the same
-# bytes.
+# Writes cola-VERSION-linux-ARCH.tar.gz with the executable COLA into FOLDER, beside SHA256SUMS, and prints its path.
+# It is for machines without a package of their own, so COLA should be linked statically. The same executable gives the
+# same bytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . packaging/common.sh

@@ -13,15 +13,15 @@ import shutil
 import subprocess
 import tempfile
 import time
-from typing import Dict, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 from broker import die_with_parent
 
 CGROUPS = (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
-# $1: an empty folder, which is named again as the root; $2: `systemd` or `sleep`. What is shared with the kernel of this
-# machine, such as /proc/sys, is there to be read alone.
+# $1: an empty folder; $2: `systemd` or `sleep`. What is shared with the kernel of this machine, such as /proc/sys, is
+# there to be read alone.
 SETUP = r"""
 set -e
 folder=$1 first=$2

@@ -1,7 +1,7 @@
 """What to do about each error code, and what AMQP's reply codes stand for.
 
-The codes themselves, whether to try again, exit codes and sentences come from the program, and when each is said from
-section 7 of protocol/native.md. A code without advice here, or advice without a code, is refused.
+Which codes there are, whether to try again, and when each is said comes from section 7 of protocol/native.md; exit
+codes, reply codes and sentences come from the program. A code without advice here, or advice without one, is refused.
 """
 from __future__ import annotations
 
@@ -39,12 +39,28 @@ CODES: Dict[str, str] = {
     "damaged": "Look at `cola check`; what was put aside is kept in the database, and the queue goes on.",
 }
 
-# Number, name, when, and whether the whole connection ends with it; None: nothing does. The names are those of AMQP 0-9-1, "Constants"; a
-# test holds numbers, names and ends against Sources/ColaAMQP/Session/ReplyCode.swift.
+# What the clients say of themselves, without a server. (code, when, exit code, what to do)
+OF_CLIENTS: Tuple[Tuple[str, str, int, str], ...] = (
+    ("unreachable", "no server answers at the address", 69, "Start one with `cola serve`, or look at the address."),
+    ("connection_lost", "the connection ended while something was on its way", 75,
+     "Connect again; what was on its way may have arrived or not, and the error says how much that was."),
+    ("protocol_violation", "what came is not the native protocol", 70,
+     "Look at the address: something else may listen there. Else it is a bug, and worth a report."),
+    ("closed", "the program has closed the client", 1, "Use it before that."),
+)
+
+
+def exit_code(code: str, is_retryable: bool) -> int:
+    """Of a code that a protocol alone says, so that the broker has no example. Source: Sources/cola/Failure.swift"""
+    return {"unauthenticated": 77, "syntax": 64, "line_too_long": 64}.get(code, 75 if is_retryable else 1)
+
+
+# Number, name, when, and whether the whole connection ends with it; None: nothing does. The names are those of AMQP
+# 0-9-1, "Constants"; a test holds numbers, names and ends against Sources/ColaAMQP/Session/ReplyCode.swift.
 REPLIES: Tuple[Tuple[int, str, str, Optional[bool]], ...] = (
     (312, "NO_ROUTE", "a message that was published as mandatory leads nowhere; it comes back, and nothing ends", None),
     (320, "CONNECTION_FORCED",
-     "the server is stopping, or the user or virtual host was deleted, or the worker of the connection has ended", True),
+     "the server is stopping, the user or virtual host was deleted, or the worker of the connection has ended", True),
     (403, "ACCESS_REFUSED",
      "the login failed, the user may not, the name is reserved, or the queue has an exclusive consumer", False),
     (404, "NOT_FOUND", "no such queue, exchange or virtual host", False),
@@ -59,7 +75,7 @@ REPLIES: Tuple[Tuple[int, str, str, Optional[bool]], ...] = (
     (505, "UNEXPECTED_FRAME", "a frame that was not its turn", True),
     (506, "RESOURCE_ERROR", "unfinished messages of all channels take more than twice `amqp-body-max`", True),
     (530, "NOT_ALLOWED",
-     "no access to the virtual host; more channels, or larger frames, than was agreed on; a consumer tag twice; as many "
+     "no access to the virtual host; more channels, or larger frames, than agreed on; a consumer tag twice; as many "
      "things as the user or virtual host may have", True),
     (540, "NOT_IMPLEMENTED", "a method or option that RabbitMQ has not either, or that cannot be here", True),
     (541, "INTERNAL_ERROR", "the disk failed, or too much is asked for at once; the server's log says more", True),

@@ -62,12 +62,14 @@ def zsh(program: Program) -> str:
             action = "(%s)" % " ".join(setting.words)
         if setting.is_path:
             files = "_files -/" if "DIR" in setting.value else "_files"
-            action = files if not action else "_alternative \"words\\:word\\:%s\" \"files\\:file\\:%s\"" % (action, files)
+            action = '_alternative "words\\:word\\:%s" "files\\:file\\:%s"' % (action, files) if action else files
         lines.append("    '--%s[%s]:%s:%s'" % (
             setting.name, quoted(first_sentence(setting.text)), quoted(setting.value), action))
     lines += ["    '(-h --help)'{-h,--help}'[Show help information.]'", ")",
               '_arguments -w -s -S : "${arg_specs[@]}" && ret=0', 'return "${ret}"']
-    return replaced(generated(program, "zsh"), "_cola_serve", lines, "zsh")
+    # Where an argument has no action, zsh offers no options in its place either; an empty list lets it.
+    text = re.sub(r"^(\s+'\*?:[^:']+:)'$", r"\1()'", generated(program, "zsh"), flags=re.MULTILINE)
+    return replaced(text, "_cola_serve", lines, "zsh")
 
 
 def quoted(text: str) -> str:

@@ -3,13 +3,12 @@ from __future__ import annotations
 
 import pathlib
 import re
-from typing import Dict, List
+from typing import Dict, Iterable, List, Tuple
 
 import advice
 import markdown
-import prose
 import workers
-from program import Argument, Command, Program, Refused
+from program import Argument, Command, Program, Refusal, Refused
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -77,7 +76,7 @@ def connection_arguments(program: Program) -> List[Argument]:
 
 def serve(page: markdown.Page, program: Program) -> None:
     page.heading(3, "cola serve")
-    for paragraph in program.serve.overview.split("\n\n"):
+    for paragraph in program.serve.paragraphs:
         page.paragraph(markdown.escaped(paragraph))
     page.code(["cola serve [--NAME VALUE]..."])
     page.paragraph("Its options are the [settings](settings.md).")
@@ -122,7 +121,8 @@ def synopsis(command: Command) -> str:
 
 
 def usage(argument: Argument) -> str:
-    text = "<%s>" % argument.value if argument.kind == "positional" else "%s <%s>" % (argument.names[-1], argument.value)
+    name = "" if argument.kind == "positional" else argument.names[-1] + " "
+    text = "%s<%s>" % (name, argument.value)
     text += "..." if argument.is_repeating else ""
     return "[%s]" % text if argument.is_optional else text
 
@@ -145,19 +145,16 @@ def settings(program: Program) -> str:
     page.heading(2, "Settings of the server")
     page.paragraph(
         "Each can be given in three ways, and the first that is there counts: as an option of `cola serve` "
-        "(`--data-dir DIR`), as an environment variable (`COLA_DATA_DIR=DIR`), or as a line of the file that `--config` "
-        "names, else of `./cola.yaml` (`data-dir: DIR`). A name that is in none of these lists is refused. BYTES may "
-        "end in K, M or G, powers of 1024: 16M.")
+        "(`--data-dir DIR`), as an environment variable (`COLA_DATA_DIR=DIR`), or as a line of the file that "
+        "`--config` names, else of `./cola.yaml` (`data-dir: DIR`). A name that is in none of these lists is refused. "
+        "BYTES may end in K, M or G, powers of 1024: 16M.")
     page.paragraph(
-        "`cola reload`, or SIGHUP, reads the file again. Settings marked with ↻ are taken then; the others count from "
-        "the next start, and it says which those are."
-        if any(setting.is_reloadable for setting in program.settings) else
-        "`cola reload`, or SIGHUP, reads the file again for its workers and certificates; these settings count from "
-        "the next start, and it says which have changed.")
+        "`cola reload`, or SIGHUP, reads the file again: its workers, and the settings that are marked with *(reload)*"
+        ". The others count from the next start, and it says which of them have changed.")
     for setting in program.settings:
         default = "" if setting.default is None else " Default: `%s`." % setting.default
         page.item("**`%s`** `%s` (`%s`)%s: %s%s" % (
-            setting.name, setting.value, setting.environment, " ↻" if setting.is_reloadable else "",
+            setting.name, setting.value, setting.environment, " *(reload)*" if setting.is_reloadable else "",
             markdown.escaped(setting.text), default))
     page.end_list()
     page.heading(2, "Workers")
@@ -167,8 +164,8 @@ def settings(program: Program) -> str:
         "than its owner may write it, or if it belongs to anybody but root and the server's user. `cola reload` takes "
         "changes, and restarts only what they concern.")
     page.paragraph(
-        "A dot leads into a section: `stop.grace` is `grace:` under `stop:`. DURATION is a number with ms, s, min, h or "
-        "d; SIZE one with KiB, MiB, GiB or TiB. Keys with modes behind them are for these alone. "
+        "A dot leads into a section: `stop.grace` is `grace:` under `stop:`. DURATION is a number with ms, s, min, h "
+        "or d; SIZE one with KiB, MiB, GiB or TiB. Keys with modes behind them are for these alone. "
         "[protocol/workers.md](../../protocol/workers.md) says what such a program is told and may say.")
     for title, keys in workers.GROUPS:
         page.heading(3, title)
@@ -191,10 +188,9 @@ def default_text(default: str) -> str:
 
 
 def errors(program: Program) -> str:
-    check_advice(program)
-    when = occasions()
+    codes = known_codes(program)
     page = markdown.Page("Errors")
-    for title in ("Error codes", "Exit codes", "Reply codes of AMQP"):
+    for title in ("Error codes", "Codes of the clients", "Exit codes", "Reply codes of AMQP"):
         page.item(markdown.link(title))
     page.end_list()
     page.paragraph(
@@ -203,15 +199,22 @@ def errors(program: Program) -> str:
     page.heading(2, "Error codes")
     page.paragraph(
         "These are said in the native protocol (`err CODE retry|final SENTENCE`), by the clients, and in JSON. *Try "
-        "again* means that the same request, unchanged, may succeed. The exit code is that of a command that ends with "
-        "it. Sections are those of [protocol/native.md](../../protocol/native.md).")
-    for error in program.errors:
-        page.heading(3, "`%s`" % error.code)
-        again = "Try again." if error.is_retryable else "Final."
-        page.paragraph("%s Exit code %d. %s" % (again, error.exit_code, sentence(when.get(error.code, ""))))
-        page.paragraph("*What to do:* " + advice.CODES[error.code])
-        if error.sentences:
-            page.code(error.sentences)
+        "again* means that the same request, unchanged, may succeed; *final*, that it will not. The exit code is that "
+        "of a command of `cola` that ends with it, and the reply code the one that a client of AMQP gets. Sections are "
+        "those of [protocol/native.md](../../protocol/native.md).")
+    for code, (is_retryable, when) in codes.items():
+        refusals = [refusal for refusal in program.refusals if refusal.code == code]
+        page.heading(3, "`%s`" % code)
+        page.paragraph(" ".join((sentence(when), outcome(code, is_retryable, refusals))))
+        page.paragraph("*What to do:* " + advice.CODES[code])
+        sentences = unique(refusal.sentence for refusal in refusals if refusal.sentence)
+        if sentences:
+            page.code(sentences)
+    page.heading(2, "Codes of the clients")
+    page.paragraph("What a client says by itself, where no server could.")
+    for code, when, exit_code, remedy in advice.OF_CLIENTS:
+        page.item("`%s`: %s Exit code %d. %s" % (code, sentence(when), exit_code, remedy))
+    page.end_list()
     page.heading(2, "Exit codes")
     page.paragraph("What `cola` ends with, the server as well.")
     for code, meaning, remedy in advice.EXITS:
@@ -219,8 +222,8 @@ def errors(program: Program) -> str:
     page.end_list()
     page.heading(2, "Reply codes of AMQP")
     page.paragraph(
-        "Over AMQP an error is a reply code and a text, which ends the channel, or the whole connection. The text begins "
-        "with the name of the code, as in RabbitMQ, and goes on with the sentence.")
+        "Over AMQP an error is a reply code and a text, which ends the channel, or the whole connection. The text "
+        "begins with the name of the code, as in RabbitMQ, and goes on with the sentence.")
     for number, name, when_said, whole in advice.REPLIES:
         ends = "" if whole is None else ", ends the connection" if whole else ", ends the channel"
         page.item("**%d** `%s`%s: %s." % (number, name, ends, when_said))
@@ -232,19 +235,30 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "." if text else ""
 
 
-def occasions() -> Dict[str, str]:
-    """When each code is said: the table of protocol/native.md."""
+def outcome(code: str, is_retryable: bool, refusals: List[Refusal]) -> str:
+    """Whether to try again, and the numbers that stand for it elsewhere."""
+    exits = unique(str(refusal.exit_code) for refusal in refusals) or [str(advice.exit_code(code, is_retryable))]
+    replies = unique("%d %s" % (refusal.reply, refusal.reply_name) for refusal in refusals)
+    text = "%s, exit code %s" % ("Try again" if is_retryable else "Final", " or ".join(exits))
+    return text + (", AMQP %s." % " or ".join("`%s`" % reply for reply in replies) if replies else ".")
+
+
+def unique(texts: Iterable[str]) -> List[str]:
+    return list(dict.fromkeys(texts))
+
+
+def known_codes(program: Program) -> Dict[str, Tuple[bool, str]]:
+    """Each code, whether to try again, and when it is said: the table of protocol/native.md, section 7."""
     text = (REPOSITORY / "protocol" / "native.md").read_text()
     section = text.partition("\n## 7. Errors\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `([a-z_]+)` \| \w+ \| (.*?) \| .* \|$", section, re.MULTILINE)
-    if not rows:
-        raise Refused("protocol/native.md has no table of error codes in its section 7")
-    return dict(rows)
-
-
-def check_advice(program: Program) -> None:
-    codes = {error.code for error in program.errors}
-    differing = codes ^ set(advice.CODES)
+    rows = re.findall(r"^\| `([a-z_]+)` \| (retry|final) \| (.*?) \| .* \|$", section, re.MULTILINE)
+    codes = {code: (retry == "retry", when) for code, retry, when in rows}
+    unknown = {refusal.code for refusal in program.refusals} - set(codes)
+    if not codes or unknown:
+        raise Refused("section 7 of protocol/native.md does not have the codes %s" % (", ".join(sorted(unknown)) or ""))
+    differing = set(codes) ^ set(advice.CODES)
     if differing:
-        raise Refused("scripts/reference/advice.py and the program differ in the codes %s; let both have them" % (
-            ", ".join(sorted(differing))))
+        raise Refused(
+            "scripts/reference/advice.py and protocol/native.md differ in the codes %s; let both have them" % (
+                ", ".join(sorted(differing))))
+    return codes

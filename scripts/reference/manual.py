@@ -1,7 +1,6 @@
 """The manual pages: cola(1), one for each command, and cola.yaml(5)."""
 from __future__ import annotations
 
-import pathlib
 import time
 from typing import Dict, Optional
 
@@ -60,7 +59,7 @@ def serve(program: Program, date: str) -> str:
     page.paragraph("%s\n[%s %s]..." % (roff.bold("cola serve"), roff.bold("--") + roff.italic("name"),
                                        roff.italic("value")))
     page.section("Description")
-    for paragraph in program.serve.overview.split("\n\n"):
+    for paragraph in program.serve.paragraphs:
         page.prose(paragraph)
     page.section("Options")
     for setting in program.settings:
@@ -166,8 +165,8 @@ def configuration(program: Program, date: str) -> str:
     page.prose(
         "`cola serve` reads its settings from the file that `--config` names, else from `cola.yaml` in its own folder, "
         "if there is one. It is YAML: a line `name: value` for each setting, and `workers:` with what the server is to "
-        "run. The command line goes before the environment, and the environment before the file. A name that is in none "
-        "of the lists below is refused.")
+        "run. The command line goes before the environment, and the environment before the file. A name that is in "
+        "none of the lists below is refused.")
     page.prose("BYTES may end in K, M or G, powers of 1024: 16M.")
     page.section("Settings")
     for setting in program.settings:

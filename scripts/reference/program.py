@@ -109,12 +109,15 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class ErrorCode:
+class Refusal:
+    """One thing that the broker refuses; the sentence is empty where it depends on what was asked for."""
+
     code: str
     is_retryable: bool
     exit_code: int
-    sentences: Tuple[str, ...]
-    amqp: Tuple[str, ...]
+    reply: int
+    reply_name: str
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Program:
     groups: Tuple[Tuple[str, Tuple[str, ...]], ...]
     settings: Tuple[Setting, ...]
     serve: "ServeHelp"
-    errors: Tuple[ErrorCode, ...]
+    refusals: Tuple[Refusal, ...]
     executable: str = field(compare=False, default="")
 
     def grouped(self) -> Iterator[Tuple[str, List[Command]]]:
@@ -138,7 +141,7 @@ class Program:
 class ServeHelp:
     """The parts of `cola serve --help` that are no settings."""
 
-    overview: str
+    paragraphs: Tuple[str, ...]
     examples: Tuple[str, ...]
     exit_codes: Tuple[Tuple[int, str], ...]
 
@@ -174,14 +177,14 @@ def load(executable: str) -> Program:
         version=facts["version"], root=root, groups=groups,
         settings=tuple(
             Setting(
-                name=row["name"], environment=row["environment"], value=row["value"], default=row.get("default"),
-                text=row["help"], is_reloadable=row["reloadable"])
+                name=row["name"], environment=row["environment"], value=row["value"], default=row["default"],
+                text=row["help"], is_reloadable=row["reload"])
             for row in facts["settings"]),
         serve=serve_help(run(executable, "serve", "--help")),
-        errors=tuple(
-            ErrorCode(
-                code=row["code"], is_retryable=row["retry"] in (True, "retry"), exit_code=row["exit"],
-                sentences=tuple(row["sentences"]), amqp=tuple(row.get("amqp", ())))
+        refusals=tuple(
+            Refusal(
+                code=row["code"], is_retryable=row["retry"], exit_code=row["exit"], reply=row["amqp"],
+                reply_name=row["reply"], sentence=row["sentence"] or "")
             for row in facts["errors"]),
         executable=executable)
 
@@ -219,7 +222,8 @@ def serve_help(text: str) -> ServeHelp:
     notes = text.partition("]...")[2].partition("SETTINGS:")[0]
     examples = text.partition("EXAMPLES:")[2].partition("EXIT CODES:")[0]
     exits = " ".join(text.partition("EXIT CODES:")[2].split())
+    paragraphs = [" ".join(part.split()) for part in (overview + "\n\n" + notes).split("\n\n")]
     return ServeHelp(
-        overview="\n\n".join(" ".join(part.split()) for part in (overview + "\n\n" + notes).split("\n\n") if part.strip()),
+        paragraphs=tuple(part for part in paragraphs if part),
         examples=tuple(line.strip() for line in examples.splitlines() if line.strip()),
         exit_codes=tuple((int(code), words) for code, words in re.findall(r"(\d+) (.+?)(?=, \d|$)", exits)))
