@@ -23,10 +23,14 @@ BUILT := $(if $(COLA_BIN),,build)
 PACKAGES ?= .build/packages
 # What `make bench` hands to `cola bench`.
 BENCH ?=
+# What images are made of: the server that is built here, or with BIN=build one from a container with its own toolchain.
+BIN ?= prebuilt
+SERVER := $(if $(filter build,$(BIN)),source,$(COLA))
+SERVER_TARGET := $(if $(filter build,$(BIN)),,build)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
-.PHONY: install uninstall deb archive reference compat unit clients client-c integration sanitize
+.PHONY: install uninstall deb archive reference compat unit clients client-c integration sanitize image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +87,9 @@ crash: build ## twenty kills and twenty power cuts under load, with their verdic
 
 compat: build ## other people's clients and their test suites; COMPAT_AMQP=HOST:PORT: at another broker
 	COLA_BIN=$(CURDIR)/$(COLA) $(PYTEST) -s Tests/Compatibility
+
+image: $(SERVER_TARGET) ## build the image cola:latest; BIN=build: from source in a container, KIND=minimal: no shell
+	scripts/image.sh $(SERVER) latest
 
 mutations: setup ## break the broker on purpose, one rule at a time: the simulation must notice each
 	scripts/mutations.py
