@@ -30,10 +30,10 @@ SERVER_TARGET := $(if $(filter build,$(BIN)),,build)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
-.PHONY: install uninstall deb archive reference compat unit clients client-c integration sanitize image
+.PHONY: install uninstall deb archive reference compat unit clients client-c integration sanitize image cluster cluster-test
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: setup ## build the server for use: .build/release/cola
 	swift build -c release --static-swift-stdlib --product cola
@@ -50,6 +50,7 @@ test: ## what CI runs: format, Swift tests, release build, clients, integration 
 	@$(MAKE) --no-print-directory clients
 	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory compat
+	@$(MAKE) --no-print-directory cluster-test
 
 test-long: ## before an issue is closed: more seeds and rounds, sanitizers, fuzzing; takes an hour or so
 	@$(MAKE) --no-print-directory setup
@@ -90,6 +91,12 @@ compat: build ## other people's clients and their test suites; COMPAT_AMQP=HOST:
 
 image: $(SERVER_TARGET) ## build the image cola:latest; BIN=build: from source in a container, KIND=minimal: no shell
 	scripts/image.sh $(SERVER) latest
+
+cluster: $(SERVER_TARGET) ## show a broker, producers and workers in containers, and kill some of them; until Ctrl-C
+	scripts/cluster.sh show $(SERVER)
+
+cluster-test: build ## 10,000 messages through these containers while a worker and the broker are killed
+	scripts/cluster.sh test $(COLA)
 
 mutations: setup ## break the broker on purpose, one rule at a time: the simulation must notice each
 	scripts/mutations.py
