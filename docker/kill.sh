@@ -13,13 +13,7 @@ if docker compose version >/dev/null 2>&1; then compose=(docker compose); else c
 
 # SERVICE SCRIPT: runs it in the container of the service; prints the process that it has killed.
 within() {
-    local container
-    container=$("${compose[@]}" ps -q "$1" 2>/dev/null)
-    if [[ -z $container ]]; then
-        echo "kill: the cluster does not run; start it with: make cluster" >&2
-        exit 69
-    fi
-    timeout 20 docker exec "$container" sh -c "$2"
+    timeout 20 docker exec "$("${compose[@]}" ps -q "$1")" sh -c "$2" 2>/dev/null
 }
 
 worker() {
@@ -49,15 +43,19 @@ broker() {
     echo "kill -9 of the broker, process $process in its container"
 }
 
-case ${1-} in
+if [[ ! ${1-} =~ ^(worker|broker|forever)$ ]]; then
+    sed -n '4,6s/^#     //p' kill.sh >&2
+    exit 64
+fi
+if [[ -z $("${compose[@]}" ps -q broker 2>/dev/null) ]]; then
+    echo "kill: the demo cluster does not run; start it with: make cluster" >&2
+    exit 69
+fi
+case $1 in
 worker | broker) "$1" ;;
 forever)
     while sleep 10; do
         if ((RANDOM % 3)); then worker || true; else broker || true; fi
     done
-    ;;
-*)
-    sed -n '4,6s/^#     //p' kill.sh >&2
-    exit 64
     ;;
 esac

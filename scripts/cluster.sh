@@ -34,7 +34,7 @@ wait_for() {
 }
 
 # In /tmp, as the path of a socket may have 107 bytes.
-folder=$(mktemp -d /tmp/cola-engine.XXXXXX)
+folder=$(mktemp -d /tmp/cola-cluster.XXXXXX)
 export COMPOSE_PROJECT_NAME=cola-demo COLA_TAG=latest
 if [[ $task == test ]]; then
     COMPOSE_PROJECT_NAME=cola-test-$$
@@ -67,13 +67,14 @@ finish() {
             docker image rm "cola:$COLA_TAG" "cola-demo:$COLA_TAG" >/dev/null 2>&1 || true
         fi
     fi
-    scripts/engine.sh down "$folder"
+    scripts/engine.sh down "$folder/engine"
+    rm -rf "$folder"
 }
 trap finish EXIT
 trap 'if [[ $task == show ]]; then echo; say "taking it down"; exit 0; else exit 130; fi' INT
 trap 'exit 143' TERM
 
-if ! settings=$(scripts/engine.sh up "$folder" 2>"$folder/why"); then
+if ! settings=$(scripts/engine.sh up "$folder/engine" 2>"$folder/why"); then
     why=$(tail -n 1 "$folder/why")
     if [[ $task == test ]]; then
         say "skipped: ${why#engine: }"

@@ -81,11 +81,12 @@ up() {
         kill -0 "$engine" 2>/dev/null || break
         sleep 0.1
     done
-    tail -n 5 "$folder/log" >&2
+    local last
+    last=$(tail -n 1 "$folder/log")
     kill "$engine" 2>/dev/null || true
     wait "$engine" 2>/dev/null || true
     down "$folder"
-    unavailable "dockerd did not start on this machine"
+    unavailable "dockerd did not start on this machine: ${last:0:200}"
 }
 
 # What dockerd leaves behind is its bridge, its rules and a policy that drops what this machine forwards.
@@ -94,6 +95,9 @@ down() {
     [[ -e $folder/log ]] || { rm -rf "$folder"; return; }
     if [[ -s $folder/pid ]]; then
         engine=$(cat "$folder/pid")
+        export DOCKER_HOST=unix://$folder/socket
+        timeout 30 docker ps -aq 2>/dev/null | timeout 60 xargs -r docker rm -f -v >/dev/null 2>&1 || true
+        timeout 30 docker network prune -f >/dev/null 2>&1 || true
         kill "$engine" 2>/dev/null || true
         for ((tries = 0; tries < 200; tries++)); do
             kill -0 "$engine" 2>/dev/null || break
