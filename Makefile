@@ -25,8 +25,8 @@ PACKAGES ?= .build/packages
 BENCH ?=
 # What images are made of: the server that is built here, or with BIN=build one from a container with its own toolchain.
 BIN ?= prebuilt
-SERVER := $(if $(filter build,$(BIN)),source,$(COLA))
-SERVER_TARGET := $(if $(filter build,$(BIN)),,build)
+SERVER := $(if $(filter build,$(BIN)),source,$(PACKED))
+SERVER_TARGET := $(if $(filter build,$(BIN)),,$(BUILT))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
@@ -95,8 +95,8 @@ image: $(SERVER_TARGET) ## build the image cola:latest; BIN=build: from source i
 cluster: $(SERVER_TARGET) ## show a broker, producers and workers in containers, and kill some of them; until Ctrl-C
 	scripts/cluster.sh show $(SERVER)
 
-cluster-test: build ## 10,000 messages through these containers while a worker and the broker are killed
-	scripts/cluster.sh test $(COLA)
+cluster-test: $(BUILT) ## 10,000 messages through these containers while a worker and the broker are killed
+	scripts/cluster.sh test $(PACKED)
 
 mutations: setup ## break the broker on purpose, one rule at a time: the simulation must notice each
 	scripts/mutations.py

@@ -5,7 +5,7 @@
 #     scripts/image.sh source TAG [demo]      the same from source, in a container with a Swift toolchain
 #
 # Their base is debian:bookworm-slim. Where no registry is reached it is made of packages of this machine, if this is a
-# Debian; BASE and DEMO_BASE name others. KIND=minimal makes an image of the server alone.
+# Debian; BASE and DEMO_BASE name others. KIND=minimal makes an image of the server alone, linked statically.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if (($# < 2)); then
@@ -43,8 +43,12 @@ if [[ $executable == source ]]; then
     arguments+=(--build-arg BIN=build)
 else
     mkdir -p .build/image
-    # Without the names of its functions, which are a third of it.
-    strip -o .build/image/cola "$executable" 2>/dev/null || cp "$executable" .build/image/cola
+    if [[ ${KIND-} == minimal && $executable -ef .build/release/cola ]]; then
+        scripts/static.sh .build/image/cola
+    else
+        # Without the names of its functions, which are two thirds of it.
+        strip -o .build/image/cola "$executable" 2>/dev/null || cp "$executable" .build/image/cola
+    fi
     arguments+=(--build-arg BIN=prebuilt)
 fi
 
