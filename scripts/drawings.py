@@ -147,8 +147,8 @@ class Drawing:
         # The paper's colour around the letters keeps them readable where a line crosses them.
         halo = ' stroke="%s" stroke-width="4" paint-order="stroke" stroke-linejoin="round"' % PAPER
         self.parts.append(
-            '<text x="%.1f" y="%.1f" font-family="%s" font-size="%d" font-weight="%s" text-anchor="%s" fill="%s"%s>%s</text>'
-            % (x, y, family, size, weight, anchor, colour, halo if colour == FAINT or family == CODE else "",
+            '<text x="%.1f" y="%.1f" font-family="%s" font-size="%d" font-weight="%s" text-anchor="%s" fill="%s"%s>%s'
+            "</text>" % (x, y, family, size, weight, anchor, colour, halo if colour == FAINT or family == CODE else "",
                escape(text)))
 
     def svg(self) -> str:
@@ -411,6 +411,23 @@ def process_states() -> Drawing:
     return d
 
 
+def pause() -> Drawing:
+    d = Drawing(
+        "pause", "A process is stopped with STOP and goes on with CONT; it holds its message all the time", 680, 130)
+    d.text(40, 55, "./nap.sh", weight="bold", anchor="start")
+    d.line((130, 50), (270, 50), colour=TOPIC[1], thick=3)
+    d.line((270, 50), (430, 50), dashed=True, thick=2)
+    d.line((430, 50), (560, 50), colour=TOPIC[1], thick=3)
+    for x, name in [(270, "STOP"), (430, "CONT")]:
+        d.line((x, 40), (x, 60), colour=INK, thick=1.6)
+        d.text(x, 32, name, size=13, family=CODE)
+    for x, name in [(200, "running"), (350, "blocked"), (495, "running")]:
+        d.text(x, 100, name, size=13, colour=FAINT)
+    d.queue(130, 50, "", ["1"])
+    d.arrow((560, 50), (630, 50), "ack")
+    return d
+
+
 def priority_and_nice() -> Drawing:
     d = Drawing(
         "priority-and-nice",
@@ -489,8 +506,8 @@ def bounded_buffer() -> Drawing:
 
 DRAWINGS = [
     work_queue, acknowledgement, publish_subscribe, routing, topic_patterns, request_reply, dead_letters, retry, delay,
-    priorities, partitions, groups, replay, retention, compaction, fork_exec_wait, process_states, priority_and_nice,
-    round_robin, prefetch, single_active_consumer, token_queue, bounded_buffer]
+    priorities, partitions, groups, replay, retention, compaction, fork_exec_wait, process_states, pause,
+    priority_and_nice, round_robin, prefetch, single_active_consumer, token_queue, bounded_buffer]
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
