@@ -9,7 +9,8 @@ by its language:
                    - A line of three dots stands for any lines, and `…` in a line for any text.
                    - A command that ends in `&` goes on until the page ends; then it is ended, and must end in order.
                      What is shown below it is waited for.
-                   - `^C` behind the output: the command runs until it has printed that, and is interrupted.
+                   - `^C` behind the output: the command runs until it has printed that, and is interrupted. (`$!` is
+                     then this command, which to a reader it is not.)
                    - A command may fail if the next one is `echo $?`, or if its output has a line `cola: …`.
                    - `$ nc -U PATH` as the first line: the rest is a session by hand (see `converse`).
     ```sh        A script; it is run by `bash -e` and must exit with 0. What it prints is not looked at.
@@ -393,21 +394,18 @@ class Bash:
         self.last_background = process
         return code, process if is_new else 0
 
-    def run(self, command: str, timeout: float = SECONDS) -> Tuple[int, int, pathlib.Path]:
-        output = self.begin(command)
-        return (*self.answer(timeout), output)
-
     def working_folder(self) -> pathlib.Path:
         return pathlib.Path(os.readlink("/proc/%d/cwd" % self.process.pid))
 
     def close(self) -> None:
         kill_session(self.process.pid)
-        self.process.wait(10)
-        os.close(self.commands)
-        os.close(self.answers)
+        # The watcher looks for the session as well, whose number belongs to nobody else until bash has been waited for.
         assert self.watcher.stdin is not None
         self.watcher.stdin.close()
         self.watcher.wait(20)
+        self.process.wait(10)
+        os.close(self.commands)
+        os.close(self.answers)
 
 
 def is_alive(process: int) -> bool:
