@@ -507,7 +507,7 @@ class PageRun:
                 self.bash.close()
             for port in self.claims.values():
                 port.claim.close()
-            if self.transcript:
+            if self.transcript and self.record:
                 self.transcript.parent.mkdir(parents=True, exist_ok=True)
                 self.transcript.write_text("".join(line + "\n" for line in self.record), encoding="utf-8")
 
