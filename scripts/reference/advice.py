@@ -49,6 +49,9 @@ OF_CLIENTS: Tuple[Tuple[str, str, int, str], ...] = (
     ("closed", "the program has closed the client", 1, "Use it before that."),
 )
 
+# What only requests of the native protocol can lead to.
+NOT_OVER_AMQP = ("configuration",)
+
 
 def exit_code(code: str, is_retryable: bool) -> int:
     """Of a code that a protocol alone says, so that the broker has no example. Source: Sources/cola/Failure.swift"""

@@ -239,6 +239,9 @@ def outcome(code: str, is_retryable: bool, refusals: List[Refusal]) -> str:
     """Whether to try again, and the numbers that stand for it elsewhere."""
     exits = unique(str(refusal.exit_code) for refusal in refusals) or [str(advice.exit_code(code, is_retryable))]
     replies = unique("%d %s" % (refusal.reply, refusal.reply_name) for refusal in refusals)
+    if len(replies) > 1 or code in advice.NOT_OVER_AMQP:
+        # Of backups and workers, which nobody can ask for over AMQP.
+        replies = [reply for reply in replies if not reply.startswith("541 ")]
     text = "%s, exit code %s" % ("Try again" if is_retryable else "Final", " or ".join(exits))
     return text + (", AMQP %s." % " or ".join("`%s`" % reply for reply in replies) if replies else ".")
 
