@@ -18,6 +18,7 @@ TESTS_AT_ONCE ?= 3
 FUZZ_SECONDS ?= 120
 # What is installed and packed: what is built first, unless COLA_BIN names an executable.
 PACKED := $(or $(COLA_BIN),$(CURDIR)/$(COLA))
+STATIC := .build/release/cola-static
 BUILT := $(if $(COLA_BIN),,build)
 # Where packages and archives go.
 PACKAGES ?= .build/packages
@@ -120,8 +121,9 @@ uninstall: ## remove what `make install` installed, with the same PREFIX and DES
 deb: $(BUILT) ## a package for Debian and its relatives, in PACKAGES (.build/packages)
 	packaging/deb.sh $(PACKED) $(PACKAGES)
 
-archive: $(BUILT) ## an archive for other Linux machines, in PACKAGES (.build/packages)
-	packaging/archive.sh $(PACKED) $(PACKAGES)
+archive: $(BUILT) ## an archive for other Linux machines, linked statically, in PACKAGES (.build/packages)
+	$(if $(COLA_BIN),,scripts/static.sh $(STATIC))
+	packaging/archive.sh $(or $(COLA_BIN),$(STATIC)) $(PACKAGES)
 
 clean: ## remove everything that was built, the Python environment too
 	rm -rf .build .build-asan .build-tsan .build-fuzz .venv

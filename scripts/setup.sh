@@ -121,4 +121,5 @@ if ! swift --version >/dev/null 2>&1; then
 fi
 python_environment
 optional strace strace  # breaks the disk under the server
+optional mandoc mandoc  # checks the manual pages
 optional node nodejs node-typescript  # the client for Node.js, and the check of its types

@@ -56,11 +56,17 @@ if [ "$first" = systemd ]; then
     done
     # Only what every unit needs, and nothing that this machine has enabled.
     rm -rf "$root"/etc/systemd/system/*.wants
-    cd "$root"
-    exec env -i container=cola-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-        chroot "$root" /lib/systemd/systemd --unit=basic.target --log-target=console --show-status=no
 fi
-exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" sleep 3600
+# The root of a namespace, and no chroot: in one no user namespaces can be made.
+cd "$root"
+pivot_root . .
+umount -l .
+cd /
+if [ "$first" = systemd ]; then
+    exec env -i container=cola-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        /lib/systemd/systemd --unit=basic.target --log-target=console --show-status=no
+fi
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin sleep 3600
 """
 
 
@@ -185,7 +191,7 @@ def why_not(first: str) -> str:
     """What is missing for it here; empty if nothing is known to be."""
     if os.geteuid() != 0:
         return "needs root"
-    tools = ["unshare", "nsenter", "ip", "chroot"] + (["systemctl"] if first == "systemd" else [])
+    tools = ["unshare", "nsenter", "pivot_root", "ip"] + (["systemctl"] if first == "systemd" else [])
     missing = [tool for tool in tools if not shutil.which(tool)]
     if missing:
         return "there is no " + " and no ".join(missing)

@@ -372,6 +372,26 @@ def test_the_package_in_a_container_is_installed_upgraded_removed_and_purged_wit
         assert said(container, "get", "letters") == "two\n"
 
 
+def test_members_of_the_group_may_connect_and_do_what_is_permitted_to_them(packages, container):
+    def as_user(group: str, *words: str) -> Tuple[int, bool]:
+        """The exit code, and whether it came from the broker."""
+        done = container.run(
+            "setpriv", "--reuid=games", "--regid=games", "--groups=" + group, "--", "cola", *words, check=False,
+            COLA_URL=URL)
+        return done.returncode, "may not use unix://" not in done.stdout
+
+    container.run("dpkg", "--install", container.copy(packages[0]))
+    with Served(container):
+        said(container, "declare", "queue", "letters")
+        identity = "uid:" + container.output("id", "-u", "games").strip()
+        assert as_user("games", "health")[1] is False
+        said(container, "users", "add", identity, "--no-password")
+        assert as_user("cola", "publish", "--queue", "letters", "one") == (77, True)
+        said(container, "permissions", "set", identity, "--configure", ".*", "--write", ".*", "--read", ".*")
+        assert as_user("cola", "publish", "--queue", "letters", "one") == (0, True)
+        assert as_user("games", "health")[1] is False
+
+
 def test_the_user_is_made_without_systemd_as_well(packages, container):
     container.run("rm", "-f", "/usr/bin/systemd-sysusers", "/bin/systemd-sysusers")
     container.run("dpkg", "--install", container.copy(packages[0]))
@@ -447,7 +467,7 @@ def test_systemd_starts_watches_and_restarts_the_server(installed_machine):
     config.write_text(config.read_text() + WORKERS)
     box.run("systemctl", "reload", "cola")
     said(box, "publish", "--queue", "texts", "a text")
-    seen = said(box, "consume", "--queue", "seen", "--count", "1").splitlines()
+    seen = said(box, "consume", "--queue", "seen", "--follow", "--count", "1", "--idle-timeout", "30").splitlines()
     assert state(box)["MainPID"] == begun["MainPID"]
     # The worker is in the sandbox, and in what its own definition says.
     assert seen == ["cola", "5", "99", "/var/lib/cola", "tmp", "a text"], seen
@@ -549,3 +569,57 @@ def test_the_units_are_correct_and_expose_little(folder):
     assert score, checked.stdout
     print("exposure level:", score[1])
     assert float(score[1]) <= EXPOSURE_MOST
+
+
+# What docs/operations/packages.md says
+
+
+def excerpts(language: str, word: str) -> List[str]:
+    """Its blocks of this language that have this word."""
+    page = (REPOSITORY / "docs" / "operations" / "packages.md").read_text()
+    found = re.findall(r"^```%s\n(.*?)^```$" % language, page, re.MULTILINE | re.DOTALL)
+    return [block for block in found if word in block]
+
+
+def test_the_archive_becomes_a_service_as_the_page_says(archive):
+    with machine("systemd") as box:
+        box.run("tar", "xzf", box.copy(archive), "-C", "/opt")
+        steps, = excerpts("sh", "systemd-sysusers")
+        box.run("sh", "-e", "-c", "cd /opt/cola-*/ && " + steps)
+        wait_until(box, lambda unit: unit["ActiveState"] == "active")
+        assert box.output("readlink", "/proc/%s/exe" % state(box)["MainPID"]).strip() == "/usr/local/bin/cola"
+        assert said(box, "publish", "--queue", "letters", "--declare", "one") == "published 1\n"
+
+
+# A worker that does what the sandbox forbids, what is heard then, a word of the drop-in that opens it, and its result.
+OPENED = [
+    ("command: [python3, -c, 'import mmap; mmap.mmap(-1, 4096, prot=7); print(1)']", "PermissionError",
+     "MemoryDenyWriteExecute", "1"),
+    ("command: [unshare, -U, -r, -m, sh, -c, 'mount -t tmpfs none /mnt && echo 1']", "not permitted",
+     "RestrictNamespaces", "1"),
+    ("command: [id, -un], user: games, directory: /", "only root may", "User=root", "games"),
+]
+
+
+@pytest.mark.parametrize("definition, complaint, word, result", OPENED, ids=[row[2] for row in OPENED])
+def test_a_drop_in_of_the_page_opens_the_sandbox_for_a_worker(installed_machine, definition, complaint, word, result):
+    box = installed_machine
+    config = box.path("/etc/cola/cola.yaml")
+    config.write_text(config.read_text() + "\nworkers:\n  w: {queue: in, result-queue: out, %s}\n" % definition)
+    box.run("systemctl", "restart", "cola")
+    said(box, "publish", "--queue", "in", "closed")
+    deadline = time.monotonic() + 60
+    while complaint not in journal(box) + said(box, "logs", "w"):
+        assert time.monotonic() < deadline, "it was not stopped: " + journal(box)
+        time.sleep(0.1)
+    assert "no message of 'out'" in said(box, "peek", "out")
+
+    drop_in, = excerpts("text", word)
+    folder = box.path("/etc/systemd/system/cola.service.d")
+    folder.mkdir(parents=True)
+    (folder / "page.conf").write_text(drop_in)
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", "cola")
+    said(box, "publish", "--queue", "in", "opened")
+    found = said(box, "consume", "--queue", "out", "--follow", "--count", "1", "--idle-timeout", "30").strip()
+    assert found == result, journal(box)
