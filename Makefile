@@ -135,6 +135,7 @@ setup:
 
 unit:
 	swift test --disable-xctest
+	scripts/fuzz.sh --check
 
 clients: client-c
 	PYTHONPATH=clients/python scripts/with-server.sh $(COLA) $(PYTEST) clients/python/tests

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Usage: scripts/fuzz.sh TARGET [SECONDS]
+#        scripts/fuzz.sh --check        whether all targets compile with what `swift build` made for debugging
 #
 # Feeds Fuzz/TARGET.swift with libFuzzer, address checks on, for SECONDS (60), beginning with Fuzz/corpus/TARGET. Ends
 # with an exit code other than 0 when an input crashes it, takes over 10 s or over 2 GiB; the input is then in
@@ -12,11 +13,31 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target=${1:-}
 seconds=${2:-60}
+# YAML: how a program is compiled that uses the modules of that build.
+#
+# SwiftPM names the package after its folder, and `package` declarations are visible under that name alone. The C
+# modules below the Swift ones are given as SwiftPM passes them.
+module_flags() {
+    printf '%s\n' -swift-version 6 -warnings-as-errors -parse-as-library -package-name
+    grep -F '"-module-name","ColaCore"' "$1" | grep -oP '"-package-name","\K[^"]+' | head -1
+    grep -oP '"-I","\K[^"]+/include' "$1" | sort -u | sed 's/^/-I/'
+    grep -oP '"-fmodule-map-file=\K[^"]+' "$1" | sort -u |
+        while read -r map; do [[ -e $map ]] && printf -- '-Xcc\n-fmodule-map-file=%s\n' "$map"; done
+}
+
+command -v swift >/dev/null || PATH=$PATH:/opt/swift/usr/bin
+if [[ $target == --check ]]; then
+    mapfile -t flags < <(module_flags .build/debug.yaml)
+    for file in Fuzz/*.swift; do
+        swiftc -typecheck -module-name "Fuzz$(basename "$file" .swift)" -I .build/debug/Modules "${flags[@]}" "$file"
+    done
+    exit
+fi
 if [[ -z $target || ! -f Fuzz/$target.swift ]]; then
-    echo "usage: scripts/fuzz.sh TARGET [SECONDS], where TARGET is one of:" $(basename -s .swift -a Fuzz/*.swift) >&2
+    echo "usage: scripts/fuzz.sh --check, or scripts/fuzz.sh TARGET [SECONDS], where TARGET is one of:" \
+        $(basename -s .swift -a Fuzz/*.swift) >&2
     exit 64
 fi
-command -v swift >/dev/null || PATH=$PATH:/opt/swift/usr/bin
 # Or the backtracer outlives a crash, with our output open.
 export SWIFT_BACKTRACE=enable=no
 
@@ -26,12 +47,7 @@ for module in "${modules[@]}"; do
     swift build -c release --sanitize=address --scratch-path "$scratch" --target "$module" -Xswiftc -sanitize=fuzzer
 done
 
-# SwiftPM names the package after its folder, and `package` declarations are visible under that name alone.
-package=$(grep -F '"-module-name","ColaCore"' "$scratch/release.yaml" | grep -oP '"-package-name","\K[^"]+' | head -1)
-# The C modules below the Swift ones, as SwiftPM passes them.
-mapfile -t maps < <(grep -oP '"-fmodule-map-file=\K[^"]+' "$scratch/release.yaml" | sort -u |
-    while read -r map; do [[ -e $map ]] && printf -- '-Xcc\n-fmodule-map-file=%s\n' "$map"; done)
-mapfile -t includes < <(grep -oP '"-I","\K[^"]+/include' "$scratch/release.yaml" | sort -u | sed 's/^/-I/')
+mapfile -t flags < <(module_flags "$scratch/release.yaml")
 # Of this package only what the target needs: the rest may be left from another target, and older than what it uses.
 mapfile -t others < <(swift package --scratch-path "$scratch" describe --type json | python3 -c '
 import json, sys
@@ -46,8 +62,7 @@ print("\n".join(sorted(set(targets) - needed)))' "${modules[@]}")
 mapfile -t objects < <(find "$scratch"/release/*.build -name '*.o' -not -path '*-tool.build/*' \
     $(printf -- ' -not -path */%s.build/*' "${others[@]}"))
 
-swiftc -O -swift-version 6 -warnings-as-errors -parse-as-library -package-name "$package" -module-name "Fuzz$target" \
-    -sanitize=fuzzer,address -I "$scratch/release/Modules" "${includes[@]}" "${maps[@]}" \
+swiftc -O -module-name "Fuzz$target" -sanitize=fuzzer,address -I "$scratch/release/Modules" "${flags[@]}" \
     "Fuzz/$target.swift" "${objects[@]}" -o "$scratch/$target"
 
 # New inputs go to the first folder; the committed ones are read only.
