@@ -136,21 +136,6 @@ def test_the_session_by_hand_is_answered_as_the_page_shows(newcomer):
     converse(shell.folder / "cola-data" / "cola.sock", lines)
 
 
-CONCEPTS = blocks(README, "console")[2:]
-
-
-@pytest.mark.parametrize("block", CONCEPTS)
-def test_each_concept_by_hand_is_answered_as_the_page_shows(newcomer, block):
-    shell, _, _ = newcomer
-    first, *lines = block.splitlines()
-    assert first == "$ nc -U cola-data/cola.sock"
-    converse(shell.folder / "cola-data" / "cola.sock", lines)
-
-
-def test_there_is_an_example_of_each_concept():
-    assert len(CONCEPTS) == 8
-
-
 def test_the_python_of_the_page_runs(newcomer):
     shell, _, _ = newcomer
     snippet, _, worker, _ = blocks(README, "python")
