@@ -31,7 +31,8 @@ SERVER_TARGET := $(if $(filter build,$(BIN)),,$(BUILT))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check test test-long demo vectors fuzz bench bench-workers crash mutations format lint clean
-.PHONY: install uninstall deb archive reference compat unit clients client-c integration sanitize image cluster cluster-test
+.PHONY: install uninstall deb archive image cluster cluster-test reference
+.PHONY: compat unit clients client-c integration sanitize
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,7 +44,7 @@ check: setup lint ## the quick check while working: format, warnings as errors, 
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
 
-test: ## what CI runs: format, Swift tests, release build, clients, integration tests, other people's clients
+test: ## what CI runs: format, Swift tests, release build, clients, integration tests, other clients, containers
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit

@@ -155,9 +155,9 @@ test_cluster() {
     tally=$(container tally)
 
     wait_for pool_has_grown "a second worker" 60
-    wanted=1000 && wait_for is_done "1,000 messages to be done" 60
+    wanted=500 && wait_for is_done "500 messages to be done" 60
     docker/kill.sh worker
-    wanted=3000 && wait_for is_done "3,000 messages to be done" 60
+    wanted=1500 && wait_for is_done "1,500 messages to be done" 60
     [[ $(state "$native" Running) == true || $(state "$amqp" Running) == true ]] \
         || fail "nothing was published any more when the broker was to be killed"
     docker/kill.sh broker

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import Optional
 
@@ -58,9 +57,8 @@ def main() -> None:
         for number in numbers:
             publisher.publish(load.body(producer, number), f"{producer}-{number}")
             confirmed += 1
-        progress.say(confirmed)
-    progress.say(confirmed, is_last=True)
+        progress.say(confirmed, now=not numbers)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

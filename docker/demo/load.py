@@ -25,7 +25,7 @@ def name(protocol: str) -> str:
 
 
 def batches() -> Iterator[List[int]]:
-    """The numbers that are due now; waits for the next."""
+    """The numbers that are due now; waits for the next. None are due when a rest begins, and in the end."""
     number = 0
     begun = time.monotonic()
     due = begun
@@ -39,8 +39,10 @@ def batches() -> Iterator[List[int]]:
             due += STEP
             time.sleep(max(0.0, due - time.monotonic()))
         if QUIET and time.monotonic() - begun > BUSY:
+            yield []
             time.sleep(QUIET)
             begun = due = time.monotonic()
+    yield []
 
 
 def body(producer: str, number: int) -> bytes:
@@ -48,13 +50,13 @@ def body(producer: str, number: int) -> bytes:
 
 
 class Progress:
-    """Says now and then how many messages are confirmed."""
+    """Says now and then, and when asked to, how many messages are confirmed."""
 
     def __init__(self, producer: str) -> None:
         self._producer = producer
         self._said_at = 0.0
 
-    def say(self, confirmed: int, is_last: bool = False) -> None:
-        if is_last or time.monotonic() - self._said_at > 5:
+    def say(self, confirmed: int, now: bool) -> None:
+        if now or time.monotonic() - self._said_at > 5:
             print(f"{self._producer}: {confirmed} confirmed", flush=True)
             self._said_at = time.monotonic()

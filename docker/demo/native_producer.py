@@ -19,8 +19,7 @@ def main() -> None:
             for numbers in load.batches():
                 for number in numbers:
                     publisher.publish(QUEUE, load.body(producer, number), message_id=f"{producer}-{number}")
-                progress.say(publisher.flush().confirmed)
-        progress.say(publisher.report().confirmed, is_last=True)
+                progress.say(publisher.flush().confirmed, now=not numbers)
 
 
 if __name__ == "__main__":
