@@ -189,7 +189,7 @@ def test_nothing_outlives_a_test_run_that_is_killed(tmp_path):
     (tmp_path / "page.md").write_text("```console\n$ sleep 600 &\n$ touch %s\n$ sleep 600\n```\n" % (tmp_path / "up"))
     program = "import sys, pathlib; sys.path.insert(0, %r); import pages; pages.run_page(pathlib.Path(%r))" % (
         str(pathlib.Path(__file__).parent), str(tmp_path / "page.md"))
-    run = subprocess.Popen([sys.executable, "-c", program], env=dict(os.environ))
+    run = subprocess.Popen([sys.executable, "-c", program], env=dict(os.environ, TMPDIR=str(tmp_path)))
     try:
         wait_until(lambda: (tmp_path / "up").exists())
         shell = next(child for child in children_of(run.pid) if members_of(child))
