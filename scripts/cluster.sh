@@ -47,6 +47,8 @@ failed=yes
 # What runs beside, each in a session of its own.
 beside=()
 
+# What takes longer than this hangs.
+docker() { timeout 120 docker "$@"; }
 compose() { timeout 180 "${compose[@]}" -f docker/compose.yaml "$@"; }
 container() { compose ps -q "$1"; }
 
@@ -71,8 +73,8 @@ finish() {
     rm -rf "$folder"
 }
 trap finish EXIT
-trap 'if [[ $task == show ]]; then echo; say "taking it down"; exit 0; else exit 130; fi' INT
-trap 'exit 143' TERM
+trap 'failed=; echo; say "taking it down"; if [[ $task == show ]]; then exit 0; else exit 130; fi' INT
+trap 'failed=; exit 143' TERM
 
 if ! settings=$(scripts/engine.sh up "$folder/engine" 2>"$folder/why"); then
     why=$(tail -n 1 "$folder/why")
@@ -86,7 +88,8 @@ fi
 eval "$settings"
 if docker compose version >/dev/null 2>&1; then compose=(docker compose); fi
 is_up=yes
-scripts/image.sh "$executable" "$COLA_TAG" demo
+# With a shell, as things are killed from within.
+KIND=slim scripts/image.sh "$executable" "$COLA_TAG" demo
 say "the images are built, after $((SECONDS - begun)) s"
 
 bring_up() {
@@ -131,7 +134,12 @@ last_line() { docker logs --tail 1 "$1" 2>&1; }
 
 # Of the tally's last line: `done: amqp=2513 native=2613 pending=4 again=0`.
 counted() { last_line "$tally" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
-done_of_all() { echo $(($(counted amqp) + $(counted native))); }
+done_of_all() {
+    local amqp native
+    amqp=$(counted amqp)
+    native=$(counted native)
+    echo $((${amqp:-0} + ${native:-0}))
+}
 
 state() { docker inspect -f "{{.State.$2}}" "$1"; }
 health() { docker inspect -f '{{.State.Health.Status}}' "$1"; }
@@ -139,12 +147,12 @@ broker_is_healthy() { [[ $(health "$broker") == healthy ]]; }
 broker_is_back() { [[ $(docker inspect -f '{{.RestartCount}}' "$broker") == 1 ]] && broker_is_healthy; }
 is_done() { (($(done_of_all) >= wanted)); }
 producers_have_ended() { [[ $(state "$native" Status) == exited && $(state "$amqp" Status) == exited ]]; }
-processes() { timeout 20 docker exec "$workers" sh -c 'pidof python3 | wc -w'; }
+processes() { docker exec "$workers" sh -c 'pidof python3 | wc -w'; }
 pool_has_grown() { (($(processes) >= 2)); }
 pool_is_empty() { (($(processes) == 0)); }
-cola() { timeout 30 docker exec "$broker" cola "$@"; }
-messages() { cola queues --json | tr -d ' \n' | grep -o '"messages":[0-9]*' | cut -d : -f 2; }
-queues_are_empty() { ! messages | grep -qvx 0; }
+# How many are in each queue, ready or not.
+messages() { docker exec "$broker" cola queues --json | tr -d ' \n' | grep -o '"messages":[0-9]*' | cut -d : -f 2; }
+queues_are_empty() { [[ $(messages) == $'0\n0' ]]; }
 
 test_cluster() {
     bring_up
@@ -168,10 +176,9 @@ test_cluster() {
             || fail "a producer ended with exit code $(state "$producer" ExitCode): $(last_line "$producer")"
     done
     wanted=$((2 * MESSAGES)) && wait_for is_done "all $wanted messages to be done" 120
-    wait_for queues_are_empty "the queues to be empty" 60
+    wait_for queues_are_empty "jobs and done to be empty, and to be the only queues" 60
     [[ $(counted pending) == 0 && $(counted native) == "$MESSAGES" && $(counted amqp) == "$MESSAGES" ]] \
         || fail "$MESSAGES were published by each producer, but: $(last_line "$tally")"
-    [[ $(messages | wc -l) == 2 ]] || fail "there should be two queues: $(cola queues)"
     wait_for pool_is_empty "the workers to end when nothing is left to do" 60
     say "$(last_line "$tally")"
     say "$((2 * MESSAGES)) messages, after $((SECONDS - begun)) s: confirmed all, done all, nothing left in the queues"
@@ -185,8 +192,8 @@ test_cluster() {
 image_is() { [[ $(health "$single") == "$1" ]]; }
 image_is_healthy() { image_is healthy; }
 image_is_unhealthy() { image_is unhealthy; }
-signal_server() { timeout 20 docker exec "$single" sh -c "kill -$1 \$(pidof cola)"; }
-has_no_zombie() { ! timeout 20 docker exec "$single" sh -c 'cat /proc/[0-9]*/stat' 2>/dev/null | grep -q ') Z '; }
+signal_server() { docker exec "$single" sh -c "kill -$1 \$(pidof cola)"; }
+has_no_zombie() { ! docker exec "$single" sh -c 'cat /proc/[0-9]*/stat' 2>/dev/null | grep -q ') Z '; }
 
 # As somebody uses it who has the image alone.
 test_image() {
@@ -195,7 +202,7 @@ test_image() {
         --health-interval=1s --health-timeout=2s --health-retries=2 "cola:$COLA_TAG" >/dev/null
     wait_for image_is_healthy "the image to be healthy" 60
     docker exec "$single" cola declare queue hello
-    docker exec "$single" cola publish --queue hello 'it stays'
+    docker exec "$single" cola publish --queue hello 'it stays' >/dev/null
     docker exec "$single" sh -c 'sleep 0.1 & exit'
     sleep 0.3
     wait_for has_no_zombie "a child that lost its parent to be collected" 10
@@ -213,9 +220,8 @@ test_image() {
     wait_for image_is_healthy "the health check to notice that it goes on" 60
     docker rm -f -v "$single" >/dev/null
     docker volume rm "$single" >/dev/null
-    # The server's layer, the users and folders, the base: from the top.
-    said=$(docker history --format '{{.Size}}' "cola:$COLA_TAG" | grep -v '^0B$' | xargs | sed 's/ / + /g')
-    say "the image by itself is as it should be; its layers take $said"
+    said=$(docker images --format '{{.Repository}} {{.Size}}' | grep -E '^(cola|cola-demo|cola-base|debian) ' | sort -u)
+    say "the image by itself is as it should be; sizes: ${said//$'\n'/, }"
 }
 
 if [[ $task == show ]]; then show; else

@@ -31,17 +31,12 @@ can_build() {
 
 has_compose() { docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null; }
 
-# Debian's own, all of them, since an engine takes no other's tools; `iptables` is how the engine leads to containers.
-install_engine() {
-    command -v apt-get >/dev/null || unavailable "there is no Docker engine, and no apt-get to install one with"
-    local log=$1/apt.log
-    echo "engine: installing docker.io and docker-compose" >&2
-    if ! { timeout 300 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 600 apt-get \
-        -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends docker.io docker-compose iptables; } \
-        >"$log" 2>&1; then
-        tail -n 3 "$log" >&2
-        unavailable "docker.io, docker-compose and iptables could not be installed with apt-get"
-    fi
+# PACKAGE…: installs them; exit code 1 if that is not possible.
+install() {
+    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
+    echo "engine: installing $*" >&2
+    { timeout 300 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 600 apt-get \
+        -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@"; } >/dev/null 2>&1
 }
 
 # What is needed to build and to run; with Debian's client first, if it is not the one that has it all.
@@ -56,15 +51,24 @@ up() {
     local folder=$1
     mkdir -p "$folder"
     if is_complete; then return; fi
+    # An engine that somebody has set up is not added to.
+    if answers; then
+        has_compose || unavailable "this Docker has no Compose; install docker-compose-plugin or docker-compose"
+        unavailable "this Docker cannot build with BuildKit; install docker-buildx-plugin"
+    fi
     [[ $(id -u) == 0 ]] || unavailable "no Docker engine answers, and only root can start one"
-    if ! command -v dockerd >/dev/null || ! command -v iptables >/dev/null || ! has_compose; then
-        install_engine "$folder"
+    local missing=()
+    command -v dockerd >/dev/null || missing+=(docker.io)
+    command -v iptables >/dev/null || missing+=(iptables)  # how the engine leads to containers
+    has_compose || missing+=(docker-compose)
+    if ((${#missing[@]})); then
+        install "${missing[@]}" || unavailable "no Docker engine answers, and apt-get could not install ${missing[*]}"
         # Where there is an init system the package has started it.
         if is_complete; then return; fi
     fi
     # An engine of its own: what it stores, and what it changes in this machine's network, ends with it.
     for tool in iptables ip6tables; do
-        "$tool-save" >"$folder/$tool" 2>/dev/null || true
+        "$tool" -S FORWARD 2>/dev/null | head -n 1 >"$folder/$tool" || true
     done
     cat /proc/sys/net/ipv4/ip_forward >"$folder/ip_forward"
     [[ ! -e /sys/class/net/docker0 ]] || touch "$folder/bridge-was-there"
@@ -105,14 +109,12 @@ down() {
         done
         kill -9 "$engine" 2>/dev/null || true
     fi
+    local policy
     for tool in iptables ip6tables; do
-        [[ -e $folder/$tool ]] || continue
-        for table in nat filter; do
-            "$tool" -t "$table" -F 2>/dev/null || true
-            "$tool" -t "$table" -X 2>/dev/null || true
-        done
-        "$tool" -P FORWARD ACCEPT 2>/dev/null || true
-        "$tool-restore" <"$folder/$tool" 2>/dev/null || true
+        [[ -s $folder/$tool ]] || continue
+        "$tool-save" 2>/dev/null | grep -Ev 'DOCKER|docker0|-[io] br-' | "$tool-restore" || true
+        read -r _ _ policy <"$folder/$tool"
+        "$tool" -P FORWARD "$policy" || true
     done
     [[ ! -s $folder/ip_forward ]] || cat "$folder/ip_forward" >/proc/sys/net/ipv4/ip_forward
     [[ -e $folder/bridge-was-there ]] || ip link delete docker0 2>/dev/null || true
@@ -132,10 +134,8 @@ base() {
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
     done
     if ((${#missing[@]})); then
-        if [[ $(id -u) != 0 ]] || ! DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -o DPkg::Lock::Timeout=300 \
-            install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
-            unavailable "no registry is reached, and these packages of its base are not here: ${missing[*]}"
-        fi
+        install "${missing[@]}" \
+            || unavailable "no registry is reached, and these packages for a base are not here: ${missing[*]}"
     fi
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' RETURN
