@@ -60,7 +60,8 @@ finish() {
     done
     if [[ -n ${is_up-} ]]; then
         if [[ $task == test && -n $failed ]]; then
-            { docker logs --tail 40 "$single"; compose logs --tail=40 --no-color; } >&2 2>&1 || true
+            if docker inspect "$single" >/dev/null 2>&1; then docker logs --tail 40 "$single" >&2 || true; fi
+            compose logs --tail=40 --no-color >&2 || true
         fi
         compose down -v --remove-orphans -t 10 >"$folder/down" 2>&1 || { cat "$folder/down" >&2; }
         if [[ $task == test ]]; then

@@ -147,7 +147,8 @@ base() {
         | sed -E 's#^/(bin|sbin|lib|lib32|lib64|libx32)/#/usr/\1/#' >"$folder/all"
     printf '%s\n' /bin /sbin /lib /lib64 >>"$folder/all"
     sort -u "$folder/all" | while IFS= read -r path; do
-        if [[ -e $path || -L $path ]]; then printf '%s\0' "${path#/}"; fi
+        # What only root may read is no part of a program.
+        if [[ -r $path || -L $path ]]; then printf '%s\0' "${path#/}"; fi
     done >"$folder/files"
     mkdir -p "$folder/tree/etc"
     printf 'root:x:0:0:root:/root:/bin/sh\n' >"$folder/tree/etc/passwd"
