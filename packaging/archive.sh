@@ -32,6 +32,6 @@ find "$work/$name" -type d -exec chmod 0755 {} +
 
 archive=$folder/$name.tar.gz
 tar --create --directory "$work" --format ustar --sort name --mtime "@$SOURCE_DATE_EPOCH" --owner 0 --group 0 \
-    --numeric-owner "$name" | gzip -9n >"$archive"
+    --numeric-owner "$name" | gzip -n >"$archive"
 (cd "$folder" && sha256sum "$name.tar.gz" >SHA256SUMS)
 echo "$archive"

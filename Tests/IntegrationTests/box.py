@@ -18,7 +18,7 @@ from typing import Iterator, List, Optional
 from broker import die_with_parent
 
 CGROUPS = (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
 # $1: an empty folder; $2: `systemd` or `sleep`. What is shared with the kernel of this machine, such as /proc/sys, is
 # there to be read alone.
@@ -45,8 +45,10 @@ ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
-# Whoever installs packages may start nothing that this machine runs; and nothing of its state counts.
-rm -f "$root/usr/sbin/policy-rc.d"
+# What this machine says of services does not count; and nothing has to outlive a power failure, or be in an index.
+rm -f "$root/usr/sbin/policy-rc.d" "$root/var/lib/man-db/auto-update"
+mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
+echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/cola-test"
 ip link set lo up
 if [ "$first" = systemd ]; then
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
