@@ -132,7 +132,7 @@ def item(page: roff.Page, argument: Argument) -> None:
 
 def synopsis(command: Command) -> str:
     parts = [roff.bold(command.name)]
-    if any(a.is_optional for a in command.own("option") + command.own("flag")):
+    if command.connects or any(a.is_optional for a in command.own("option") + command.own("flag")):
         parts.append("[%s]..." % roff.italic("option"))
     parts += [usage(a) for a in command.own("option") + command.own("flag") if not a.is_optional]
     parts += [usage(a) for a in command.own("positional")]

@@ -20,13 +20,7 @@ def escaped(text: str) -> str:
 def prose_text(text: str) -> str:
     """A paragraph in which code stands in backticks: it is bold, and so are options."""
     parts = re.split(r"`([^`]*)`", prose.marked(text))
-    return "".join(bold(part) if index % 2 else plain(part) for index, part in enumerate(parts))
-
-
-def plain(text: str) -> str:
-    """Prose: a hyphen between letters is one, any other a minus, as in options."""
-    parts = re.split(r"((?<=[A-Za-z])-(?=[A-Za-z]))", text)
-    return "".join(part if part == "-" else escaped(part) for part in parts)
+    return "".join(bold(part) if index % 2 else escaped(part) for index, part in enumerate(parts))
 
 
 def bold(text: str) -> str:
@@ -44,8 +38,11 @@ class Page:
         self.lines: List[str] = [
             '.\\" Written by scripts/reference from what the program says of itself.',
             '.TH %s %d "%s" "Cola %s" "%s"' % (name.upper(), section, date, version, manual),
+            '.\\" Ragged and not hyphenated: names and options stay whole.',
+            ".nh",
+            ".ad l",
             ".SH NAME",
-            "%s \\- %s" % (escaped(name), plain(abstract)),
+            "%s \\- %s" % (escaped(name), escaped(abstract)),
         ]
 
     def section(self, title: str) -> None:
