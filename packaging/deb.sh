@@ -62,7 +62,7 @@ Architecture: $architecture
 Maintainer: $maintainer
 Installed-Size: $(du -sk --apparent-size "$root" | cut -f1)
 Depends: ${libraries:+$libraries, }passwd
-Recommends: systemd
+Suggests: systemd
 Conflicts: git-cola
 Section: net
 Priority: optional
