@@ -19,10 +19,12 @@ begun=$SECONDS
 
 say() { echo "cluster: $*"; }
 
+# Said behind the logs, as the last line.
 fail() {
-    echo "cluster: $*" >&2
+    failure=$*
     exit 1
 }
+trap 'failure="this failed: $BASH_COMMAND"' ERR
 
 # CONDITION WHAT SECONDS: waits until the command CONDITION succeeds.
 wait_for() {
@@ -61,7 +63,7 @@ finish() {
     if [[ -n ${is_up-} ]]; then
         if [[ $task == test && -n $failed ]]; then
             if docker inspect "$single" >/dev/null 2>&1; then docker logs --tail 40 "$single" >&2 || true; fi
-            compose logs --tail=40 --no-color >&2 || true
+            [[ -z $(compose ps -q 2>/dev/null) ]] || compose logs --tail=40 --no-color >&2 || true
         fi
         compose down -v --remove-orphans -t 10 >"$folder/down" 2>&1 || { cat "$folder/down" >&2; }
         if [[ $task == test ]]; then
@@ -72,6 +74,7 @@ finish() {
     fi
     scripts/engine.sh down "$folder/engine"
     rm -rf "$folder"
+    [[ -z ${failure-} ]] || echo "cluster: $failure" >&2
 }
 trap finish EXIT
 trap 'failed=; echo; say "taking it down"; if [[ $task == show ]]; then exit 0; else exit 130; fi' INT
@@ -94,7 +97,10 @@ KIND=slim scripts/image.sh "$executable" "$COLA_TAG" demo
 say "the images are built, after $((SECONDS - begun)) s"
 
 bring_up() {
-    compose up -d --no-build >"$folder/up" 2>&1 || { cat "$folder/up" >&2; fail "the containers did not start"; }
+    if ! compose up -d --no-build >"$folder/up" 2>&1; then
+        cat "$folder/up" >&2
+        fail "the containers did not start, see above; other ports are COLA_NATIVE_PORT=17672 COLA_AMQP_PORT=15672"
+    fi
     say "all containers run, after $((SECONDS - begun)) s"
 }
 

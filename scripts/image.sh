@@ -14,6 +14,10 @@ if (($# < 2)); then
 fi
 executable=$1
 tag=$2
+if [[ $executable != source && ! -x $executable ]]; then
+    echo "image: there is no executable $executable; \`make build\` makes .build/release/cola" >&2
+    exit 66
+fi
 programs=${3-}
 debian=debian:bookworm-slim
 
