@@ -79,7 +79,8 @@ Description: message broker in one small process
  The server runs as the user cola, listens on this machine alone, and is
  configured in /etc/cola/cola.yaml.
 TEXT
-(cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\n' | sort | xargs -d '\n' md5sum) >"$work/md5sums"
+# The configuration is the administrator's to change.
+(cd "$root" && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\n' | sort | xargs -d '\n' md5sum) >"$work/md5sums"
 install -m 0644 "$work/md5sums" "$root/DEBIAN/md5sums"
 set_times "$root"
 package=$folder/cola_${version}_$architecture.deb

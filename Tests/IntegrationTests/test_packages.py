@@ -615,6 +615,25 @@ def test_what_is_installed_with_units_becomes_a_service_as_the_page_says():
         serves_from_usr_local(box)
 
 
+def test_systemd_takes_every_drop_in_of_the_page(folder):
+    needs("systemd-analyze")
+    for unit, section in (("cola.service", "[Service]\n"), ("cola.socket", "[Socket]\n")):
+        found = excerpts("text", section)
+        assert found
+        for number, drop_in in enumerate(found):
+            place = folder / unit / str(number)
+            (place / (unit + ".d")).mkdir(parents=True)
+            for name in ("cola.service", "cola.socket"):
+                text = (PACKAGING / "systemd" / name).read_text()
+                (place / name).write_text(text.replace("/usr/bin/cola", os.path.abspath(binary())))
+            (place / (unit + ".d") / "page.conf").write_text(drop_in)
+            done = subprocess.run(
+                ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(place / unit)],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+            complaints = [line for line in done.stdout.splitlines() if "cola" in line or "page.conf" in line]
+            assert (done.returncode, complaints) == (0, []), drop_in
+
+
 # A worker that does what the sandbox forbids, what is heard then, a word of the drop-in that opens it, and its result.
 OPENED = [
     ("command: [python3, -c, 'import mmap; mmap.mmap(-1, 4096, prot=7); print(1)']", "PermissionError",
