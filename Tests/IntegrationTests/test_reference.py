@@ -198,7 +198,8 @@ def test_the_pages_read_as_they_should(manual):
 
 TYPED = [
     ("cola que", {"queues"}), ("cola serve --da", {"--data-dir"}), ("cola serve --durability ", {"full", "relaxed"}),
-    ("cola serve --durability r", {"relaxed"}), ("cola serve --amqp o", {"off"}), ("cola publish --que", {"--queue"}),
+    ("cola serve --durability r", {"relaxed"}), ("cola serve --amqp o", {"off"}), ("cola serve --socket o", {"off"}),
+    ("cola publish --que", {"--queue"}),
     ("cola workers st", {"start", "stop"}), ("cola serve --config special", {"special.yaml"}),
 ]
 

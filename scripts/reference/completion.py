@@ -38,17 +38,14 @@ def replaced(text: str, function: str, lines: List[str], shell: str) -> str:
 def bash(program: Program) -> str:
     lines = ['case "${prev}" in']
     for setting in program.settings:
-        words = setting.words
-        if words:
-            lines += ["--%s)" % setting.name, '    __cola_add_completions -W \'%s\'' % "\n".join(words)]
+        lines.append("--%s)" % setting.name)
+        if setting.words:
+            lines.append("    __cola_add_completions -W '%s'" % "\n".join(setting.words))
         if setting.is_path:
-            lines += ([] if words else ["--%s)" % setting.name]) + [
-                "    __cola_add_completions -%s" % ("d" if "DIR" in setting.value else "f")]
-        if not words and not setting.is_path:
-            lines.append("--%s)" % setting.name)
+            lines.append("    __cola_add_completions -%s" % ("d" if "DIR" in setting.value else "f"))
         lines += ["    return", "    ;;"]
-    lines += ["esac", "__cola_add_completions -W '%s'" % "\n".join(
-        "--" + name for name in [setting.name for setting in program.settings] + ["help"])]
+    options = ["--" + setting.name for setting in program.settings] + ["--help"]
+    lines += ["esac", "__cola_add_completions -W '%s'" % "\n".join(options)]
     # Shells read the file; nobody runs it.
     text = re.sub(r"^#!.*\n\n?", "", generated(program, "bash"))
     return replaced(text, "_cola_serve", lines, "bash")
