@@ -25,7 +25,7 @@ struct Cola: AsyncParsableCommand {
 
             Exit codes: 0 done, 1 refused by the broker, 64 wrong usage, 65 damaged or newer data, 66 no such input, \
             69 no broker reached, 70 a bug or a failed disk, 74 no room, or the output took no more, \
-            75 in use, or may succeed if tried again, 77 not permitted.
+            75 in use, or may succeed if tried again, 77 not permitted, 78 a configuration that cannot be used.
             """,
         version: BuildFacts.text,
         subcommands: [Serve.self, Health.self, Reference.self],

@@ -51,7 +51,7 @@ from cli import environment
 # What a command may take.
 SECONDS = 60.0
 READERS_HOME = "/home/ana"
-PORTS = {"native": 7672, "amqp": 5672, "amqps": 5671, "http": 15672}
+PORTS = {"native": 7672, "another native": 7673, "amqp": 5672, "amqps": 5671, "http": 15672}
 PYTHON_PATH = {"PYTHONPATH": str(REPOSITORY / "clients" / "python")}
 
 

@@ -46,7 +46,7 @@ def commands() -> List[str]:
     def names(command: dict, path: str) -> Iterator[str]:
         yield path
         for child in command.get("subcommands", []):
-            if child["commandName"] != "help":
+            if child["commandName"] != "help" and child.get("shouldDisplay", True):
                 yield from names(child, (path + " " + child["commandName"]).strip())
 
     return [name for name in names(root, "") if name != "serve"]

@@ -52,6 +52,12 @@ def test_standard_input_is_one_message_byte_for_byte(url, queue):
     assert bodies(url, queue) == [body]
 
 
+def test_what_leads_nowhere_is_refused_or_dropped_as_is_asked(url):
+    message = ["publish", "--exchange", "amq.topic", "--routing-key", "nobody", "x"]
+    cola(*message, url=url).fails(REFUSED, "--no-mandatory")
+    assert cola(*message, "--no-mandatory", url=url).succeeds().lines() == ["published 1"]
+
+
 def test_each_line_is_a_message(url, queue):
     cola("publish", "-q", queue, "--each-line", url=url, input=b"a\n\n b \r\nlast").succeeds()
     assert bodies(url, queue) == [b"a", b"", b" b \r", b"last"]

@@ -62,7 +62,7 @@ def test_a_wrong_option_is_64(tmp_path, arguments, words):
     ("native: [off]", ["native in", "one value"]),
     ("- native", ["name: value"]),
     ("x: {", ["line 2", "name: value"]),
-    ("native: off\nnative: off", ["'native' twice"]),
+    ("native: off\nnative: off", ["line 2, column 1: 'native' stands there twice"]),
     ("config: other.yaml", ["config in", "remove the line"]),
     ("data-dir:", ["data-dir in", "empty"]),
 ])

@@ -258,7 +258,11 @@ def test_flood_of_connections(new_broker, many_descriptors):
     """Who comes when the house is full is told so, and has left nothing behind when he is gone."""
     broker = new_broker("--connections-max", "10")
     broker.start()
-    guests = [connect(broker) for _ in range(10)]
+    guests = [native.Connection(broker.tcp) for _ in range(10)]
+    with native.connect(broker.tcp, 20) as another:
+        assert b"all 10 connections are in use" in read_to_end(another)
+    # Whoever may look who has them still gets in.
+    guests += [connect(broker) for _ in range(3)]
     with connect(broker) as refused:
         assert read_to_end(refused).startswith(b"bye busy ")
     begun = broker.resident_bytes()

@@ -1,6 +1,7 @@
 """AMQP through TLS: what the server shows, whom it lets in, and certificates that are renewed while it runs."""
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -191,6 +192,8 @@ def test_a_certificate_is_a_login_of_the_user_that_it_names(new_broker, files, p
     connection = log_in("client")
     assert connection.mechanisms == [b"PLAIN", b"AMQPLAIN", b"EXTERNAL"]
     connection.round_trip(b"hello")
+    listed = cola("connections", "--json", url=broker.unix).succeeds().out
+    assert [row["user"] for row in json.loads(listed) if row["protocol"] == "amqps"] == [name]
     with pytest.raises(Refused):
         Connection(connect(broker, files, "client"), b"PLAIN", b"\0" + name.encode() + b"\0")
     with pytest.raises(Refused):

@@ -23,7 +23,7 @@ CODES: Dict[str, str] = {
     "mismatch":
         "Declare it as it is (`cola describe` shows how), change it with `cola set`, or have the server take new "
         "arguments (`redeclare: adopt`).",
-    "unroutable": "Make the queue, or bind one to the exchange; or publish with `mandatory=no`.",
+    "unroutable": "Make the queue, or bind one to the exchange; or publish with `mandatory=no` (`--no-mandatory`).",
     "in_use": "Choose another number, place or name, or end what uses it: `cola why QUEUE` shows who does.",
     "locked": "Wait until the other connection ends, or use a queue of your own.",
     "full": "Publish again when messages have been consumed; add consumers, or raise the limit with `cola set queue`.",
@@ -97,5 +97,6 @@ EXITS: Tuple[Tuple[int, str, str], ...] = (
     (74, "no room, or the output took no more", "Make room."),
     (75, "in use, or may succeed if tried again", "Try again a little later."),
     (77, "not permitted", "Log in as somebody who may, or let an administrator permit it."),
-    (78, "a certificate, key, worker or setting that cannot be used", "Correct what the sentence names."),
+    (78, "a certificate or key that cannot be used, or workers that may not be run so",
+     "Correct what the sentence names."),
 )

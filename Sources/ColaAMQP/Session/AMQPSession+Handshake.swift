@@ -163,7 +163,8 @@ extension AMQPSession {
     func info(of identity: Access.Identity) -> ChannelInfo {
         let name = clientProperties["connection_name"]?.text ?? clientProperties["product"]?.text ?? ""
         var info = ChannelInfo(
-            protocolName: "amqp", host: host, peer: peer.description, user: identity.user, client: name,
+            protocolName: peer.isSecured ? "amqps" : "amqp", host: host, peer: peer.description, user: identity.user,
+            client: name,
             since: began.wall)
         info.authority = identity.authority
         info.worker = identity.worker

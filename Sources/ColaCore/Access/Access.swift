@@ -21,6 +21,9 @@ package enum Peer: Equatable, Sendable {
         }
     }
 
+    /// Whether nobody on the way can read or change what is said.
+    package var isSecured: Bool { if case .secured = self { true } else { false } }
+
     /// What it has shown of itself, and an authority of ours has signed.
     package var certificate: PeerCertificate? {
         if case .secured(_, _, let certificate) = self { certificate } else { nil }

@@ -134,7 +134,7 @@ extension BrokerError: CustomStringConvertible {
             "no queue or topic is named '\(key)'; make it with `cola declare queue \(key)`"
         case .unroutable(let exchange, let key):
             "exchange '\(exchange)' leads nowhere for routing key '\(key)'; bind a queue to it with "
-                + "`cola bind`, or publish with mandatory=no"
+                + "`cola bind`, or publish with mandatory=no (`cola publish --no-mandatory`)"
         case .consumerInUse(let tag): "this connection already has a consumer \(tag); choose another number"
         case .consumerNotFound(let tag): "this connection has no consumer \(tag)"
         case .unknownDelivery(let first, let last):

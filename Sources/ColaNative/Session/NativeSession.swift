@@ -188,7 +188,7 @@ package struct NativeSession {
     package mutating func refuseConnection(limit: Int) {
         commands = []
         close(
-            code: "busy", sentence: "there are \(limit) connections already (setting connections-max); try again later")
+            code: "busy", sentence: "all \(limit) connections are in use (setting connections-max); try again later")
     }
 
     /// Says good-bye now, whatever is outstanding.

@@ -33,9 +33,8 @@ struct AMQPListener: Sendable {
             channel: loop.takeChannelID(), peer: peer, configuration: configuration, epoch: loop.epoch,
             secret: Self.secret(), now: loop.now)
         if let reason = loop.blocked { session.handle(.blocked(reason)) }
-        let isSecured = if case .secured = peer { true } else { false }
         try channel.pipeline.syncOperations.addHandler(
-            ConnectionHandler(id: session.channel, session: session, loop: loop, isSecured: isSecured))
+            ConnectionHandler(id: session.channel, session: session, loop: loop, isSecured: peer.isSecured))
     }
 }
 

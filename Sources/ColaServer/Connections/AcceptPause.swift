@@ -1,6 +1,14 @@
 internal import Logging
 internal import NIOCore
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
 /// Rests for a moment when there is no file descriptor, or no memory, for another connection.
 ///
 /// Those that wait stay in the backlog. NIO's own `AcceptBackoffHandler` only delays the next wish to read, while the
@@ -23,13 +31,13 @@ final class AcceptPause: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.fireErrorCaught(error)
-        guard error is IOError, !isPaused, context.channel.isActive else { return }
+        guard let reason = error as? IOError, !isPaused, context.channel.isActive else { return }
         isPaused = true
         if !wasTold {
             wasTold = true
             logger.warning(
                 "no more connections can be accepted; raise the limit of open files (ulimit -n)",
-                metadata: ["reason": "\(error)"])
+                metadata: ["reason": "\(String(cString: strerror(reason.errnoCode)))"])
         }
         let channel = context.channel
         try? channel.syncOptions?.setOption(.autoRead, value: false)

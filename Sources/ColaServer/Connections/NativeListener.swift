@@ -11,6 +11,9 @@ struct NativeListener: Sendable {
     let connectionsMax: Int
     let logger: Logger
 
+    /// How many connections more the server's own user and root may have, through the Unix socket.
+    private static let administratorsRoom = 3
+
     var sockets: SocketListener { SocketListener(setting: "native", logger: logger, accept: add) }
 
     /// The connection begins: its handler is the last in the channel's pipeline.
@@ -19,7 +22,9 @@ struct NativeListener: Sendable {
         var session = NativeSession(
             channel: loop.takeChannelID(), peer: peer, access: access, configuration: configuration, admission: loop,
             now: loop.now)
-        if loop.connectionCount >= connectionsMax {
+        // So that somebody can look who has all the others.
+        let isAdministrator = access.identity(of: peer)?.isAdministrator ?? false
+        if loop.connectionCount >= connectionsMax + (isAdministrator ? Self.administratorsRoom : 0) {
             session.refuseConnection(limit: connectionsMax)
         } else if let reason = loop.blocked {
             session.handle(.blocked(reason))

@@ -134,7 +134,7 @@ extension Setting {
             help: "The largest message over AMQP. RabbitMQ 3 takes as much, RabbitMQ 4 takes 16M."),
         Setting(
             name: "connections-max", kind: .number(1...1_000_000), defaultValue: "10000", placeholder: "N",
-            help: "Connections at a time."),
+            help: "Connections at a time. Through the Unix socket the server's own user and root get three more."),
         Setting(
             name: "queues-max", kind: .number(1...10_000_000), defaultValue: "100000", placeholder: "N",
             help: "Queues and topics together."),
@@ -159,9 +159,9 @@ extension Setting {
             name: "transient", kind: .bytes(0...1_099_511_627_776), defaultValue: "64M", placeholder: "BYTES",
             help: "Messages of queues that are not durable, kept in memory alone; what is more goes to the disk too."),
         Setting(
-            name: "reserve", kind: .bytes(0...17_179_869_184), defaultValue: "32M", placeholder: "BYTES",
+            name: "reserve", kind: .bytes(0...17_179_869_184), defaultValue: "40M", placeholder: "BYTES",
             help: "Disk space set aside, so that acknowledgements can be stored when the disk is full; "
-                + "if it is not given, more for a large body-max."),
+                + "if it is not given and body-max is over 16M, twice that and 8M."),
         Setting(
             name: "log-format", kind: .choice(["text", "json"]), defaultValue: "text", placeholder: "text|json",
             help: "How log lines on stderr look."),
@@ -196,7 +196,7 @@ extension Setting {
             "  cola serve --native 127.0.0.1:0 --socket off", "",
             "EXIT CODES: 0 stopped in order, 64 wrong setting, 65 damaged or newer data, 69 cannot listen there,",
             "  70 the disk failed, 74 no room, 75 the data directory is in use, 77 not permitted,",
-            "  78 a certificate, key or worker that cannot be used",
+            "  78 a certificate or key that cannot be used, or workers that may not be run so",
         ]
         return lines.joined(separator: "\n")
     }

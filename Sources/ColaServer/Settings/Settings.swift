@@ -28,7 +28,7 @@ package struct Settings: Sendable {
     package var bodyBytesMax = 16 * 1024 * 1024
     package var amqpBodyBytesMax = 128 * 1024 * 1024
     package var connectionsMax = 10_000
-    package var reserveBytes = 32 * 1024 * 1024
+    package var reserveBytes = 40 * 1024 * 1024
     /// 0: no limit. Bytes.
     package var freeDiskMin = 64 * 1024 * 1024
     /// 0: no limit; nil: a share of what the machine has. Bytes.

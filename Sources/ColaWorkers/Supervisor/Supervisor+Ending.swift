@@ -158,7 +158,7 @@ extension Supervisor {
         let random = Self.mix(seed ^ Self.mix(id.rawValue), UInt64(instance.failures))
         let pause = instance.definition.backoff.delay.milliseconds(after: instance.failures, random: random)
         instances[id]?.rest = .until(now.advanced(byMilliseconds: pause))
-        refresh(id, "\(reason); it is started again in \(pause) ms")
+        refresh(id, "\(reason); it is started again in \(pause < 1_000 ? "\(pause) ms" : "\(pause / 1_000) s")")
     }
 
     /// The instance is no more.

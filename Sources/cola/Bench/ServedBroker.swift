@@ -23,7 +23,10 @@ struct ServedBroker {
         output = ends[0]
         _ = fcntl(output, F_SETFD, FD_CLOEXEC)
         let arguments =
-            ["serve", "--data-dir", "\(folder)/data", "--socket", socket, "--native", "off", "--amqp", "off"] + extra
+            [
+                "serve", "--data-dir", "\(folder)/data", "--socket", socket, "--native", "off", "--amqp", "off",
+                "--log-level", "warning",
+            ] + extra
         process = try Self.spawn(arguments, output: ends[1])
         close(ends[1])
         do {

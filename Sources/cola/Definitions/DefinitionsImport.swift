@@ -52,14 +52,14 @@ struct DefinitionsImport: AsyncParsableCommand {
             let others = plan.problems.count > 1 ? " (and \(plan.problems.count - 1) more)" : ""
             throw Failure(.badData, "\(last)\(others); nothing was changed")
         }
-        if dryRun { return try Output.print("\(plan.count)") }
+        if dryRun { return try Output.print("would import \(plan.count)") }
         var count = try await connection.withBroker { client in try await perform(plan.steps, client) }
         for host in plan.hosts {
             count += try await connection.withBroker(virtualHost: host.name) { client in
                 try await perform(host.steps, client)
             }
         }
-        try Output.print("\(count)")
+        try Output.print("imported \(count)")
     }
 
     /// - Returns: how many of them are as they should be.

@@ -162,7 +162,10 @@ struct DefinitionsReader {
         } else if let text = PasswordHash.text(ofRabbitMQ: hash, algorithm) {
             settings.password = .hash(text)
         } else {
-            plan.problems.append("\(item.place): the password hash of user '\(name)' is none of \(algorithm)")
+            plan.problems.append(
+                "\(item.place): user '\(name)' has a password hash of '\(algorithm)', which cannot be taken over: "
+                    + "export it with one of RabbitMQ's own algorithms, or leave out password_hash and set a password "
+                    + "with `cola users password`")
         }
         let limits = Self.limits(item.value["limits"])
         settings.connectionsMax = limits["max-connections"].map(Self.limit)
@@ -231,7 +234,7 @@ struct DefinitionsReader {
         options.isAutoDelete = item.truth("auto_delete")
         if item.value["type"].text == "stream" || item.value["arguments"]["x-queue-type"].text == "stream" {
             plan.notes.append("'\(name)' is a stream, and becomes a topic with one partition")
-            let arguments = arguments(of: item, "x-") { $0.isOfTopics }
+            let arguments = arguments(of: item, "x-", besides: ["x-queue-type"]) { $0.isOfTopics }
             return plan.add(.topic(name, partitions: 1, arguments: arguments), to: host)
         }
         options.arguments = arguments(of: item, "x-") { $0.isOfQueues }
@@ -289,11 +292,12 @@ struct DefinitionsReader {
     // MARK: Values
 
     private mutating func arguments(
-        of item: Item, _ prefix: String, member: String = "arguments", _ isMeant: (ColaCore.Argument) -> Bool
+        of item: Item, _ prefix: String, member: String = "arguments", besides known: Set<String> = [],
+        _ isMeant: (ColaCore.Argument) -> Bool
     ) -> [Client.Argument] {
         let name = item.value["name"].text ?? ""
         var arguments: [Client.Argument] = []
-        for given in item.value[member].members {
+        for given in item.value[member].members where !known.contains(given.name) {
             let word = given.name.hasPrefix(prefix) ? String(given.name.dropFirst(prefix.count)) : given.name
             guard let argument = ColaCore.Argument.named(word), isMeant(argument) else {
                 plan.notes.append("'\(name)': the argument \(given.name) is left out")

@@ -37,6 +37,11 @@ struct PropertyOptions: ParsableArguments {
     @Flag(name: .long, help: "One record without a value: in a compacted topic it takes its key away.")
     var null = false
 
+    @Flag(
+        name: .customLong("no-mandatory"),
+        help: "Drop what leads nowhere, as the protocol's mandatory=no does; else it is an error.")
+    var isDroppedWhereItLeadsNowhere = false
+
     func validate() throws {
         if let priority, !(0...255).contains(priority) { throw ValidationError("--priority is 0 to 255") }
         for (option, value) in [("--expiration", expiration), ("--delay", delay)] {
@@ -74,7 +79,8 @@ struct PropertyOptions: ParsableArguments {
         properties.isNull = null
         let template = PublishTemplate(
             routingKey: destination.routingKey, exchange: destination.exchange, key: key.map { Array($0.utf8) },
-            headers: try HeaderArguments.parse(header).map { ($0.name, $0.bytes) }, properties: properties)
+            headers: try HeaderArguments.parse(header).map { ($0.name, $0.bytes) },
+            isMandatory: !isDroppedWhereItLeadsNowhere, properties: properties)
         var line = ByteBuffer()
         template.write(body: ByteBuffer(), tag: .max, to: &line)
         guard line.readableBytes <= Self.lineBytesMax else {

@@ -8,7 +8,7 @@ struct WorkerImport: ParsableCommand {
         commandName: "import",
         abstract: "Print the processes of a Procfile as workers for cola.yaml.",
         discussion: """
-              cola workers import Procfile >> cola.yaml
+              cola workers import Procfile > cola.yaml
               cola reload
 
             Each line `NAME: COMMAND` becomes a worker of mode client: a process that the broker starts, watches and \

@@ -101,8 +101,8 @@ def test_virtual_hosts_are_apart(client, driver, broker):
 def test_too_many_connections_are_an_error_of_connect(driver, new_broker):
     server = new_broker("--connections-max", "1")
     first, second = driver(), driver()
-    first.ok("connect " + server.unix)
-    assert second.ask("connect " + server.unix).startswith("err busy retry ")
+    first.ok("connect " + server.tcp)
+    assert second.ask("connect " + server.tcp).startswith("err busy retry ")
 
 
 def test_a_token_is_read_once_and_only_where_it_is_one(broker, driver, tmp_path):
