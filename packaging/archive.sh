@@ -6,7 +6,7 @@
 # same bytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. packaging/common.sh
+. packaging/stage.sh
 
 (($# == 2)) || usage 'packaging/archive.sh COLA FOLDER'
 cola=$(executable "$1")

@@ -10,7 +10,7 @@
 # and what dpkg-deb takes from there, such as DPKG_DEB_COMPRESSOR_TYPE=gzip for a package in a hurry.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. packaging/common.sh
+. packaging/stage.sh
 
 (($# == 2)) || usage 'packaging/deb.sh COLA FOLDER'
 for tool in dpkg-deb dpkg-shlibdeps dpkg-architecture strip python3; do
@@ -80,7 +80,8 @@ Description: message broker in one small process
  configured in /etc/cola/cola.yaml.
 TEXT
 # The configuration is the administrator's to change.
-(cd "$root" && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\n' | sort | xargs -d '\n' md5sum) >"$work/md5sums"
+(cd "$root" && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\n' |
+    sort | xargs -d '\n' md5sum) >"$work/md5sums"
 install -m 0644 "$work/md5sums" "$root/DEBIAN/md5sums"
 set_times "$root"
 package=$folder/cola_${version}_$architecture.deb

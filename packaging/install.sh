@@ -16,7 +16,7 @@
 # configuration file is never overwritten, and taken away only if nobody has changed it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. packaging/common.sh
+. packaging/stage.sh
 
 (($# == 1)) || usage 'packaging/install.sh COLA|--uninstall'
 prefix=${PREFIX:-/usr/local}
@@ -45,14 +45,14 @@ remove_folders() {
 uninstall() {
     local path sum folders
     [[ -f $destdir$list ]] || fail 66 "nothing is installed under $destdir$prefix: there is no $destdir$list"
+    # A configuration that is as some version brought it is nobody's work.
     recorded config | while read -r path sum; do
-        [[ ! -f $destdir$path ]] || {
-            if echo "$sum  $destdir$path" | sha256sum --check --status; then
-                rm -f "$destdir$path"
-            else
-                echo "kept, because it was changed: $destdir$path"
-            fi
-        }
+        if [[ -f $destdir$path ]] && echo "$sum  $destdir$path" | sha256sum --check --status; then
+            rm "$destdir$path"
+        fi
+    done
+    recorded config | cut -d ' ' -f 1 | sort -u | while read -r path; do
+        [[ ! -f $destdir$path ]] || echo "kept, because it was changed: $destdir$path"
     done
     recorded file | while read -r path; do rm -f "$destdir$path"; done
     folders=$(recorded folder)
@@ -100,6 +100,7 @@ stage "$cola" "$work/root" "$prefix"
 set_times "$work/root"
 {
     recorded folder | sed 's/^/folder /'
+    recorded config | sed 's/^/config /'
     put_in_place "$work/root"
 } >"$work/installed"
 # What an older version had, and this one has not.

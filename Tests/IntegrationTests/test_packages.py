@@ -110,6 +110,9 @@ def test_units_are_installed_with_the_paths_of_the_installation_and_the_configur
     assert [name for name, mark in tree(root).items() if mark != "folder"] == ["usr/local/etc/cola/cola.yaml"]
     installed(root, PREFIX="/usr/local", UNITS="yes", SYSCONFDIR="/usr/local/etc")
     config.write_text(shipped)
+    # Without units they go, and it is still known whose the configuration is.
+    installed(root, PREFIX="/usr/local", UNITS="no")
+    assert config.exists() and not (root / "usr/local/lib/systemd/system/cola.service").exists()
     script("install.sh", "--uninstall", DESTDIR=str(root), PREFIX="/usr/local")
     assert not [name for name, mark in tree(root).items() if mark != "folder"]
 
@@ -328,10 +331,10 @@ OF_THE_SYSTEM = {"/etc/.pwd.lock", "/etc/passwd-", "/etc/group-", "/etc/shadow-"
 
 
 def files(box: boxes.Box) -> Set[str]:
-    """Every file and folder on it, but the data of the server, and what dpkg keeps of any package."""
-    elsewhere = ("/var/lib/cola", "/var/lib/dpkg", "/var/log", "/var/cache", "/tmp", "/work", "/root", "/home", "/opt")
-    pruned = " -o ".join("-path %s -prune" % path for path in elsewhere)
-    return set(box.output("sh", "-c", "find / -xdev %s -o -print" % pruned).splitlines())
+    """Every file and folder where packages put theirs, but the data of the server and what dpkg keeps of any package."""
+    return set(box.output(
+        "sh", "-c", "find /etc /usr /lib /var/lib /var/spool /srv -xdev "
+        "-path /var/lib/cola -prune -o -path /var/lib/dpkg -prune -o -print").splitlines())
 
 
 def said(box: boxes.Box, *words: str) -> str:

@@ -1,5 +1,5 @@
-# For the scripts beside it, which source it from the root of the repository. Everything that they write depends on the
-# executable and on these alone, so that two runs give the same bytes.
+# What every kind of installation has, put into a folder: for the scripts beside this one, which source it from the root
+# of the repository. What they write depends on the executable and the repository alone: two runs give the same bytes.
 
 export LC_ALL=C
 umask 022
