@@ -331,7 +331,7 @@ OF_THE_SYSTEM = {"/etc/.pwd.lock", "/etc/passwd-", "/etc/group-", "/etc/shadow-"
 
 
 def files(box: boxes.Box) -> Set[str]:
-    """Every file and folder where packages put theirs, but the data of the server and what dpkg keeps of any package."""
+    """Every file and folder where packages put theirs, without the data of the server, and what dpkg itself keeps."""
     return set(box.output(
         "sh", "-c", "find /etc /usr /lib /var/lib /var/spool /srv -xdev "
         "-path /var/lib/cola -prune -o -path /var/lib/dpkg -prune -o -print").splitlines())
