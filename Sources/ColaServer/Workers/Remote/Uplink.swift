@@ -2,6 +2,15 @@ internal import ColaCore
 internal import ColaNative
 internal import DequeModule
 internal import NIOCore
+internal import NIOPosix
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
 
 /// The connection of one seat to a broker that is another process: what a seat asks becomes requests of the native
 /// protocol, and what the broker says becomes the effects that a seat of the broker's own would get.
@@ -137,7 +146,7 @@ final class Uplink: ChannelInboundHandler {
         promise.futureResult.assumeIsolated().whenComplete { [self] result in
             switch result {
             case .success(let channel): greet(channel)
-            case .failure(let error): ended("cannot reach the broker: \(error)")
+            case .failure(let error): ended("cannot reach the broker: \(Self.reason(error))")
             }
         }
     }
@@ -173,6 +182,16 @@ final class Uplink: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    /// What the system said, without the type names around it.
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError: String(cString: strerror(error.errnoCode))
+        case let error as NIOConnectionError:
+            error.connectionErrors.first.map { reason($0.error) } ?? "'\(error.host)' has no address"
+        default: "\(error)"
+        }
+    }
 
     /// Nothing of this connection holds any more: whoever waits is told, and what the seat has belongs to others.
     private func ended(_ reason: String) {
