@@ -31,9 +31,8 @@ struct Failure: Error {
     init(_ error: ColaError) {
         switch error.code {
         case .unreachable:
-            self.init(
-                .unavailable,
-                error.message + "; start one with `cola serve`, or name another with --url or COLA_URL")
+            let start = error.message.hasSuffix(": no such host") ? "" : "start one with `cola serve`, or "
+            self.init(.unavailable, error.message + "; \(start)name another with --url or COLA_URL")
         case .connectionLost:
             self.init(.tryAgain, error.message + "; try again when `cola health` says that it serves")
         case .unauthenticated:

@@ -6,9 +6,11 @@ struct Health: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ask whether the broker serves.",
         discussion: """
-            Connects, says hello and waits for an answer. Exit code 0 if it came, 69 if not.
+            Connects, says hello and waits for an answer. Exit code 0 if it came, 69 if not. With --wait it tries again \
+            until there is a broker, which may still be starting.
 
               cola health && echo it serves
+              cola health --wait 30
               cola health --url tcp://localhost:7672
             """)
 
@@ -17,13 +19,28 @@ struct Health: AsyncParsableCommand {
     @Option(name: .long, help: "Seconds to wait for each answer.")
     var timeout = 5.0
 
+    @Option(name: .long, help: "Seconds to try again where no broker is reached.")
+    var wait = 0.0
+
     func validate() throws {
+        guard (0...86_400).contains(wait) else { throw ValidationError("--wait is 0 to 86400 seconds") }
         guard timeout > 0, timeout <= 3600 else {
             throw ValidationError("--timeout is over 0 and at most 3600 seconds")
         }
     }
 
     func run() async throws {
+        let deadline = monotonicNanoseconds() + Int64(wait * 1e9)
+        while true {
+            do {
+                return try await ask()
+            } catch let error as ColaError where error.code == .unreachable && monotonicNanoseconds() < deadline {
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
+    private func ask() async throws {
         let url = try connection.resolvedURL()
         let milliseconds = Int(timeout * 1000)
         let server = try await connection.withBroker(timeoutMilliseconds: milliseconds) { client in

@@ -22,6 +22,12 @@ def bench(*arguments, **options):
     return json.loads(result.out)
 
 
+def test_its_own_broker_has_the_defaults_whatever_is_set_here(tmp_path):
+    (tmp_path / "cola.yaml").write_text("durability: neither\nworkers: {mine: {queue: q, command: [no-such-program]}}\n")
+    report = bench("--count", "100", cwd=str(tmp_path), env={"COLA_DURABILITY": "neither", "COLA_CACHE": "much"})
+    assert report["consumed"] == 100
+
+
 @pytest.mark.parametrize("arguments", [
     [], ["--size", "16"], ["--size", "0"], ["--size", "100000", "--window", "10"],
     ["--producers", "4", "--consumers", "3", "--queues", "5"], ["--ack-batch", "1", "--prefetch", "7"],

@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
-from cli import OK, REFUSED, USAGE, cola
+from cli import OK, REFUSED, UNAVAILABLE, USAGE, cola, start
 
 
 @pytest.fixture
@@ -16,6 +17,19 @@ def url(shared_broker):
 def row(url, name):
     rows = json.loads(cola("queues", "--json", url=url).succeeds().out)
     return next((row for row in rows if row["name"] == name), None)
+
+
+def test_health_waits_for_a_broker_that_is_starting(new_broker):
+    broker = new_broker()
+    waiting = start(["health", "--wait", "60"], url=broker.unix)
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(0.5)
+    broker.start()
+    output, errors = waiting.communicate(timeout=60)
+    assert waiting.returncode == OK and output.startswith(b"ok Cola/") and errors == b""
+    broker.kill()
+    cola("health", "--wait", "0.3", url=broker.unix).fails(UNAVAILABLE, "cannot reach")
+    cola("health", "--wait=-1", url=broker.unix).fails(USAGE, "--wait is 0 to 86400")
 
 
 def test_health_says_what_serves(shared_broker, url):

@@ -44,8 +44,8 @@ struct SocketListener: Sendable {
             throw Server.Failure(
                 exitCode: 69,
                 description:
-                    "cannot listen on \(address.host):\(address.port): \(Self.reason(error)); stop what uses it, or "
-                    + "choose another with --\(setting) HOST:PORT (port 0 picks a free one)")
+                    "cannot listen on \(address.host):\(address.port): \(Self.reason(error)); \(Self.advice(error)) "
+                    + "--\(setting) HOST:PORT (port 0 picks a free one), or do without: --\(setting) off")
         }
     }
 
@@ -176,6 +176,10 @@ struct SocketListener: Sendable {
     private static func reason(_ error: any Error) -> String {
         if let error = error as? IOError { return text(error.errnoCode) }
         return "\(error)"
+    }
+
+    private static func advice(_ error: any Error) -> String {
+        (error as? IOError)?.errnoCode == EADDRINUSE ? "stop what uses it, choose another with" : "choose another with"
     }
 
     private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -39,6 +39,6 @@ extension Settings {
             exitCode: 78,
             description:
                 "worker \(worker.name) names no user and would run as root: give it a user:, or start the server "
-                + "as another user, or set workers-as-root")
+                + "as another user, or start it with --workers-as-root (in cola.yaml: workers-as-root: yes)")
     }
 }

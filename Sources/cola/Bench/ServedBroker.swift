@@ -14,7 +14,8 @@ struct ServedBroker {
     let url: ColaURL
     private let output: Int32
 
-    /// Starts it and waits until it is ready.
+    /// Starts it with the settings that it has by default, whatever the environment and the folder hold, and waits until
+    /// it is ready.
     init(folder: String, arguments extra: [String]) throws {
         let socket = "\(folder)/cola.sock"
         url = ColaURL(.unix(path: socket))
@@ -26,6 +27,7 @@ struct ServedBroker {
             [
                 "serve", "--data-dir", "\(folder)/data", "--socket", socket, "--native", "off", "--amqp", "off",
                 "--log-level", "warning",
+                "--config", "/dev/null",
             ] + extra
         process = try Self.spawn(arguments, output: ends[1])
         close(ends[1])
@@ -76,9 +78,21 @@ struct ServedBroker {
         var strings: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         defer { for string in strings { free(string) } }
         var process: pid_t = 0
-        let code = posix_spawn(&process, path, &actions, nil, &strings, environ)
+        var environment = inheritedEnvironment()
+        let code = posix_spawn(&process, path, &actions, nil, &strings, &environment)
         guard code == 0 else { throw Failure(.internalError, "cannot start `cola serve`: \(systemError(code))") }
         return process
+    }
+
+    /// The environment without settings; what it points to belongs to `environ`.
+    private static func inheritedEnvironment() -> [UnsafeMutablePointer<CChar>?] {
+        var kept: [UnsafeMutablePointer<CChar>?] = []
+        var entry = environ
+        while let text = entry.pointee {
+            if strncmp(text, "COLA_", 5) != 0 { kept.append(text) }
+            entry += 1
+        }
+        return kept + [nil]
     }
 
     /// The path of this program.

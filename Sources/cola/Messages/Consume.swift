@@ -19,6 +19,9 @@ struct Consume: AsyncParsableCommand {
             told on standard error what it reads, and what was written out is committed as the group's position. When \
             a member ends the others read on from there.
 
+            What was written into a pipe counts as printed, also when the program behind it stops reading: with `head` \
+            and the like say --count.
+
             A topic counts as drained when nothing has come for half a second. Look at messages without taking them \
             with `cola peek`, take a single one with `cola get`, and see the last ones of a topic with `cola tail`.
             """)
