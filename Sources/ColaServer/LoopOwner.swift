@@ -37,11 +37,13 @@ final class LoopOwner: Sendable {
 
     /// What a store tells its owner, on its way to the loop.
     func events(
-        failed: @escaping @Sendable (StoreError) -> Void, damaged: @escaping @Sendable (String) -> Void = { _ in }
+        failed: @escaping @Sendable (StoreError) -> Void, damaged: @escaping @Sendable (String) -> Void = { _ in },
+        noticed: @escaping @Sendable (StoreNotice) -> Void = { _ in }
     ) -> StoreEvents {
         StoreEvents(
             committed: { number in self.onLoop { $0.committed(number) } },
             outOfRoom: { reason in self.onLoop { $0.storageBlocked(reason) } },
-            roomFound: { self.onLoop { $0.storageBlocked(nil) } }, failed: failed, damaged: damaged)
+            roomFound: { self.onLoop { $0.storageBlocked(nil) } }, failed: failed, damaged: damaged,
+            noticed: noticed)
     }
 }

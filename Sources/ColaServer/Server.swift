@@ -140,7 +140,8 @@ package struct Server {
                         logger.critical("\(error)")
                         _exit(error.exitCode)
                     },
-                    damaged: { logger.error("a stored message was put aside", metadata: ["damage": "\($0)"]) }))
+                    damaged: { logger.error("a stored message was put aside", metadata: ["damage": "\($0)"]) },
+                    noticed: { $0.tell(logger) }))
         } catch {
             throw Failure(exitCode: error.exitCode, description: error.description)
         }

@@ -67,16 +67,20 @@ package struct StoreEvents: Sendable {
     package var failed: @Sendable (StoreError) -> Void
     /// Something that was stored cannot be read any more; a copy of it was put aside. For the log.
     package var damaged: @Sendable (String) -> Void
+    /// A start did something that a person should know of. Before `open` returns. For the log.
+    package var noticed: @Sendable (StoreNotice) -> Void
 
     package init(
         committed: @escaping @Sendable (BatchNumber) -> Void, outOfRoom: @escaping @Sendable (String) -> Void,
         roomFound: @escaping @Sendable () -> Void, failed: @escaping @Sendable (StoreError) -> Void,
-        damaged: @escaping @Sendable (String) -> Void = { _ in }
+        damaged: @escaping @Sendable (String) -> Void = { _ in },
+        noticed: @escaping @Sendable (StoreNotice) -> Void = { _ in }
     ) {
         self.committed = committed
         self.outOfRoom = outOfRoom
         self.roomFound = roomFound
         self.failed = failed
         self.damaged = damaged
+        self.noticed = noticed
     }
 }

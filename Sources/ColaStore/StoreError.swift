@@ -5,6 +5,8 @@ package enum StoreError: Error, Equatable, Sendable {
     /// Another process has the data directory open.
     case inUse(path: String, by: String)
     case notPermitted(path: String, reason: String)
+    /// The file is an SQLite database, but none of cola's.
+    case foreign(path: String, reason: String)
     /// The file was written by a newer program.
     case newerSchema(path: String, found: Int64, known: Int64)
     /// What is on the disk is not what was synced to it.
@@ -38,8 +40,10 @@ extension StoreError: CustomStringConvertible {
             "\(path) was written by a newer cola (schema \(found), this one knows \(known)); upgrade cola. "
                 + "Nothing was changed"
         case .damaged(let path, let reason):
-            "\(path) is damaged: \(reason). Nothing was changed. Look at it with `cola check`; to start with what "
-                + "can be read (a copy of the file is kept first), use --accept-damage"
+            "\(path) is damaged: \(reason). Look at it with `cola check`; to start with all that can be read (a copy "
+                + "of the file is kept first), use --accept-damage"
+        case .foreign(let path, let reason):
+            "\(path) is an SQLite database, but not one of cola's: \(reason); choose another directory with --data-dir"
         case .inputOutput(let operation, let reason):
             "the disk failed to \(operation): \(reason). What was confirmed is safe if the disk is; look at the kernel "
                 + "log, then start the server again"
@@ -55,7 +59,7 @@ extension StoreError: CustomStringConvertible {
         switch self {
         case .inUse: 75
         case .notPermitted: 77
-        case .newerSchema, .damaged: 65
+        case .foreign, .newerSchema, .damaged: 65
         case .inputOutput, .unexpected: 70
         case .noRoom: 74
         }

@@ -252,16 +252,19 @@ struct SQLiteStoreTests {
         var migrations = Migrations(path: path)
         migrations.steps.append("CREATE TABLE later (a INTEGER) STRICT; UPDATE queue SET name = 'renamed'")
         try migrations.check(connection)
-        try migrations.run(on: connection)
+        let count = Schema.steps.count
+        let copy = path + ".version-\(count).backup-1"
+        #expect(
+            try migrations.run(on: connection) == .migrated(path: path, from: count, to: count + 1, copy: copy))
         #expect(try connection.text("SELECT name FROM queue") == "renamed")
         #expect(try connection.integer("PRAGMA user_version") == Int64(Schema.steps.count) + 1)
-        let backup = try Connection(path: path + ".version-\(Schema.steps.count).backup-1", access: .readOnly)
+        let backup = try Connection(path: copy, access: .readOnly)
         #expect(try backup.text("SELECT name FROM queue") == "q1")
         #expect(try backup.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'chunk'") == 0)
 
         // A step that fails changes nothing.
         migrations.steps.append("CREATE TABLE another (a); this is no SQL")
-        #expect(throws: SQLiteFailure.self) { try migrations.run(on: connection) }
+        #expect(throws: SQLiteFailure.self) { _ = try migrations.run(on: connection) }
         #expect(try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'another'") == 0)
         #expect(try connection.integer("PRAGMA user_version") == Int64(Schema.steps.count) + 1)
     }
@@ -272,6 +275,8 @@ struct SQLiteStoreTests {
     func everyReleasedSchemaBecomesTheNewest(fixture: String) throws {
         let old = try fixtureBench(fixture)
         let open = try old.open()
+        let told = open.events.all.noticed.map { if case .migrated = $0 { true } else { false } }
+        #expect(told == [true])
         let queue = try #require(open.recovery.queues.first)
         #expect(queue.definition == QueueDefinition(name: "q1", log: LogID(1)))
         var state = LogState.all(below: 5)

@@ -218,6 +218,7 @@ final class EventLog: Sendable {
         var roomFound = 0
         var failed: [StoreError] = []
         var damaged: [String] = []
+        var noticed: [StoreNotice] = []
     }
 
     private let said = Monitor(Said())
@@ -228,7 +229,8 @@ final class EventLog: Sendable {
             outOfRoom: { reason in self.said.change { $0.outOfRoom.append(reason) } },
             roomFound: { self.said.change { $0.roomFound += 1 } },
             failed: { error in self.said.change { $0.failed.append(error) } },
-            damaged: { sentence in self.said.change { $0.damaged.append(sentence) } })
+            damaged: { sentence in self.said.change { $0.damaged.append(sentence) } },
+            noticed: { notice in self.said.change { $0.noticed.append(notice) } })
     }
 
     var all: Said { said.read { $0 } }

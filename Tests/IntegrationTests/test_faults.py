@@ -5,8 +5,10 @@ Each has its exit code (after sysexits.h) and a sentence that names the thing an
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import sqlite3
@@ -18,6 +20,8 @@ from typing import Dict, List
 import pytest
 
 import native
+from broker import REPOSITORY
+from cli import cola
 from conftest import seed
 from load import Load
 from recorder import Recorder
@@ -254,16 +258,72 @@ def test_damaged_header(broker):
 
 
 def test_damaged_header_accepted(broker):
-    fill(broker)
+    bodies = fill(broker)
     assert broker.terminate().code == 0
-    database = broker.database()
-    flip(database, 0, 100)
-    damaged = hashlib.sha256(database.read_bytes()).hexdigest()
-    broker.start(extra=["--accept-damage"])
-    assert damaged in hashes(broker.data).values(), "no copy of the damaged file was kept"
+    flip(broker.database(), 0, 100)
+    accept(broker)
+    assert drain(broker) == bodies
     with native.Connection(broker.unix) as connection:
         connection.ok("declare queue new")
         connection.ok("pub new 2", b"hi")
+
+
+def accept(broker) -> str:
+    """Starts on damage: the file is kept as it was, the log says where, and the next start does not meet it again.
+
+    Returns what the log says.
+    """
+    damaged = broker.database().read_bytes()
+    broker.start(extra=["--accept-damage"])
+    copy = broker.data / "cola.db.damaged-1"
+    assert copy.read_bytes() == damaged
+    end = broker.terminate()
+    assert end.code == 0 and "copy=%s " % copy in end.stderr
+    cola("check", str(broker.data)).succeeds()
+    broker.start()
+    return end.stderr
+
+
+def test_damaged_tree(broker):
+    """Pages with which SQLite can do nothing: all that stands beside them is kept, and the server goes on."""
+    bodies = fill(broker, count=400)
+    assert broker.terminate().code == 0
+    flip(broker.database(), broker.database().stat().st_size // 2, 50_000)
+    told = re.search(r"(\d+) of 400 messages of 'kept' could not be read", accept(broker))
+    assert told is not None
+    lost = int(told.group(1))
+    listed = json.loads(cola("queues", "--json", "kept", url=broker.unix).succeeds().out)
+    assert [queue["messages"] for queue in listed] == [400 - lost]
+    left = drain(broker)
+    assert len(left) == 400 - lost > 200
+    assert left == [body for body in bodies if body in left]
+
+
+def test_damaged_state(broker):
+    """Nothing but the checksum of what is written of the queue as a whole."""
+    bodies = fill(broker)
+    assert broker.terminate().code == 0
+    connection = sqlite3.connect(str(broker.database()))
+    connection.execute("UPDATE logstate SET crc = crc + 1")
+    connection.commit()
+    connection.close()
+    assert_names(broker.refuse(), DAMAGED, "checksum", "--accept-damage")
+    assert "the checksum of the state of log" in accept(broker)
+    assert drain(broker) == bodies
+
+
+def test_older_schema_is_told(broker):
+    """What a start did to the file, and where the copy is."""
+    broker.terminate()
+    database = broker.database()
+    database.unlink()
+    connection = sqlite3.connect(str(database))
+    connection.execute("PRAGMA page_size=16384")
+    connection.executescript("PRAGMA auto_vacuum=2;" + (REPOSITORY / "Tests/ColaStoreTests/Fixtures/version-2.sql").read_text())
+    connection.close()
+    broker.start()
+    assert re.search(r"notice .* copy=%s.version-2.backup-1 .*from=2 " % re.escape(str(database)),
+                     broker.stderr()), broker.stderr()
 
 
 def test_damaged_middle(broker):

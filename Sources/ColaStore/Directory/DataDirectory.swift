@@ -3,7 +3,8 @@ internal import Glibc
 /// The folder that holds everything a server keeps, and the names in it.
 ///
 /// Shape: `cola.db` (+ `-wal`, `-shm`): the SQLite database; `lock`: held by the process that has it open, with its pid
-/// in it; `reserve`: disk space to give back when there is no other
+/// in it; `reserve`: disk space to give back when there is no other; `cola.db.damaged-1`, `-2`, …: copies of damaged
+/// databases; `cola.db.salvage` and `cola.db.salvaged`: what becomes of one (``Salvage``)
 package struct DataDirectory: Sendable {
     package let path: String
 
@@ -15,6 +16,12 @@ package struct DataDirectory: Sendable {
 
     package var database: String { path + "/cola.db" }
     package var log: String { database + "-wal" }
+    /// What is read from a damaged database, as long as it is not all of it.
+    var salvage: String { database + ".salvage" }
+    /// A copy of it with another first page.
+    var salvageSource: String { database + ".salvage-source" }
+    /// All that could be read: the next database.
+    var salvaged: String { database + ".salvaged" }
     package var lock: String { path + "/lock" }
     package var reserve: String { path + "/reserve" }
 

@@ -28,6 +28,33 @@ enum FileCopy {
         guard fsync(to) == 0 else { throw failure("sync \(target)") }
     }
 
+    static func sync(_ path: String) throws(StoreError) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open \(path)") }
+        defer { Glibc.close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure("sync \(path)") }
+    }
+
+    /// The first bytes of a file, at most so many.
+    static func beginning(of path: String, bytes: Int) throws(StoreError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open \(path)") }
+        defer { Glibc.close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: bytes)
+        let count = pread(descriptor, &buffer, bytes, 0)
+        guard count >= 0 else { throw failure("read \(path)") }
+        return Array(buffer[..<count])
+    }
+
+    /// Writes over the first bytes of a file.
+    static func overwrite(_ path: String, with bytes: ArraySlice<UInt8>) throws(StoreError) {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open \(path)") }
+        defer { Glibc.close(descriptor) }
+        let written = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        guard written == bytes.count else { throw failure("write \(path)") }
+    }
+
     private static func failure(_ operation: String) -> StoreError {
         isOutOfRoom(errno)
             ? .noRoom(path: operation, reason: systemReason(errno))

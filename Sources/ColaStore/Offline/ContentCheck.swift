@@ -101,7 +101,7 @@ final class ContentCheck {
         if isNewest {
             try rows("SELECT log FROM transient") { defined.insert(LogID($0.integer(0))) }
             do {
-                _ = try DefinitionReader(connection: connection, path: path, acceptDamage: false).read()
+                _ = try DefinitionReader(connection: connection, verdict: DamageVerdict(path: path)).read()
             } catch StoreError.damaged(_, let reason) {
                 report.add(.damage, reason)
             }

@@ -6,14 +6,18 @@ internal import Glibc
 /// The caller holds the directory's lock.
 enum OfflineConnection {
     static func open(_ directory: DataDirectory) throws -> Connection {
+        try open(directory.database)
+    }
+
+    static func open(_ database: String) throws -> Connection {
         // Without a log the file is all there is, and SQLite may take it as something that nobody writes to.
-        guard fileBytes(directory.log) > 0 else {
-            let path = "file:\(escaped(directory.database))?immutable=1"
+        guard fileBytes(database + "-wal") > 0 else {
+            let path = "file:\(escaped(database))?immutable=1"
             return try Connection(path: path, access: .readOnly, isURI: true)
         }
         // An exclusive connection keeps the log's index in memory instead of in a `-shm` file, and no lock is taken on
         // the file itself: we hold the directory's.
-        let connection = try Connection(path: directory.database, access: .readOnly, fileSystem: "unix-none")
+        let connection = try Connection(path: database, access: .readOnly, fileSystem: "unix-none")
         try connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         return connection
     }

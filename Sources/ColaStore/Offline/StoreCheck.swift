@@ -69,8 +69,10 @@ package struct StoreCheck: Sendable {
             try checkPages(connection, &report)
             try ContentCheck(connection, path: directory.database).run(&report)
         } catch let error as StoreError {
-            guard case .damaged(_, let reason) = error else { throw error }
-            report.add(.damage, reason)
+            switch error {
+            case .damaged(_, let reason), .foreign(_, let reason): report.add(.damage, reason)
+            default: throw error
+            }
         } catch let failure as SQLiteFailure {
             guard failure.kind == .damaged else { throw failure.storeError(path: directory.database) }
             report.add(.damage, "cannot \(failure.operation): \(failure)")

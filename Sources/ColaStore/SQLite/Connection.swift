@@ -69,6 +69,14 @@ final class Connection {
         return try statement.step() ? statement.text(0) : ""
     }
 
+    /// The first column of all rows.
+    func texts(_ sql: String) throws -> [String] {
+        let statement = try prepare(sql)
+        var texts: [String] = []
+        while try statement.step() { texts.append(statement.text(0)) }
+        return texts
+    }
+
     /// Whether a transaction is open on it. An error may have ended the one that was.
     var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 

@@ -3,9 +3,8 @@ internal import ColaCore
 /// Reads definitions back.
 struct DefinitionReader {
     let connection: Connection
-    let path: String
-    /// Leaves out what cannot be understood, instead of refusing it.
-    let acceptDamage: Bool
+    /// Whether what cannot be understood is left out.
+    let verdict: DamageVerdict
 
     private struct Owner: Hashable {
         var kind: String
@@ -173,7 +172,7 @@ struct DefinitionReader {
     }
 
     private func refuse<Row>(_ reason: String) throws -> Row? {
-        guard acceptDamage else { throw StoreError.damaged(path: path, reason: reason) }
+        try verdict.meet(reason)
         return nil
     }
 }

@@ -17,8 +17,11 @@ struct Migrations {
             return
         }
         guard application == Schema.applicationID else {
-            throw StoreError.damaged(
-                path: path, reason: "it is an SQLite database, but not one of cola's (application id \(application))")
+            let ours = "SELECT count(*) FROM sqlite_schema WHERE name IN ('chunk', 'logstate', 'queue')"
+            guard try connection.integer(ours) > 0 else {
+                throw StoreError.foreign(path: path, reason: "its application id is \(application)")
+            }
+            throw StoreError.damaged(path: path, reason: "its application id is \(application)")
         }
         guard version <= steps.count else {
             throw StoreError.newerSchema(path: path, found: version, known: Int64(steps.count))
@@ -26,10 +29,11 @@ struct Migrations {
         guard version > 0 else { throw StoreError.damaged(path: path, reason: "its schema has version \(version)") }
     }
 
-    func run(on connection: Connection) throws {
+    /// - Returns: what was done; nil if there was nothing before.
+    func run(on connection: Connection) throws -> StoreNotice? {
         let version = try connection.integer("PRAGMA user_version")
-        guard version < steps.count else { return }
-        if version > 0 { try backUp(connection, version: version) }
+        guard version < steps.count else { return nil }
+        let copy = version > 0 ? try backUp(connection, version: version) : nil
         try connection.execute("BEGIN IMMEDIATE")
         do {
             for step in steps[Int(version)...] { try connection.execute(step) }
@@ -39,9 +43,11 @@ struct Migrations {
             connection.rollback()
             throw error
         }
+        return copy.map { .migrated(path: path, from: Int(version), to: steps.count, copy: $0) }
     }
 
-    private func backUp(_ connection: Connection, version: Int64) throws {
+    /// - Returns: the copy.
+    private func backUp(_ connection: Connection, version: Int64) throws -> String {
         let copy = freePath { "\(path).version-\(version).backup-\($0)" }
         // SQLite makes no file for a connection that was opened without leave to make one.
         let descriptor = open(copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -68,6 +74,7 @@ struct Migrations {
             connection.rollback()
             throw error
         }
+        return copy
     }
 }
 

@@ -3,9 +3,8 @@ internal import ColaCore
 /// Reads what a start needs: definitions, one row for each log, and the message ids that were seen.
 struct RecoveryReader {
     let connection: Connection
-    let path: String
-    /// Rebuilds a damaged row from the chunks of its log, instead of refusing to start.
-    let acceptDamage: Bool
+    /// Whether a damaged row is rebuilt from the chunks of its log.
+    let verdict: DamageVerdict
 
     /// What was stored, under the epoch after the stored one, which the caller has still to write.
     func read() throws -> Recovery {
@@ -16,7 +15,7 @@ struct RecoveryReader {
         recovery.wasStoppedCleanly = try meta("clean_epoch") == stored
         recovery.nextLog = LogID(try meta("next_log"))
         recovery.nextSchedule = ScheduleID(try meta("next_schedule"))
-        let found = try DefinitionReader(connection: connection, path: path, acceptDamage: acceptDamage).read()
+        let found = try DefinitionReader(connection: connection, verdict: verdict).read()
         recovery.virtualHosts = found.virtualHosts
         recovery.exchanges = found.exchanges
         recovery.bindings = found.bindings
@@ -66,7 +65,7 @@ struct RecoveryReader {
 
     private func state(of log: LogID, _ states: [LogID: LogState]) throws -> LogState {
         if let state = states[log] { return state }
-        guard acceptDamage else { throw damaged("the state of log \(log) is missing") }
+        try verdict.meet("the state of log \(log) is missing")
         return try rebuild(log)
     }
 
@@ -80,39 +79,23 @@ struct RecoveryReader {
             let state = LogState(row: select)
             if StateChecksum.logState(log, state) == select.integer(7) {
                 states[log] = state
-            } else if acceptDamage {
-                broken.append(log)
             } else {
-                throw damaged("the checksum of the state of log \(log) does not match")
+                try verdict.meet("the checksum of the state of log \(log) does not match")
+                broken.append(log)
             }
         }
         for log in broken { states[log] = try rebuild(log) }
         return states
     }
 
-    /// The state that the chunks of a log speak for. What was settled of them is believed, what they no longer hold is
-    /// not known: nothing that could be read before is lost, some of it may come once more.
     private func rebuild(_ log: LogID) throws -> LogState {
-        var state = LogState.empty
         let chunks = try ChunkTable(connection, epoch: Epoch(0))
-        var isFirst = true
-        for key in try chunks.rows(in: Offset(0)...Offset(.max), log) {
-            if isFirst { state.start = key.base }
-            isFirst = false
-            guard key.last < Offset(.max) else { throw damaged("log \(log) ends at offset \(key.last)") }
-            state.next = key.last.next
-            let row = try chunks.row(key, log).decoded
-            for entry in row.segment.entries where !row.settled.contains(entry.offset.distance(from: key.base)) {
-                state.ready += 1
-                state.bytes += entry.byteCount
-                guard entry.expires != RecordSegment.Entry.never else { continue }
-                state.nextExpiry = min(state.nextExpiry ?? entry.expires, entry.expires)
-            }
-        }
-        state.floor = state.start
-        state.handedOut = state.next
-        try LogWriter(connection, chunks: chunks).put(state, log)
-        return state
+        let rebuild = StateRebuild(
+            chunks: chunks, runs: try RunWriter(connection, chunks: chunks), path: verdict.path)
+        let rebuilt = try rebuild.run(log, known: nil, purged: [])
+        for sentence in rebuilt.damage { try verdict.meet(sentence) }
+        try LogWriter(connection, chunks: chunks).put(rebuilt.state, log)
+        return rebuilt.state
     }
 
     private func meta(_ key: String) throws -> Int64 {
@@ -131,7 +114,7 @@ struct RecoveryReader {
         return rows
     }
 
-    private func damaged(_ reason: String) -> StoreError { .damaged(path: path, reason: reason) }
+    private func damaged(_ reason: String) -> StoreError { .damaged(path: verdict.path, reason: reason) }
 }
 
 extension LogState {

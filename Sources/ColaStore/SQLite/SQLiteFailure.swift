@@ -13,6 +13,8 @@ struct SQLiteFailure: Error, CustomStringConvertible {
         /// What is in the file is no database, or not a sound one.
         case damaged
         case notPermitted
+        /// The row is none that the table takes.
+        case constraint
         case other
     }
 
@@ -28,6 +30,7 @@ struct SQLiteFailure: Error, CustomStringConvertible {
         case SQLITE_FULL: .outOfRoom
         case SQLITE_BUSY, SQLITE_LOCKED: .busy
         case SQLITE_CORRUPT, SQLITE_NOTADB: .damaged
+        case SQLITE_CONSTRAINT, SQLITE_MISMATCH: .constraint
         case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: .notPermitted
         case SQLITE_CANTOPEN:
             isOutOfRoom(systemNumber) ? .outOfRoom : isNotPermitted(systemNumber) ? .notPermitted : .inputOutput
@@ -41,6 +44,9 @@ struct SQLiteFailure: Error, CustomStringConvertible {
         }
     }
 
+    /// A table or column is not there, or cannot be understood.
+    var isOfSchema: Bool { code & 0xff == SQLITE_ERROR }
+
     var description: String {
         systemNumber == 0 ? message : "\(message): \(systemReason(systemNumber))"
     }
@@ -52,7 +58,7 @@ struct SQLiteFailure: Error, CustomStringConvertible {
         case .inputOutput: .inputOutput(operation: "\(operation) (\(path))", reason: description)
         case .damaged: .damaged(path: path, reason: "cannot \(operation): \(description)")
         case .notPermitted: .notPermitted(path: path, reason: "cannot \(operation): \(description)")
-        case .other: .unexpected(operation: operation, code: code, reason: description)
+        case .constraint, .other: .unexpected(operation: operation, code: code, reason: description)
         }
     }
 }

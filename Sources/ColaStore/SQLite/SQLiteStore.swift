@@ -71,7 +71,7 @@ package final class SQLiteStore: Store {
         let lock = try DirectoryLock(directory)
         let gate = ReaderGate()
         let reserve = ReserveFile(path: directory.reserve, bytes: options.reserveBytes)
-        let opening = SQLiteOpening(options: options, gate: gate)
+        let opening = SQLiteOpening(options: options, gate: gate, notice: events.noticed)
         var shortage: String?
         var opened: SQLiteOpening.Opened
         do {

@@ -32,6 +32,11 @@ final class Statement {
         }
     }
 
+    /// As it stands in a column of another statement.
+    func bind(_ index: Int32, _ column: Int32, of row: Statement) {
+        sqlite3_bind_value(handle, index, sqlite3_column_value(row.handle, column))
+    }
+
     func bindNull(_ index: Int32) {
         sqlite3_bind_null(handle, index)
     }
