@@ -21,8 +21,11 @@ public struct BrowsedPage: Sendable {
     public var messages: [StoredMessage]
     /// Where the next page begins; nil if nothing was left behind this one.
     public var next: BrowsePosition?
+    /// Whether stored messages were left out as they failed their check; ``ClientOptions/notice`` heard which.
+    public var hasDamage: Bool
 
     init(_ reply: Connection.Reply) {
+        hasDamage = reply.hasDamage
         messages = reply.peeked
         next = reply.answer.number("next").map { offset in
             BrowsePosition(offset: offset, priority: Int(reply.answer.number("priority") ?? 0))

@@ -13,6 +13,8 @@ final class Connection: Sendable {
     struct Reply: Sendable {
         var answer: ServerLine.Answer
         var peeked: [StoredMessage]
+        /// Whether some were left out of it as they failed their check.
+        var hasDamage = false
     }
 
     /// The connection was lost before the request was sent: nothing came of it.
@@ -51,6 +53,7 @@ final class Connection: Sendable {
         /// The highest delivery that came, as the server counts on this connection.
         var lastDelivery: Int64 = 0
         var peeked: [StoredMessage] = []
+        var hasDamage = false
         /// Which acknowledgement failed last.
         var lastRefusal: ColaError?
         /// Why the server says that it closes.
@@ -227,7 +230,7 @@ final class Connection: Sendable {
         // be for requests too: those whose answer is one word.
         var confirmed: [(publisher: Publisher, messages: Int, bytes: Int)] = []
         var answered: [CheckedContinuation<Reply, any Error>] = []
-        let peeked = state.withLock { state -> [StoredMessage]? in
+        let peeked = state.withLock { state -> (messages: [StoredMessage], hasDamage: Bool)? in
             guard tags.lowerBound == state.firstTag,
                 tags.upperBound - state.firstTag < Int64(state.waiting.count)
             else { return nil }
@@ -245,12 +248,15 @@ final class Connection: Sendable {
                 }
             }
             state.firstTag = tags.upperBound + 1
-            defer { state.peeked = [] }
-            return state.peeked
+            defer { (state.peeked, state.hasDamage) = ([], false) }
+            return (state.peeked, state.hasDamage)
         }
         guard let peeked else { return violated("an answer has the tag \(tags), which was not its turn") }
         for part in confirmed { part.publisher.confirmed(messages: part.messages, bytes: part.bytes) }
-        for continuation in answered { continuation.resume(returning: Reply(answer: answer, peeked: peeked)) }
+        for continuation in answered {
+            continuation.resume(
+                returning: Reply(answer: answer, peeked: peeked.messages, hasDamage: peeked.hasDamage))
+        }
     }
 
     private func refused(_ refusal: ServerLine.Refusal) {
@@ -258,7 +264,10 @@ final class Connection: Sendable {
             code: ColaError.Code(rawValue: refusal.code), message: refusal.sentence, isRetryable: refusal.isRetryable)
         if let consumer = refusal.consumer {
             // A damaged message is put aside and the consumer goes on; everything else ends it.
-            if error.code == .damaged { return notice?(error.message) ?? () }
+            if error.code == .damaged {
+                if consumer == 0 { state.withLock { $0.hasDamage = true } }
+                return notice?(error.message) ?? ()
+            }
             state.withLock { $0.consumers.removeValue(forKey: consumer) }?.finish(throwing: error)
             return
         }
@@ -273,7 +282,7 @@ final class Connection: Sendable {
         }
         let waiting = state.withLock { state -> Waiting? in
             guard tag == state.firstTag else { return nil }
-            state.peeked = []
+            (state.peeked, state.hasDamage) = ([], false)
             state.firstTag += 1
             return state.waiting.popFirst()
         }

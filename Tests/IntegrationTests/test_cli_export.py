@@ -176,3 +176,24 @@ def test_a_header_that_is_neither_text_nor_base64_is_named(url, value):
     cola("declare", "queue", "exp-raw3", url=url).succeeds()
     line = '{"body":"x","headers":{"odd":%s}}\n' % value
     cola("import", "exp-raw3", url=url, input=line).fails(BAD_DATA, "line 1", "header 'odd'")
+
+
+def test_what_is_left_out_for_damage_is_told(new_broker):
+    broker = new_broker()
+    broker.start()
+    text = "".join("message %d\n" % number for number in range(5000))
+    cola("publish", "-q", "q", "--declare", "--each-line", url=broker.unix, input=text).succeeds()
+    broker.terminate()
+    data = bytearray(broker.database().read_bytes())
+    data[data.index(b"message 2500")] ^= 0x20
+    broker.database().write_bytes(bytes(data))
+    broker.start()
+    result = cola("export", "q", url=broker.unix)
+    assert result.code == BAD_DATA and "failed their check" in result.err and "not all of 'q'" in result.err, result.err
+    assert 0 < len(result.lines()) < 5000
+    assert "put aside" in broker.stderr()
+    # The queue counts what is there, and whoever asks next is told as well.
+    assert ready(broker.unix, "q") == len(result.lines())
+    again = cola("export", "q", url=broker.unix)
+    assert (again.code, again.lines()) == (BAD_DATA, result.lines())
+    assert "failed their check" in cola("peek", "q", "--count", "5000", url=broker.unix).succeeds().err

@@ -79,7 +79,15 @@ extension Broker {
     func peeked(_ result: ReadResult, at now: Now) {
         for channel in peeking {
             guard case .peek(var peek) = channel.stall, peek.reading == result.request else { continue }
-            for chunk in result.chunks { collect(chunk, from: result.request.from, of: result.request.log, for: &peek) }
+            for chunk in result.chunks {
+                let from = result.request.from
+                if chunk.damage.contains(where: { $0.offsets.map { $0.upperBound >= from } ?? true }) {
+                    // As a consumer is told; no consumer has the number 0.
+                    let error = BrokerError.damaged(name: peek.name, base: chunk.base)
+                    effects.append(.consumerFailed(channel.id, ConsumerTag(0), error))
+                }
+                collect(chunk, from: from, of: result.request.log, for: &peek)
+            }
             let isOver = peek.isFull || result.isComplete || result.chunks.isEmpty
             if isOver { peek.endLog() }
             if !isOver, !result.isComplete, let last = result.chunks.last {

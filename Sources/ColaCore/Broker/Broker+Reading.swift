@@ -12,6 +12,8 @@ extension Broker {
 
     func loaded(_ result: ReadResult, at now: Now) {
         peeked(result, at: now)
+        // Whoever comes to damage first, it is put aside.
+        for chunk in result.chunks where !chunk.damage.isEmpty { note(chunk, of: result.request.log) }
         switch owners[result.request.log] {
         case .lane(let lane): loaded(result, for: lane)
         case .partition(let partition):
@@ -24,10 +26,7 @@ extension Broker {
     private func loaded(_ result: ReadResult, for lane: Lane) {
         guard lane.reading == result.request else { return }
         lane.reading = nil
-        for chunk in result.chunks {
-            note(chunk, of: lane)
-            insert(chunk, into: lane.log)
-        }
+        for chunk in result.chunks { insert(chunk, into: lane.log) }
         if result.request.from == lane.cursor.fresh, let next = nextOffset(after: result) {
             lane.cursor.skip(to: next)
         }
@@ -48,9 +47,8 @@ extension Broker {
     private func loaded(_ result: ReadResult, for partition: Partition) {
         // What compaction alone has asked for would only drive out of the cache what others need.
         let isForReaders = partition.compactor?.reading != result.request
-        for chunk in result.chunks {
-            note(chunk, of: partition)
-            if isForReaders { insert(chunk, into: partition.log) }
+        if isForReaders {
+            for chunk in result.chunks { insert(chunk, into: partition.log) }
         }
         for reader in partition.topic.readers {
             for index in reader.positions.indices where reader.positions[index].reading == result.request {
@@ -95,6 +93,14 @@ extension Broker {
     }
 
     // MARK: Damage
+
+    private func note(_ chunk: StoredChunk, of log: LogID) {
+        switch owners[log] {
+        case .lane(let lane): note(chunk, of: lane)
+        case .partition(let partition): note(chunk, of: partition)
+        case nil: break
+        }
+    }
 
     private func note(_ chunk: StoredChunk, of lane: Lane) {
         guard let quarantine = quarantine(chunk, of: lane.log) else { return }

@@ -36,26 +36,31 @@ struct Export: AsyncParsableCommand {
     func run() async throws {
         try await connection.withBroker { client in
             var left = count ?? .max
+            var hasDamage = false
             switch try await Container.find(name, client) {
-            case .queue: try await export(partition: nil, from: nil, client, &left)
+            case .queue: try await export(partition: nil, from: nil, client, &left, &hasDamage)
             case .topic(let shape):
                 for partition in shape.partitions where left > 0 {
                     let first = BrowsePosition(offset: partition.first)
-                    try await export(partition: partition.number, from: first, client, &left)
+                    try await export(partition: partition.number, from: first, client, &left, &hasDamage)
                 }
             }
             if left == count ?? .max { Output.note("there are no messages in '\(name)'") }
+            if hasDamage {
+                throw Failure(.badData, "not all of '\(name)' is in the output: stored messages failed their check")
+            }
         }
     }
 
     private func export(
-        partition: Int?, from first: BrowsePosition?, _ client: Client, _ left: inout Int
+        partition: Int?, from first: BrowsePosition?, _ client: Client, _ left: inout Int, _ hasDamage: inout Bool
     ) async throws {
         var position = first
         while left > 0 {
             let page = try await client.browse(
                 name, from: position, count: min(left, 1000), partition: partition)
             try write(page.messages, partitioned: partition != nil, &left)
+            hasDamage = hasDamage || page.hasDamage
             guard let next = page.next else { return }
             position = next
         }
