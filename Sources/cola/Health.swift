@@ -6,8 +6,8 @@ struct Health: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ask whether the broker serves.",
         discussion: """
-            Connects, says hello and waits for an answer. Exit code 0 if it came, 69 if not. With --wait it tries again \
-            until there is a broker, which may still be starting.
+            Connects, says hello and waits for an answer. Exit code 0 if it came, 69 if not. With --wait it tries \
+            again until there is a broker, which may still be starting.
 
               cola health && echo it serves
               cola health --wait 30

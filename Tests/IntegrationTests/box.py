@@ -18,7 +18,8 @@ from typing import Iterator, List, Optional
 from broker import die_with_parent
 
 CGROUPS = (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
 # $1: an empty folder; $2: `systemd` or `sleep`. What is shared with the kernel of this machine, such as /proc/sys, is
 # there to be read alone.

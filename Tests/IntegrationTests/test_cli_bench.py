@@ -23,7 +23,8 @@ def bench(*arguments, **options):
 
 
 def test_its_own_broker_has_the_defaults_whatever_is_set_here(tmp_path):
-    (tmp_path / "cola.yaml").write_text("durability: neither\nworkers: {mine: {queue: q, command: [no-such-program]}}\n")
+    wrong = "durability: neither\nworkers: {mine: {queue: q, command: [no-such-program]}}\n"
+    (tmp_path / "cola.yaml").write_text(wrong)
     report = bench("--count", "100", cwd=str(tmp_path), env={"COLA_DURABILITY": "neither", "COLA_CACHE": "much"})
     assert report["consumed"] == 100
 

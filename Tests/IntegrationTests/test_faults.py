@@ -319,7 +319,8 @@ def test_older_schema_is_told(broker):
     database.unlink()
     connection = sqlite3.connect(str(database))
     connection.execute("PRAGMA page_size=16384")
-    connection.executescript("PRAGMA auto_vacuum=2;" + (REPOSITORY / "Tests/ColaStoreTests/Fixtures/version-2.sql").read_text())
+    older = REPOSITORY / "Tests/ColaStoreTests/Fixtures/version-2.sql"
+    connection.executescript("PRAGMA auto_vacuum=2;" + older.read_text())
     connection.close()
     broker.start()
     assert re.search(r"notice .* copy=%s.version-2.backup-1 .*from=2 " % re.escape(str(database)),

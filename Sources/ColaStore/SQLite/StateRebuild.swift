@@ -2,8 +2,8 @@ internal import ColaCore
 
 /// What the chunks of a log say about its state, where the row cannot be believed or some of them are gone.
 ///
-/// Nothing that could be read before is lost by it, but some of it may come once more: what was settled of the chunks is
-/// believed, and what they no longer hold is not known.
+/// Nothing that could be read before is lost by it, but some of it may come once more: what was settled of the chunks
+/// is believed, and what they no longer hold is not known.
 struct StateRebuild {
     struct Result {
         var state: LogState

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// A damaged database, opened for reading as far as that goes.
 ///
-/// A first page that SQLite does not take is replaced, in a copy of the file, with that of a new database: its header is
-/// the same in all of ours, and so is where each table begins, as all of them come from the same steps.
+/// A first page that SQLite does not take is replaced, in a copy of the file, with that of a new database: its header
+/// is the same in all of ours, and so is where each table begins, as all of them come from the same steps.
 struct SalvageSource {
     let connection: Connection
     /// The schema that its tables are of.

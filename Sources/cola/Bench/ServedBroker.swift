@@ -14,8 +14,8 @@ struct ServedBroker {
     let url: ColaURL
     private let output: Int32
 
-    /// Starts it with the settings that it has by default, whatever the environment and the folder hold, and waits until
-    /// it is ready.
+    /// Starts it with the settings that it has by default, whatever the environment and the folder hold, and waits
+    /// until it is ready.
     init(folder: String, arguments extra: [String]) throws {
         let socket = "\(folder)/cola.sock"
         url = ColaURL(.unix(path: socket))
