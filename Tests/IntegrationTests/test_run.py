@@ -251,7 +251,7 @@ def test_a_file_of_workers(broker, tmp_path):
     (["-q", "a", "--set", "retry", "--", "true"], USAGE, "NAME=VALUE"),
     (["-q", "a", "-p", "many", "--", "true"], USAGE, "processes is 'many'"),
     (["-q", "a", "--mode", "magic", "--", "true"], USAGE, "mode is 'magic'"),
-    (["-q", "a", "--set", "retry=[", "--", "true"], USAGE, "not YAML"),
+    (["-q", "a", "--set", "retry=[", "--", "true"], USAGE, "cannot be read as YAML"),
     (["--config", "/nowhere/at/all"], BAD_CONFIGURATION, "no file"),
     (["--config", "/etc/hostname", "-q", "a", "--", "true"], USAGE, "leave the rest out"),
 ])
