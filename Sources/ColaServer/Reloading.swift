@@ -18,7 +18,7 @@ final class Reloading: Service {
 
     init(_ notifier: ServiceNotifier) { self.notifier = notifier }
 
-    /// - Parameter status: what the service notifier is told when it is done.
+    /// - Parameter status: what a service manager is told when it is done.
     func begin(_ host: NIOLoopBound<WorkerHost>, _ status: String, on eventLoop: any EventLoop) {
         target.withLock { $0 = Target(host: host, eventLoop: eventLoop, status: status) }
     }
