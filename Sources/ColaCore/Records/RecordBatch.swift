@@ -304,9 +304,4 @@ extension RecordBatch {
         defer { position += max(0, Int(length)) }
         return RecordSegment.Part(start: UInt32(start + position), count: Int32(length))
     }
-
-    private static func get<T: FixedWidthInteger>(_ type: T.Type, _ bytes: UnsafeRawBufferPointer, _ position: Int) -> T
-    {
-        T(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: T.self))
-    }
 }
