@@ -93,7 +93,8 @@ extension RecordBatch {
         guard header.lastOffsetDelta == header.recordCount - 1 else {
             throw ProducedBatchError(
                 .invalidRecord,
-                "the batch's last offset is \(header.lastOffsetDelta) above its first, for \(header.recordCount) records"
+                "the batch has \(header.recordCount) records, but its last offset is \(header.lastOffsetDelta) "
+                    + "above its first"
             )
         }
         guard !header.hasProducer || (header.baseSequence >= 0 && header.producerEpoch >= 0) else {
