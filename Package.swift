@@ -68,6 +68,7 @@ let package = Package(
         // The wire: one target per protocol, none knows another.
         .target(name: "ColaNative", dependencies: ["ColaCore", nioCore], swiftSettings: dataPath),
         .target(name: "ColaAMQP", dependencies: ["ColaCore", nioCore, deque, ordered], swiftSettings: dataPath),
+        .target(name: "ColaKafka", dependencies: ["ColaCore", nioCore, deque, ordered], swiftSettings: dataPath),
 
         // What is between the wire and a socket: apart, so that BoringSSL is built for nothing else.
         .target(name: "ColaTLS", dependencies: ["ColaCore", nioCore, nioSSL, nioTLS], swiftSettings: strict),
@@ -114,6 +115,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ColaAMQPTests", dependencies: ["ColaAMQP", "ColaCore", "ColaTesting", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ColaKafkaTests", dependencies: ["ColaKafka", "ColaCore", "ColaTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "ColaTLSTests",

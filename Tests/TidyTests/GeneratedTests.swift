@@ -3,7 +3,7 @@ import Testing
 
 /// What a script makes of a table, and is committed, is what it would make of the table of today.
 @Suite struct GeneratedTests {
-    @Test(.timeLimit(.minutes(5)), arguments: ["scripts/generate-amqp.py"])
+    @Test(.timeLimit(.minutes(5)), arguments: ["scripts/generate-amqp.py", "scripts/generate-kafka.py"])
     func generatedSourcesAreCurrent(script: String) throws {
         let check = Process()
         check.executableURL = URL(filePath: "/usr/bin/env")

@@ -11,6 +11,7 @@ enum ImportRules {
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
         "ColaAMQP": ["ColaCore", "NIOCore", "DequeModule", "OrderedCollections", "libc"],
+        "ColaKafka": ["ColaCore", "NIOCore", "DequeModule", "OrderedCollections", "libc"],
         // Nobody else imports NIOSSL, so that only what listens has to be built with BoringSSL.
         "ColaTLS": ["ColaCore", "NIOCore", "NIOSSL", "NIOTLS", "Synchronization", "libc"],
         "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
