@@ -15,6 +15,14 @@ extension BrokerLoop {
         }
     }
 
+    func fetch(_ request: ReadRequest) {
+        let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        store.fetch(request) { result in
+            eventLoop.execute { loop.value.fetched(request, result) }
+        }
+    }
+
     func ask(_ query: Query) {
         let loop = NIOLoopBound(self, eventLoop: eventLoop)
         let eventLoop = eventLoop
@@ -55,6 +63,18 @@ extension BrokerLoop {
             broker.apply(.loadFailed(request, reason: error.description), at: now, into: &effects)
         }
         releaseHeld()
+        finishTurnLater()
+    }
+
+    func fetched(_ request: ReadRequest, _ result: Result<PackedRead, StoreError>) {
+        guard !isStopping else { return }
+        let now = now
+        switch result {
+        case .success(let result): broker.apply(.fetched(result), at: now, into: &effects)
+        case .failure(let error):
+            logger.error("a read failed", metadata: ["log": "\(request.log)", "reason": "\(error)"])
+            broker.apply(.fetchFailed(request, reason: error.description), at: now, into: &effects)
+        }
         finishTurnLater()
     }
 

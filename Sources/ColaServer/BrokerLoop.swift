@@ -339,6 +339,7 @@ final class BrokerLoop {
                 guard let current else { continue }
                 current.handle(effect)
                 needsFlush(current)
+            case .fetch(let request): fetch(request)
             case .ask(let query): ask(query)
             case .backUp(let order): backUp(order)
             case .cancelBackup: store.cancelBackup()

@@ -35,6 +35,12 @@ struct EncodedChunk: Sendable {
         data = RecordBatch.encode(segment)
     }
 
+    init(_ run: PackedRun) {
+        self.init(
+            base: run.base, last: run.last, count: run.count, bytes: run.data.count, minTimestamp: run.minTimestamp,
+            maxTimestamp: run.maxTimestamp, minExpire: nil, data: run.data)
+    }
+
     /// As a row holds it.
     init(
         base: Offset, last: Offset, count: Int, bytes: Int, minTimestamp: Timestamp, maxTimestamp: Timestamp,
@@ -63,16 +69,37 @@ struct EncodedBatch: Sendable {
         self.batch = batch
         chunks = batch.logs.map { change in
             var chunks = change.spilled.isEmpty ? [] : change.spilled.compactMap { EncodedChunk($0) }
-            if let appended = change.appended, let chunk = EncodedChunk(appended) { chunks.append(chunk) }
+            Self.encode(change.appended, into: &chunks)
             return chunks
         }
         scheduled = batch.scheduled.map { EncodedSchedule($0) }
         // The records are in the chunks now: let go of the second copy before the disk is waited for.
         for index in self.batch.logs.indices {
-            self.batch.logs[index].appended = nil
+            self.batch.logs[index].appended = []
             self.batch.logs[index].spilled = []
         }
         self.batch.scheduled = []
+    }
+
+    /// Packed runs are joined up to this size: a reader in the middle gets no more than it asked for, and some. Bytes.
+    private static let packedBytesMax = 1 << 20
+
+    private static func encode(_ runs: [AppendedRun], into chunks: inout [EncodedChunk]) {
+        var packed: PackedRun?
+        for run in runs {
+            switch run {
+            case .records(let segment):
+                if let run = packed.take() { chunks.append(EncodedChunk(run)) }
+                if let chunk = EncodedChunk(segment) { chunks.append(chunk) }
+            case .packed(let run):
+                if let before = packed, before.data.count + run.data.count > packedBytesMax {
+                    chunks.append(EncodedChunk(before))
+                    packed = nil
+                }
+                if packed == nil { packed = run } else { packed?.append(run) }
+            }
+        }
+        if let packed { chunks.append(EncodedChunk(packed)) }
     }
 
     var dataBytes: Int {

@@ -3,6 +3,7 @@ internal import ColaCore
 /// What is asked of a store besides commits, and who is told.
 enum Inquiry: Sendable {
     case read(ReadRequest, @Sendable (Result<ReadResult, StoreError>) -> Void)
+    case fetch(ReadRequest, @Sendable (Result<PackedRead, StoreError>) -> Void)
     case ask(Query, @Sendable (Result<QueryResult, StoreError>) -> Void)
 
     /// Tells whoever asked that nobody answers any more.
@@ -10,6 +11,7 @@ enum Inquiry: Sendable {
         let error = StoreError.unexpected(operation: "read", code: 0, reason: "the store is closed")
         switch self {
         case .read(_, let completion): completion(.failure(error))
+        case .fetch(_, let completion): completion(.failure(error))
         case .ask(_, let completion): completion(.failure(error))
         }
     }

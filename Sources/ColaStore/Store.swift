@@ -20,6 +20,10 @@ package protocol Store: AnyObject, Sendable {
     /// committed.
     func read(_ request: ReadRequest, completion: @escaping @Sendable (Result<ReadResult, StoreError>) -> Void)
 
+    /// Reads committed chunks as they are stored, for those who want whole batches. Otherwise as
+    /// ``read(_:completion:)``.
+    func fetch(_ request: ReadRequest, completion: @escaping @Sendable (Result<PackedRead, StoreError>) -> Void)
+
     /// Answers a question about what is committed. Returns at once; `completion` follows.
     func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void)
 

@@ -61,6 +61,8 @@ extension Heard.Answer {
     init(_ reply: Reply) {
         switch reply {
         case .done, .consuming: self = .done
+        // What is in them, `effectListener` tells.
+        case .topic, .group: self = .done
         case .declared(let messages, _): self = .declared(messages: messages)
         case .removed(let messages): self = .removed(messages: messages)
         case .message(let delivery, _): self = .message(Heard.Received(delivery, consumer: 0))

@@ -17,6 +17,7 @@ package final class TestBroker {
     /// What the broker has asked the store.
     private enum Inquiry {
         case read(ReadRequest)
+        case fetch(ReadRequest)
         case query(Query)
     }
 
@@ -121,6 +122,11 @@ package final class TestBroker {
                 store.read(request) { [mailbox] result in
                     if case .success(let result) = result { mailbox.answers.append(.loaded(result)) }
                 }
+            case .fetch(let request):
+                inquiries.append(.fetch(request))
+                store.fetch(request) { [mailbox] result in
+                    if case .success(let result) = result { mailbox.answers.append(.fetched(result)) }
+                }
             case .ask(let query):
                 inquiries.append(.query(query))
                 store.ask(query) { [mailbox] result in
@@ -203,6 +209,7 @@ package final class TestBroker {
         _ = mailbox.answers.popLast()
         switch inquiries.removeFirst() {
         case .read(let request): apply(.loadFailed(request, reason: reason))
+        case .fetch(let request): apply(.fetchFailed(request, reason: reason))
         case .query(let query): apply(.queryFailed(query, reason: reason))
         }
     }

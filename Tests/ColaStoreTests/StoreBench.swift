@@ -295,7 +295,7 @@ extension Batch {
         _ offsets: Range<Int64>, to log: Int64 = 1, number: UInt64, bodyBytes: Int = 16
     ) -> Batch {
         var change = LogChange(log: LogID(log), state: .all(below: offsets.upperBound, bodyBytes: bodyBytes))
-        change.appended = .numbered(offsets, bodyBytes: bodyBytes)
+        change.appended = [.records(.numbered(offsets, bodyBytes: bodyBytes))]
         return Batch(number: BatchNumber(number), logs: [change])
     }
 }

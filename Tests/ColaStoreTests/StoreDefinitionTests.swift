@@ -185,7 +185,7 @@ struct StoreDefinitionTests {
         var change = LogChange(log: LogID(1), state: .all(below: 20))
         change.isTransient = true
         change.spilled = [.numbered(0..<5), .numbered(5..<12)]
-        change.appended = .numbered(12..<20)
+        change.appended = [.records(.numbered(12..<20))]
         batch.logs = [change]
         try open.commit(batch)
         #expect(try bench.rows(LogID(1)) == [0, 5, 12])

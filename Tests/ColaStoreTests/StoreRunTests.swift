@@ -217,7 +217,7 @@ struct StoreRunTests {
                 )
             }
             var change = LogChange(log: LogID(1), state: .all(below: offsets.upperBound))
-            change.appended = segment
+            change.appended = [.records(segment)]
             return Batch(number: BatchNumber(number), logs: [change])
         }
         try open.commit(batch(0..<4, 2))

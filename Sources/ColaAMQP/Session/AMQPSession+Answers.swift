@@ -24,7 +24,8 @@ extension AMQPSession {
             tellBlocked()
             if sentence == nil { goOn() }
         case .dismiss(_, let dismissal): close(code: dismissal.code, sentence: dismissal.description)
-        case .assigned, .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers, .hashPassword: break
+        case .assigned, .ask, .windowFull, .read, .fetch, .damaged, .backUp, .cancelBackup, .workers, .hashPassword:
+            break
         }
     }
 

@@ -22,6 +22,13 @@ package enum Peer: Equatable, Sendable {
     }
 
     /// Whether nobody on the way can read or change what is said.
+    /// Its address without the port.
+    package var host: String {
+        if case .process = self { return description }
+        guard let colon = description.lastIndex(of: ":") else { return description }
+        return String(description[..<colon])
+    }
+
     package var isSecured: Bool { if case .secured = self { true } else { false } }
 
     /// What it has shown of itself, and an authority of ours has signed.

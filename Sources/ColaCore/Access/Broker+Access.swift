@@ -36,7 +36,7 @@ extension Broker {
         return nil
     }
 
-    private func accessError(_ asked: Need, _ channel: Channel) -> BrokerError? {
+    func accessError(_ asked: Need, _ channel: Channel) -> BrokerError? {
         let need = channel.host.map { asked.ofWhole(in: $0.router) } ?? asked
         let isAllowed: Bool
         switch need {

@@ -90,6 +90,8 @@ extension Request {
         // Of a worker's own process: whoever runs the workers sees to that.
         case .workers(.child): []
         case .workers: [.tag(.administrator)]
+        // Each of the topics that it is about is looked at by itself, and answered for.
+        case .topic, .group: [.host]
         // About what the channel has or holds itself, or about nothing.
         case .grant, .cancel, .seek, .settle, .prefetch, .recover, .reserve, .rollback, .statistics, .barrier, .refuse:
             []

@@ -69,7 +69,7 @@ extension Broker {
         }
         var change = LogChange(log: lane.log.id, state: lane.state)
         change.isTransient = !lane.log.isDurable
-        change.appended = appended?.segment
+        if let segment = appended?.segment { change.appended = [.records(segment)] }
         change.released = appended?.released ?? []
         change.spilled = lane.spilled
         for segment in lane.spilled {
@@ -89,7 +89,11 @@ extension Broker {
 
     private func cut(_ partition: Partition) -> LogChange {
         var change = LogChange(log: partition.log.id, state: partition.state)
-        change.appended = partition.log.cut()?.segment
+        change.appended = partition.log.cutRuns()
+        for case .packed(let run) in change.appended {
+            tails.append(partition.log.id)
+            tailBytes += run.data.count
+        }
         change.quarantined = partition.quarantined
         change.trim = partition.trim
         change.rewritten = partition.rewritten
@@ -132,6 +136,7 @@ extension Broker {
         case .lane(let lane): dispatchLater(lane.queue)
         case .partition(let partition):
             pendingReaders.append(contentsOf: partition.topic.readers)
+            wakeFetches(of: partition)
             considerCompaction(of: partition, at: now)
             if partition.outline.isEmpty { watchRetention(of: partition, at: now) }
         }

@@ -200,25 +200,38 @@ extension Broker {
             refuse(channel, id, .mismatch("'\(name)' is a queue; choose another name, or delete the queue first"))
         case nil:
             guard checkNewName(name, orNone: false, in: host, id, for: channel) else { return }
-            if let error = checkArguments(arguments, isQueue: false) { return refuse(channel, id, error) }
             let count = partitions ?? 1
-            guard (1...limits.partitionsMax).contains(count) else {
-                return refuse(
-                    channel, id, .limit(what: "partitions in a topic", limit: limits.partitionsMax, setting: ""))
-            }
-            if count > 1, let error = collision(ofSuperStream: name, partitions: count, in: host) {
+            if let error = errorOfNewTopic(name, partitions: count, arguments, in: host) {
                 return refuse(channel, id, error)
             }
-            let definition = TopicDefinition(
-                host: host.name, name: name, partitions: (0..<count).map { _ in takeLogID() }, arguments: arguments)
-            add(
-                Topic(
-                    definition: definition, host: host,
-                    logs: definition.partitions.map { Log(id: $0, name: name, state: .empty) }))
-            change(.put(.topic(definition)))
+            makeTopic(name, partitions: count, arguments, in: host)
             didChange(channel)
             respond(channel, id, .declared(messages: 0, consumers: 0))
         }
+    }
+
+    /// Nil if a topic can be so, whose name may be given.
+    func errorOfNewTopic(
+        _ name: String, partitions: Int, _ arguments: Arguments, in host: VirtualHost
+    ) -> BrokerError? {
+        if let error = checkArguments(arguments, isQueue: false) { return error }
+        guard (1...limits.partitionsMax).contains(partitions) else {
+            return .limit(what: "partitions in a topic", limit: limits.partitionsMax, setting: "")
+        }
+        return partitions > 1 ? collision(ofSuperStream: name, partitions: partitions, in: host) : nil
+    }
+
+    /// Makes a topic that is not there, without asking whether it may.
+    @discardableResult
+    func makeTopic(_ name: String, partitions: Int, _ arguments: Arguments, in host: VirtualHost) -> Topic {
+        let definition = TopicDefinition(
+            host: host.name, name: name, partitions: (0..<partitions).map { _ in takeLogID() }, arguments: arguments)
+        let topic = Topic(
+            definition: definition, host: host,
+            logs: definition.partitions.map { Log(id: $0, name: name, state: .empty) })
+        add(topic)
+        change(.put(.topic(definition)))
+        return topic
     }
 
     /// A topic that is there is declared again: with the same arguments, or ones that it takes.
@@ -257,6 +270,7 @@ extension Broker {
         timers.cancel(.deduplication(topic.definition.partitions[0]))
         seenCount -= topic.seen?.window.count ?? 0
         for partition in topic.partitions {
+            wakeFetches(of: partition)
             timers.cancel(.retention(partition.log.id))
             forget(partition.log)
         }
@@ -291,6 +305,7 @@ extension Broker {
             touched.removeAll { $0.log === log }
             log.isTouched = false
         }
+        tailBytes -= log.tail.reduce(0) { $0 + $1.data.count }
         for chunk in log.window {
             if chunk.isPinned {
                 pinnedBytes -= chunk.segment.allocatedBytes
@@ -325,19 +340,19 @@ extension Broker {
         _ name: String, orNone: Bool, mayBeReserved: Bool = false, in host: VirtualHost, _ id: RequestID,
         for channel: Channel
     ) -> Bool {
-        if !(name.isEmpty && orNone), !mayBeReserved, let error = nameError(name) {
-            refuse(channel, id, error)
-            return false
-        }
+        let mayBeAny = mayBeReserved || name.isEmpty && orNone
+        guard let error = errorOfNewName(name, mayBeAny: mayBeAny, in: host) else { return true }
+        refuse(channel, id, error)
+        return false
+    }
+
+    /// Nil if one more queue or topic may be there, of that name.
+    func errorOfNewName(_ name: String, mayBeAny: Bool = false, in host: VirtualHost) -> BrokerError? {
+        if !mayBeAny, let error = nameError(name) { return error }
         guard destinationCount < limits.queuesMax else {
-            refuse(channel, id, .limit(what: "queues and topics", limit: limits.queuesMax, setting: "queues-max"))
-            return false
+            return .limit(what: "queues and topics", limit: limits.queuesMax, setting: "queues-max")
         }
-        if let error = quotaError(forNew: name, in: host) {
-            refuse(channel, id, error)
-            return false
-        }
-        return true
+        return quotaError(forNew: name, in: host)
     }
 
     func nameError(_ name: String) -> BrokerError? {

@@ -127,13 +127,14 @@ extension Broker {
         row.add(
             "offsets",
             .list(
-                group.offsets.sorted { $0.key < $1.key }.map { number, next in
+                group.offsets.sorted { $0.key < $1.key }.map { number, offset in
                     let log = topic.partitions[number].log
                     var row = Description()
                     row.add("partition", number)
-                    row.add("committed", Int(next.rawValue))
+                    row.add("committed", Int(offset.next.rawValue))
                     row.add("next", Int(log.next.rawValue))
-                    row.add("lag", lag(of: log, from: next))
+                    row.add("lag", lag(of: log, from: offset.next))
+                    if !offset.metadata.isEmpty { row.add("metadata", offset.metadata) }
                     return .fields(row)
                 }))
         row.add(

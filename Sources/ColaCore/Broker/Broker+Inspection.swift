@@ -191,7 +191,7 @@ extension Broker {
     /// Records that the group has still to read, as far as it has said where it is. Missing offsets count.
     private func lag(of group: ConsumerGroup, in topic: Topic) -> Int {
         group.offsets.reduce(0) { sum, element in
-            sum + lag(of: topic.partitions[element.key].log, from: element.value)
+            sum + lag(of: topic.partitions[element.key].log, from: element.value.next)
         }
     }
 

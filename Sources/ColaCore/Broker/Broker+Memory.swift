@@ -31,6 +31,7 @@ extension Broker {
 
     func trimMemory() {
         if cacheBytes > limits.cacheBytesMax || cacheOrder.count > 2 * cachedChunks + 1_024 { trimCache() }
+        if cacheBytes + tailBytes > limits.cacheBytesMax { trimTails() }
         if pinnedBytes - spillingBytes > limits.pinnedBytesMax { spill() }
     }
 
@@ -46,6 +47,18 @@ extension Broker {
                 let index = log.windowIndex(endingAtOrAfter: place.base)
                 return index < log.window.count && log.window[index].base == place.base
             }
+        }
+    }
+
+    /// Tails have at least half of the cache's budget: what else is in it is read as often.
+    private func trimTails() {
+        while tailBytes > max(limits.cacheBytesMax - cacheBytes, limits.cacheBytesMax / 2), let oldest = tails.first {
+            if let owner = owners[oldest], !owner.log.tail.isEmpty {
+                // It is on its way to the disk: so are those behind it.
+                guard let bytes = owner.log.dropOldestOfTail() else { return }
+                tailBytes -= bytes
+            }
+            tails.removeFirst()
         }
     }
 

@@ -32,7 +32,7 @@ extension Broker {
         for binding in recovery.bindings { _ = recoveredHost(binding.host).router.add(binding) }
         for offset in recovery.groupOffsets {
             guard case .partition(let partition) = owners[offset.log] else { continue }
-            partition.topic.groups[offset.group, default: ConsumerGroup()].offsets[partition.number] = offset.next
+            partition.topic.groups[offset.group, default: ConsumerGroup()].offsets[partition.number] = offset.offset
         }
         for entry in recovery.seen {
             remember(entry.id[...], at: Timestamp(.min), until: entry.expires, by: entry.log)

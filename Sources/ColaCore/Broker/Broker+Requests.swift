@@ -32,6 +32,8 @@ extension Broker {
             connection.channels.removeAll { $0 === channel }
             connection.handedOutBefore += channel.handedOut
         }
+        forgetFetches(of: channel)
+        forgetGroupWaits(of: channel, at: now)
         endLeases(
             of: channel, from: DeliveryTag(0), through: DeliveryTag(.max), .release,
             because: isLost ? .connectionLost : .cancelled, at: now)
@@ -116,6 +118,8 @@ extension Broker {
             return clearTopicPermission(user: user, host: host, exchange: exchange, id, for: channel)
         case .get, .peek, .list, .describe, .why, .statistics, .backUp, .workers:
             return look(request, id, for: channel, at: now)
+        case .topic(let request): return perform(request, id, for: channel, at: now)
+        case .group(let request): return coordinate(request, id, for: channel, at: now)
         default: break
         }
         guard let host = host(of: channel, answering: id) else { return }
@@ -172,8 +176,27 @@ extension Broker {
             commitOffset(topic, partition, group, next, id, for: channel, in: host)
         case .publish, .settle, .barrier, .refuse, .declareVirtualHost, .deleteVirtualHost, .get, .peek, .list,
             .describe, .why, .statistics, .backUp, .workers, .setUser, .deleteUser, .setPermission, .clearPermission,
-            .setTopicPermission, .clearTopicPermission:
+            .setTopicPermission, .clearTopicPermission, .topic,
+            .group:
             break
+        }
+    }
+
+    private func perform(_ request: TopicRequest, _ id: RequestID, for channel: Channel, at now: Now) {
+        switch request {
+        case .produce(let batches): produce(batches, id, from: channel, at: now)
+        case .fetch(let fetch): self.fetch(fetch, id, for: channel, at: now)
+        case .locate(let places): locate(places, id, for: channel)
+        case .topics(let names, let partitions): outline(names, partitionsIfNew: partitions, id, for: channel)
+        case .create(let creations, let isTrial): createTopics(creations, isTrial: isTrial, id, for: channel)
+        case .delete(let names): deleteTopics(names, id, for: channel, at: now)
+        case .newProducer:
+            producersNamed += 1
+            // Unlike those of all other lives of the broker.
+            respond(channel, id, .topic(.producer(epoch.rawValue << 32 | producersNamed)))
+        case .commitOffsets(let group, let identity, let positions):
+            commitOffsets(group, by: identity, positions, id, for: channel, at: now)
+        case .committedOffsets(let groups): committedOffsets(groups, id, for: channel)
         }
     }
 

@@ -82,6 +82,7 @@ extension Broker {
         switch (query, result) {
         case (.outline(let log, _, _), .outline(let chunks, _)): outlined(log, chunks, at: now)
         case (.time(let log, let time), .outline(let chunks, _)): timeFound(log, time, chunks.first?.base)
+        case (.record, .record(let record)), (.youngest, .record(let record)): found(record, for: query)
         case (.schedule, .schedule(let messages, let isComplete)):
             scheduleLoaded(messages, isComplete: isComplete, at: now)
         default: preconditionFailure("the answer to \(query) is of another kind")
@@ -101,6 +102,7 @@ extension Broker {
             where reader.positions.contains(where: { $0.partition === partition && $0.seeking == time }) {
                 end(reader, because: .storage(reason), at: now)
             }
+        case .record, .youngest: searchFailed(query, reason: reason)
         case .schedule:
             schedule.loaded([], isComplete: false)
             timers.set(.schedule, at: now.monotonic.advanced(byMilliseconds: 1_000))

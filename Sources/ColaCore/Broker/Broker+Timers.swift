@@ -26,6 +26,8 @@ extension Broker {
             case .deduplication(let log):
                 forgetSeen(of: log, at: now)
                 if sweepBudget <= 0 { return }
+            case .group(let host, let name): coordinatorIsDue(name, in: host, at: now)
+            case .fetch(let id, let request): fetchTimedOut(id, request)
             case .redrive(let id): for redrive in redrives where redrive.channel.id == id { redrive.isResting = false }
             }
         }

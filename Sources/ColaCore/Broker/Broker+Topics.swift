@@ -55,7 +55,7 @@ extension Broker {
     }
 
     private func committed(_ group: String?, _ topic: Topic, _ partition: Int) -> Offset? {
-        group.flatMap { topic.groups[$0]?.offsets[partition] }
+        group.flatMap { topic.groups[$0]?.offsets[partition]?.next }
     }
 
     /// The reader reads the partition from now on: where its group has committed, or where it said.
@@ -333,11 +333,7 @@ extension Broker {
         guard next <= log.next else {
             return refuse(channel, id, .offsetOutOfRange(topic: topic.name, offset: next, next: log.next))
         }
-        topic.groups[group, default: ConsumerGroup()].offsets[number] = next
-        // A group that was deleted and comes again in one batch stays.
-        changes.groupsRemoved.removeAll { $0.log == log.id && $0.group == group }
-        changes.groupOffsets.append(GroupOffset(group: group, log: log.id, next: next))
-        gatheringBytes += 64 + group.utf8.count
+        put(CommittedOffset(next: next), of: group, in: topic.partitions[number])
         didChange(channel)
         respond(channel, id, .done)
     }
@@ -353,8 +349,8 @@ extension Broker {
                 channel, id, .inUse("group '\(name)' has \(group.membership.members.count) members, so it stays"))
         }
         topic.groups[name] = nil
-        for (number, next) in group.offsets {
-            changes.groupsRemoved.append(GroupOffset(group: name, log: topic.partitions[number].log.id, next: next))
+        for (number, offset) in group.offsets {
+            changes.groupsRemoved.append(GroupOffset(group: name, log: topic.partitions[number].log.id, offset: offset))
         }
         didChange(channel)
         respond(channel, id, .done)

@@ -87,7 +87,22 @@ package final class Broker {
     /// Channels that wait for a read of a peek.
     var peeking: [Channel] = []
 
+    /// How many producers got an id.
+    var producersNamed: Int64 = 0
+    /// Fetches that look again in this turn, because of something new.
+    var dueFetches: [Fetching] = []
+    /// Who waits for what is read from the store as it is stored. Looked up, never walked.
+    var packedReads: [ReadRequest: [Fetching]] = [:]
+    /// Who waits for the coordinator of a group. Looked up, never walked.
+    var groupWaiters: [GroupWaiter: (channel: Channel, request: RequestID)] = [:]
+    var nextGroupWaiter: UInt64 = 0
+    /// Who waits for the store to find a record. Looked up, never walked.
+    var searches: [Query: [(locating: Locating, index: Int)]] = [:]
+
     // The cache of committed chunks.
+    /// Logs with packed runs in their tails, in the order in which those came, and the size of them all. Bytes.
+    var tails: Deque<LogID> = []
+    var tailBytes = 0
     var cacheBytes = 0
     var cacheOrder: Deque<(log: LogID, base: Offset)> = []
     var cachedChunks = 0
@@ -180,6 +195,8 @@ package final class Broker {
         case .committed(let number): committed(number, at: now)
         case .loaded(let result): loaded(result, at: now)
         case .loadFailed(let request, let reason): loadFailed(request, reason: reason, at: now)
+        case .fetched(let result): fetched(result, at: now)
+        case .fetchFailed(let request, let reason): fetchFailed(request, reason: reason, at: now)
         case .answered(let query, let result): answered(query, result, at: now)
         case .queryFailed(let query, let reason): queryFailed(query, reason: reason, at: now)
         case .backingUp(let progress): backingUp(progress)
@@ -196,6 +213,7 @@ package final class Broker {
         if canSweep || hasDropsLeft && hasRoomToGather, !sweeping.isEmpty || !redrives.isEmpty { sweep(at: now) }
         if !revised.isEmpty { endUnreadable(at: now) }
         if !skimming.isEmpty { goOnSkimming() }
+        if !dueFetches.isEmpty { goOnFetching(at: now) }
         dispatchPending(at: now)
         trimMemory()
     }

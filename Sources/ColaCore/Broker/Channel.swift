@@ -76,6 +76,10 @@ final class Channel {
     var heldBefore = 0
     /// Requests that came while an earlier one waits; they have their turn when it is answered.
     var deferred: Deque<(id: RequestID, request: Request)> = []
+    /// Fetches that are not answered yet.
+    var fetches: [Fetching] = []
+    /// Requests to coordinators of groups that are not answered yet.
+    var groupWaits: [(waiter: GroupWaiter, group: String)] = []
     /// What the channel waits for: nothing may be answered before it.
     var stall: Stall?
 

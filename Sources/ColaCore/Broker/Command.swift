@@ -22,6 +22,9 @@ package enum Command: Sendable {
     /// What an ``Effect/read(_:)`` asked for.
     case loaded(ReadResult)
     case loadFailed(ReadRequest, reason: String)
+    /// What an ``Effect/fetch(_:)`` asked for.
+    case fetched(PackedRead)
+    case fetchFailed(ReadRequest, reason: String)
     /// What an ``Effect/ask(_:)`` asked for.
     case answered(Query, QueryResult)
     case queryFailed(Query, reason: String)

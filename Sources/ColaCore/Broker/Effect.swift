@@ -15,6 +15,8 @@ package enum Effect: Sendable {
     case windowFull(ChannelID)
     /// Ask the store; the answer comes back as ``Command/loaded(_:)``.
     case read(ReadRequest)
+    /// Ask the store for chunks as they are stored; they come back as ``Command/fetched(_:)``.
+    case fetch(ReadRequest)
     /// Ask the store; the answer comes back as ``Command/answered(_:_:)``.
     case ask(Query)
     /// Have the store make a copy; how it went comes back as ``Command/backedUp(_:)``. One at a time.
@@ -55,6 +57,8 @@ package enum Reply: Sendable {
     case empty
     /// `next`: where the next look begins, if there may be more.
     case peeked([Delivery], next: PeekPosition?)
+    indirect case topic(TopicReply)
+    indirect case group(GroupReply)
     /// A listing, sorted by name.
     case rows([Description])
     case description(Description)

@@ -20,6 +20,12 @@ package struct Limits: Equatable, Sendable {
     package var isDeliveryEarly = false
     /// How far deliveries may run ahead of a channel's socket. Bytes.
     package var windowBytes = 1024 * 1024
+    /// One batch of a producer, compressed or not. Bytes. Source: Kafka, `message.max.bytes`
+    package var batchBytesMax = 1_048_588
+    /// What all answers to one fetch bring together, but for a single batch. Bytes.
+    package var fetchBytesMax = 64 * 1024 * 1024
+    /// How long a fetch may wait. Milliseconds.
+    package var fetchMillisecondsMax: Int64 = 300_000
     /// How much one read from the store brings. Bytes.
     package var readBytesMax = 1024 * 1024
     /// Answers that wait for a commit, per channel, before the channel is not read from.
@@ -55,6 +61,10 @@ package struct Limits: Equatable, Sendable {
     package var partitionsMax = 1_000
     /// Consumer groups of one topic.
     package var groupsMax = 10_000
+    /// Of groups whose members share out what they read by themselves.
+    package var groups = GroupCoordinator.Limits()
+    /// What a member of a group may say with an offset. Bytes. Source: Kafka, `offset.metadata.max.bytes`
+    package var offsetMetadataMax = 4_096
     /// How many chunks of a log the store describes at a time.
     package var outlineMax = 256
     /// Keys whose last offset one pass of compaction notes, and the bytes of them; what comes after is for the next.
@@ -65,5 +75,8 @@ package struct Limits: Equatable, Sendable {
     /// Whether a queue or topic that is declared again with other arguments takes them; otherwise that is refused.
     package var adoptsArguments = false
 
-    package init() {}
+    package init() {
+        // Members of a group that start together are a moment apart; who waits for others waits no longer than that.
+        groups.initialRebalanceDelay = 100
+    }
 }

@@ -59,6 +59,8 @@ package enum Request: Sendable {
     /// highest where `from` is 0, else 0.
     case peek(name: String, partition: Int, priority: UInt8? = nil, from: Offset, count: Int)
     case commitOffset(topic: String, partition: Int, group: String, next: Offset)
+    indirect case topic(TopicRequest)
+    indirect case group(GroupRequest)
     case list(Listing)
     case describe(Subject)
     /// Why the messages of a queue wait, or the one with that offset among those of its priority.

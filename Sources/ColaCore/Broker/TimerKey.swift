@@ -12,6 +12,10 @@ enum TimerKey: Hashable, Sendable {
     case retention(LogID)
     /// The oldest ids of a deduplication window may be forgotten, by the first log of its queue or topic.
     case deduplication(LogID)
+    /// Something is due in a group.
+    case group(host: String, name: String)
+    /// A fetch has waited for as long as it may.
+    case fetch(ChannelID, RequestID)
     /// The next message of a redrive with a rate may go, by the channel that asked for it.
     case redrive(ChannelID)
 }

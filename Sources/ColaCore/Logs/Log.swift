@@ -73,6 +73,12 @@ final class Log {
     /// In the order of their offsets. Chunks that are on the disk only are missing; those at or above `cutEnd` were
     /// taken out of what gathers because somebody was given a record of them.
     private(set) var window: Deque<Chunk> = []
+    /// What the gathering batch appends before the gathering segment: batches of producers, and the records before
+    /// them. Only in the logs of topics.
+    private var gatheringRuns: [AppendedRun] = []
+    /// The youngest packed runs, in the order of their offsets: what somebody who follows the log reads without the
+    /// store. Those at or above `committedEnd` are on their way to it.
+    private(set) var tail: Deque<PackedRun> = []
     /// What the gathering batch appends, after the chunks of the window that gather.
     private(set) var gathering = RecordSegment()
     /// The bases of chunks in which damage was found in this life.
@@ -116,6 +122,69 @@ final class Log {
         gathering.append(message, at: next, timestamp: timestamp, expires: expires)
         if deliveries > 0 { gatheringReleases.append(Release(offset: next, deliveries: deliveries)) }
         return gathering.byteCount - before
+    }
+
+    /// Appends the batches of a producer, whose offsets begin at `next`.
+    func append(_ run: PackedRun) {
+        if !gathering.isEmpty {
+            gatheringRuns.append(.records(gathering))
+            gathering = RecordSegment()
+        }
+        gatheringRuns.append(.packed(run))
+        next = run.last.next
+        waitingEnd = next
+        messages += run.count
+        bytes += run.data.count
+    }
+
+    /// The same as ``cut(where:)`` for the log of a topic, whose records nobody sees before they are durable.
+    func cutRuns() -> [AppendedRun] {
+        var runs = gatheringRuns
+        if !gathering.isEmpty { runs.append(.records(gathering)) }
+        gatheringRuns = []
+        gathering = RecordSegment()
+        cutEnd = next
+        for run in runs {
+            switch run {
+            case .records(let segment):
+                guard let base = segment.entries.first?.offset, let last = segment.entries.last?.offset else { continue }
+                window.append(Chunk(base: base, last: last, segment: segment))
+            case .packed(let run): tail.append(run)
+            }
+        }
+        return runs
+    }
+
+    /// Lets go of the oldest packed run that the store has.
+    ///
+    /// - Returns: the bytes it took; nil if there is none.
+    func dropOldestOfTail() -> Int? {
+        guard let first = tail.first, first.last < committedEnd else { return nil }
+        tail.removeFirst()
+        return first.data.count
+    }
+
+    /// The durable runs of the tail from the one that holds `offset` on, until `bytesMax` is reached; nil if the tail does
+    /// not have that offset.
+    func tail(from offset: Offset, bytesMax: Int) -> [PackedRun]? {
+        guard let first = tail.first, first.base <= offset else { return nil }
+        var (low, high) = (0, tail.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if tail[middle].last < offset { low = middle + 1 } else { high = middle }
+        }
+        guard low < tail.count, tail[low].base <= offset, tail[low].last < committedEnd else { return nil }
+        var found = [tail[low]]
+        var bytes = tail[low].data.count
+        // Records that came one by one may stand between two: those the store has.
+        while bytes < bytesMax, low + 1 < tail.count, tail[low + 1].base == tail[low].last.next,
+            tail[low + 1].last < committedEnd
+        {
+            low += 1
+            found.append(tail[low])
+            bytes += tail[low].data.count
+        }
+        return found
     }
 
     /// Records below can be read. One that must not be seen early keeps back those around it that could.

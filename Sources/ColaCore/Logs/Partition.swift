@@ -10,6 +10,8 @@ final class Partition {
     /// The oldest chunks, as far as they are known: those that retention looks at next.
     var outline: Deque<ChunkOutline> = []
     var isAsking = false
+    /// Fetches that are answered when something new is here.
+    var waiting: [Fetching] = []
     /// Whether the answer that is awaited tells of chunks as they were before compaction.
     var isOutlineStale = false
 

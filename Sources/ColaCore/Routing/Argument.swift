@@ -49,6 +49,8 @@ package enum Argument: String, CaseIterable, Sendable {
     /// What is wrong with an argument, as the end of a sentence that names it.
     package struct Refusal: Error, Equatable, Sendable {
         package var sentence: String
+
+        package init(sentence: String) { self.sentence = sentence }
     }
 
     package var isOfQueues: Bool {

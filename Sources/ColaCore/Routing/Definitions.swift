@@ -70,15 +70,33 @@ package struct TopicDefinition: Equatable, Sendable {
     }
 }
 
-/// A durable position of a named group of readers in one log: the offset it will read next.
+/// A durable position of a named group of readers in one log.
 package struct GroupOffset: Equatable, Sendable {
     package var group: String
     package var log: LogID
-    package var next: Offset
+    package var offset: CommittedOffset
 
-    package init(group: String, log: LogID, next: Offset) {
+    package init(group: String, log: LogID, offset: CommittedOffset) {
         self.group = group
         self.log = log
+        self.offset = offset
+    }
+
+    package init(group: String, log: LogID, next: Offset) {
+        self.init(group: group, log: log, offset: CommittedOffset(next: next))
+    }
+}
+
+/// Where a group reads on, and what its member said when it committed that.
+package struct CommittedOffset: Equatable, Sendable {
+    package var next: Offset
+    /// The epoch of the leader of the last record that was read; -1: not said. Source: KIP-320
+    package var leaderEpoch: Int32
+    package var metadata: String
+
+    package init(next: Offset, leaderEpoch: Int32 = -1, metadata: String = "") {
         self.next = next
+        self.leaderEpoch = leaderEpoch
+        self.metadata = metadata
     }
 }

@@ -7,6 +7,8 @@ final class VirtualHost {
     let router: Router
     private(set) var policies: OrderedDictionary<String, Policy> = [:]
     var isDeleted = false
+    /// Of groups that have members, or are about to.
+    var coordinators: OrderedDictionary<String, GroupCoordinator> = [:]
     /// How many of its queues and topics, from the first on, have still to be held against its policies; and how many
     /// of its exchanges.
     var unrefreshed = 0

@@ -46,8 +46,9 @@ package struct LogChange: Sendable {
     package var log: LogID
     /// The state after the batch; replaces the stored one.
     package var state: LogState
-    /// The records this batch appends; they become one chunk. Its first and last entry are the chunk's base and last.
-    package var appended: RecordSegment?
+    /// What this batch appends, in the order of the offsets. The first and last entry of records, or of a packed run,
+    /// are the base and last of a chunk; packed runs that follow each other may become one.
+    package var appended: [AppendedRun] = []
     /// Records that were in memory alone until now, of a log that does not outlive the process; each becomes a chunk.
     package var spilled: [RecordSegment] = []
     /// Whether nothing of the log is wanted after a restart: what is stored of it now goes at the next start.

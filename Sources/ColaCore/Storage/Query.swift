@@ -7,6 +7,10 @@ package enum Query: Hashable, Sendable {
     case schedule(after: ScheduleKey?, countMax: Int, bytesMax: Int)
     /// The first chunk of a log with a record as young as this or younger. Answered with an outline of at most one.
     case time(LogID, Timestamp)
+    /// The first record that is as young as this, or younger.
+    case record(LogID, asYoungAs: Timestamp)
+    /// The first of the records with the latest time of a log.
+    case youngest(LogID)
 }
 
 /// The answer to a ``Query``.
@@ -15,6 +19,8 @@ package enum QueryResult: Equatable, Sendable {
     case outline([ChunkOutline], isComplete: Bool)
     /// `isComplete`: none waits after the last one here.
     case schedule([ScheduledMessage], isComplete: Bool)
+    /// Nil: there is none.
+    case record(LocatedRecord?)
 }
 
 /// A chunk without its records.

@@ -18,7 +18,7 @@ extension NativeSession {
         case .assigned(_, let consumer, let assignment): write(assignment, to: consumer)
         case .dismiss(_, let dismissal): close(code: dismissal.code, sentence: dismissal.description)
         // The loop's business.
-        case .ask, .windowFull, .read, .damaged, .backUp, .cancelBackup, .workers, .hashPassword: break
+        case .ask, .windowFull, .read, .fetch, .damaged, .backUp, .cancelBackup, .workers, .hashPassword: break
         }
     }
 
@@ -93,6 +93,8 @@ extension NativeSession {
         case .named(let name): finish("ok", id, " name=\(escaped(name))")
         case .token(let token): finish("ok", id, " token=\(token)")
         case .duplicate: finish("ok", id, " duplicate=yes")
+        // Only what another protocol asks for is answered so.
+        case .topic, .group: finish("ok", id, "")
         case .returned(let publish):
             write(.refused(.unroutable(exchange: publish.exchange, routingKey: publish.routingKey)), for: id)
         case .refused(let error):

@@ -132,12 +132,3 @@ final class Passwords {
         }
     }
 }
-
-extension Peer {
-    /// The address without the port.
-    var host: String {
-        if case .process = self { return description }
-        guard let colon = description.lastIndex(of: ":") else { return description }
-        return String(description[..<colon])
-    }
-}

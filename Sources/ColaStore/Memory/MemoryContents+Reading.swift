@@ -2,25 +2,55 @@ internal import ColaCore
 
 extension MemoryStore.Contents {
     func read(_ request: ReadRequest) -> ReadResult {
-        guard let log = logs[request.log] else { return ReadResult(request: request, chunks: [], isComplete: true) }
+        let found = stored(request)
+        let chunks = found.chunks.map { chunk in
+            let released = logs[request.log]?.released.filter { $0.key >= chunk.base && $0.key <= chunk.last } ?? [:]
+            return StoredChunk(
+                base: chunk.base, last: chunk.last, count: chunk.count, data: chunk.data,
+                expires: chunk.minExpire != nil, settled: logs[request.log]?.settled[chunk.base] ?? SettledSet(),
+                released: released.values.sorted { $0.offset < $1.offset })
+        }
+        return ReadResult(request: request, chunks: chunks, isComplete: found.isComplete)
+    }
+
+    private func stored(_ request: ReadRequest) -> (chunks: [EncodedChunk], isComplete: Bool) {
+        guard let log = logs[request.log] else { return ([], true) }
         let from = max(request.from, log.state.start, log.state.floor)
-        var result = ReadResult(request: request, chunks: [], isComplete: true)
+        var chunks: [EncodedChunk] = []
         var bytes = 0
         for chunk in log.chunks[log.chunks.partitioningIndex { $0.last >= from }...] {
             if chunk.base >= request.below { break }
-            if !result.chunks.isEmpty, bytes >= request.bytesMax {
-                result.isComplete = false
-                break
-            }
+            if !chunks.isEmpty, bytes >= request.bytesMax { return (chunks, false) }
             bytes += chunk.data.count
-            let released = log.released.filter { $0.key >= chunk.base && $0.key <= chunk.last }
-            result.chunks.append(
-                StoredChunk(
-                    base: chunk.base, last: chunk.last, count: chunk.count, data: chunk.data,
-                    expires: chunk.minExpire != nil, settled: log.settled[chunk.base] ?? SettledSet(),
-                    released: released.values.sorted { $0.offset < $1.offset }))
+            chunks.append(chunk)
         }
-        return result
+        return (chunks, true)
+    }
+
+    func fetch(_ request: ReadRequest) -> PackedRead {
+        let found = stored(request)
+        return PackedRead(
+            request: request,
+            chunks: found.chunks.map { PackedChunk(checking: $0.data, base: $0.base, last: $0.last) },
+            isComplete: found.isComplete)
+    }
+
+    func record(_ id: LogID, asYoungAs time: Timestamp) -> LocatedRecord? {
+        guard let log = logs[id] else { return nil }
+        for chunk in log.chunks where chunk.last >= log.state.start && chunk.maxTimestamp >= time {
+            let row = ChunkRow(chunk: chunk, settled: SettledSet()).decoded
+            if let found = row.record(from: log.state.start, asYoungAs: time) { return found }
+        }
+        return nil
+    }
+
+    func youngest(_ id: LogID) -> LocatedRecord? {
+        guard let log = logs[id] else { return nil }
+        let chunks = log.chunks.filter { $0.last >= log.state.start }
+        guard let time = chunks.map(\.maxTimestamp).max() else { return nil }
+        return chunks.first { $0.maxTimestamp == time }.flatMap {
+            ChunkRow(chunk: $0, settled: SettledSet()).decoded.youngestRecord(from: log.state.start)
+        }
     }
 
     func outline(_ id: LogID, from: Offset, countMax: Int) -> QueryResult {

@@ -11,7 +11,7 @@ extension MemoryStore.Contents {
             }
         }
         for offset in encoded.batch.groupOffsets {
-            groupOffsets[.init(log: offset.log, group: offset.group)] = offset.next
+            groupOffsets[.init(log: offset.log, group: offset.group)] = offset.offset
         }
         for offset in encoded.batch.groupsRemoved { groupOffsets[.init(log: offset.log, group: offset.group)] = nil }
         for message in encoded.scheduled {
@@ -124,7 +124,7 @@ extension MemoryStore.Contents {
             exchanges: exchanges.sorted { $0.key < $1.key }.map(\.value),
             bindings: bindings.sorted { $0.sortKey.lexicographicallyPrecedes($1.sortKey) },
             groupOffsets: groupOffsets.filter { logs[$0.key.log] != nil }
-                .map { GroupOffset(group: $0.key.group, log: $0.key.log, next: $0.value) }
+                .map { GroupOffset(group: $0.key.group, log: $0.key.log, offset: $0.value) }
                 .sorted { ($0.log, $0.group) < ($1.log, $1.group) },
             nextLog: nextLog)
         recovery.virtualHosts = virtualHosts.values.sorted { $0.name < $1.name }

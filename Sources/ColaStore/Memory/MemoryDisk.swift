@@ -81,7 +81,7 @@ extension MemoryStore {
         var exchanges: [HostName: ExchangeDefinition] = [:]
         var policies: [HostName: PolicyDefinition] = [:]
         var bindings: Set<BindingDefinition> = []
-        var groupOffsets: [GroupKey: Offset] = [:]
+        var groupOffsets: [GroupKey: CommittedOffset] = [:]
         /// In the order of their keys.
         var schedule: [EncodedSchedule] = []
         var seen: [DedupKey: Timestamp] = [:]

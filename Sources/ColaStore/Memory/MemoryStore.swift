@@ -73,6 +73,12 @@ package final class MemoryStore: Store {
         take(.read(request, completion))
     }
 
+    package func fetch(
+        _ request: ReadRequest, completion: @escaping @Sendable (Result<PackedRead, StoreError>) -> Void
+    ) {
+        take(.fetch(request, completion))
+    }
+
     package func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void) {
         take(.ask(query, completion))
     }
@@ -140,6 +146,7 @@ package final class MemoryStore: Store {
         switch next {
         case nil: return false
         case .read(let request, let completion): completion(.success(disk.contents.read { $0.read(request) }))
+        case .fetch(let request, let completion): completion(.success(disk.contents.read { $0.fetch(request) }))
         case .ask(let query, let completion): completion(.success(answer(query)))
         }
         return true
@@ -150,6 +157,8 @@ package final class MemoryStore: Store {
         case .outline(let log, let from, let countMax):
             return disk.contents.read { $0.outline(log, from: from, countMax: countMax) }
         case .time(let log, let time): return disk.contents.read { $0.outline(log, asYoungAs: time) }
+        case .record(let log, let time): return disk.contents.read { .record($0.record(log, asYoungAs: time)) }
+        case .youngest(let log): return disk.contents.read { .record($0.youngest(log)) }
         case .schedule(let key, let countMax, let bytesMax):
             let (result, damaged) = disk.contents.change {
                 $0.schedule(after: key, countMax: countMax, bytesMax: bytesMax)

@@ -89,7 +89,7 @@ package struct BacklogLoop: Sendable {
                         bytes: Int(offset + 1) * messageBytes, floor: Offset(0), handedOut: Offset(0)))
                 var segment = RecordSegment()
                 segment.append(message, at: Offset(offset), timestamp: Timestamp(1_700_000_000_000 + offset))
-                change.appended = segment
+                change.appended = [.records(segment)]
                 submitted.append(monotonicNanoseconds())
                 store.submit(Batch(number: BatchNumber(UInt64(offset) + 2), logs: [change]))
             }

@@ -106,7 +106,7 @@ package struct StorageLoop: Sendable {
                 floor: Offset(floor), handedOut: Offset(next)))
         var entries = template.entries
         for index in entries.indices { entries[index].offset = Offset(base + Int64(index)) }
-        change.appended = RecordSegment(data: template.data, entries: entries)
+        change.appended = [.records(RecordSegment(data: template.data, entries: entries))]
         if commit >= chunksKept {
             let first = Offset(Int64((commit - chunksKept) * perChunk))
             change.removed = [first...first.advanced(by: perChunk - 1)]

@@ -14,7 +14,9 @@ final class BatchWriter {
     init(_ connection: Connection, epoch: Epoch, chunks: ChunkTable) throws {
         self.epoch = epoch
         putGroupOffset = try connection.prepare(
-            "INSERT OR REPLACE INTO group_offset (log, next, group_name) VALUES (?,?,?)")
+            """
+            INSERT OR REPLACE INTO group_offset (log, next, leader_epoch, group_name, metadata) VALUES (?,?,?,?,?)
+            """)
         removeGroupOffset = try connection.prepare("DELETE FROM group_offset WHERE log = ? AND group_name = ?")
         putMeta = try connection.prepare("UPDATE meta SET value = ?2 WHERE key = ?1")
         getEpoch = try connection.prepare("SELECT value FROM meta WHERE key = 'epoch'")
@@ -38,8 +40,10 @@ final class BatchWriter {
             for log in ended { try logs.end(log) }
         }
         for offset in batch.groupOffsets {
-            putGroupOffset.bind(3, offset.group)
-            try putGroupOffset.run(offset.log.rawValue, offset.next.rawValue)
+            putGroupOffset.bind(4, offset.group)
+            putGroupOffset.bind(5, offset.offset.metadata)
+            try putGroupOffset.run(
+                offset.log.rawValue, offset.offset.next.rawValue, Int64(offset.offset.leaderEpoch))
         }
         for offset in batch.groupsRemoved {
             removeGroupOffset.bind(2, offset.group)

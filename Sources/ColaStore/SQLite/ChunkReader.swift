@@ -52,7 +52,15 @@ final class ChunkReader {
         return ReadResult(request: request, chunks: chunks, isComplete: isComplete)
     }
 
-    private func select(_ request: ReadRequest) throws -> (rows: [Row], isComplete: Bool) {
+    func fetch(_ request: ReadRequest) throws -> PackedRead {
+        let (rows, isComplete) = try transaction.run { try select(request, withSettlements: false) }
+        let chunks = rows.map { PackedChunk(checking: $0.data, base: $0.base, last: $0.last) }
+        return PackedRead(request: request, chunks: chunks, isComplete: isComplete)
+    }
+
+    private func select(
+        _ request: ReadRequest, withSettlements: Bool = true
+    ) throws -> (rows: [Row], isComplete: Bool) {
         floor.bind(1, request.log.rawValue)
         defer { floor.reset() }
         // A log without a state was deleted: nothing of it is to be seen any more.
@@ -72,7 +80,8 @@ final class ChunkReader {
             rows.append(
                 Row(
                     base: base, last: last, count: Int(chunks.integer(2)), expires: !chunks.isNull(3), data: data,
-                    settled: try settled(request.log, base), released: try released(request.log, base, last)))
+                    settled: withSettlements ? try settled(request.log, base) : SettledSet(),
+                    released: withSettlements ? try released(request.log, base, last) : []))
         }
         return (rows, true)
     }

@@ -6,6 +6,7 @@ final class OutlineReader {
     private let floor: Statement
     private let from: Statement
     private let young: Statement
+    private let youngest: Statement
 
     init(_ transaction: ReadTransaction) throws {
         self.transaction = transaction
@@ -20,6 +21,7 @@ final class OutlineReader {
             """
         from = try connection.prepare("\(select) ORDER BY base LIMIT ?3")
         young = try connection.prepare("\(select) AND max_ts >= ?3 ORDER BY base LIMIT 1")
+        youngest = try connection.prepare("\(select) AND max_ts >= ?3 ORDER BY max_ts DESC, base LIMIT 1")
     }
 
     func read(_ log: LogID, from offset: Offset, countMax: Int) throws -> QueryResult {
@@ -38,6 +40,22 @@ final class OutlineReader {
             }
             let more = found.last < Offset(.max) ? try rows(from, log, found.last.next, 1) : []
             return .outline([found], isComplete: more.isEmpty)
+        }
+    }
+
+    /// The first chunk at or above an offset that may have a record as young as this.
+    func chunk(of log: LogID, from offset: Offset, asYoungAs time: Timestamp) throws -> ChunkOutline? {
+        try transaction.run {
+            guard let start = try start(of: log) else { return nil }
+            return try rows(young, log, max(start, offset), time.rawValue).first
+        }
+    }
+
+    /// The first chunk with the latest time.
+    func youngest(of log: LogID) throws -> ChunkOutline? {
+        try transaction.run {
+            guard let start = try start(of: log) else { return nil }
+            return try rows(youngest, log, start, .min).first
         }
     }
 

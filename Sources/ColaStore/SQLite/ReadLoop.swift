@@ -32,6 +32,7 @@ final class ReadLoop: @unchecked Sendable {
             for inquiry in inquiries {
                 switch inquiry {
                 case .read(let request, let completion): completion(answer { try chunks.read(request) })
+                case .fetch(let request, let completion): completion(answer { try chunks.fetch(request) })
                 case .ask(let query, let completion): completion(answer { try answer(query, didFindDamage) })
                 }
             }
@@ -51,11 +52,33 @@ final class ReadLoop: @unchecked Sendable {
         switch query {
         case .outline(let log, let from, let countMax): return try outlines.read(log, from: from, countMax: countMax)
         case .time(let log, let time): return try outlines.read(log, asYoungAs: time)
+        case .record(let log, let time): return .record(try record(of: log, asYoungAs: time))
+        case .youngest(let log): return .record(try youngest(of: log))
         case .schedule(let key, let countMax, let bytesMax):
             let (result, damaged) = try schedule.read(after: key, countMax: countMax, bytesMax: bytesMax)
             if !damaged.isEmpty { didFindDamage(damaged) }
             return result
         }
+    }
+
+    private func record(of log: LogID, asYoungAs time: Timestamp) throws -> LocatedRecord? {
+        var from = Offset(0)
+        // What the row says of its times its producer has said: the records are looked at.
+        while let outline = try outlines.chunk(of: log, from: from, asYoungAs: time) {
+            let chunk = try chunks.read(
+                ReadRequest(log: log, from: max(from, outline.base), below: outline.last.next, bytesMax: 1)
+            ).chunks.first
+            if let found = chunk?.record(from: from, asYoungAs: time) { return found }
+            guard outline.last < Offset(.max) else { return nil }
+            from = outline.last.next
+        }
+        return nil
+    }
+
+    private func youngest(of log: LogID) throws -> LocatedRecord? {
+        guard let outline = try outlines.youngest(of: log) else { return nil }
+        let request = ReadRequest(log: log, from: outline.base, below: outline.last.next, bytesMax: 1)
+        return try chunks.read(request).chunks.first?.youngestRecord(from: Offset(0))
     }
 
     private func answer<Answer>(_ body: () throws -> Answer) -> Result<Answer, StoreError> {

@@ -29,9 +29,15 @@ struct RecoveryReader {
             (topic, try topic.partitions.map { try state(of: $0, states) })
         }
         // Those of deleted logs are the trimmer's business.
-        recovery.groupOffsets = try rows("SELECT group_name, log, next FROM group_offset ORDER BY log, group_name") {
+        recovery.groupOffsets = try rows(
+            """
+            SELECT group_name, log, next, leader_epoch, metadata FROM group_offset ORDER BY log, group_name
+            """
+        ) {
             let log = LogID($0.integer(1))
-            return states[log] == nil ? nil : GroupOffset(group: $0.text(0), log: log, next: Offset($0.integer(2)))
+            let offset = CommittedOffset(
+                next: Offset($0.integer(2)), leaderEpoch: Int32(clamping: $0.integer(3)), metadata: $0.text(4))
+            return states[log] == nil ? nil : GroupOffset(group: $0.text(0), log: log, offset: offset)
         }
         recovery.seen = try rows("SELECT log, id, expires FROM dedup ORDER BY expires, log, id") {
             let log = LogID($0.integer(0))

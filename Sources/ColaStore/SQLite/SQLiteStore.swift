@@ -145,6 +145,12 @@ package final class SQLiteStore: Store {
         take(.read(request, completion))
     }
 
+    package func fetch(
+        _ request: ReadRequest, completion: @escaping @Sendable (Result<PackedRead, StoreError>) -> Void
+    ) {
+        take(.fetch(request, completion))
+    }
+
     package func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void) {
         take(.ask(query, completion))
     }

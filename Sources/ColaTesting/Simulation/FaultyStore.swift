@@ -32,6 +32,12 @@ final class FaultyStore: Store, @unchecked Sendable {
         }
     }
 
+    func fetch(_ request: ReadRequest, completion: @escaping @Sendable (Result<PackedRead, StoreError>) -> Void) {
+        memory.fetch(request) { [unowned self] result in
+            completion(failsReads ? .failure(.inputOutput(operation: "read", reason: "simulated")) : result)
+        }
+    }
+
     func ask(_ query: Query, completion: @escaping @Sendable (Result<QueryResult, StoreError>) -> Void) {
         memory.ask(query) { [unowned self] result in
             completion(failsReads ? .failure(.inputOutput(operation: "ask", reason: "simulated")) : result)

@@ -220,7 +220,7 @@ extension Effect {
             .windowFull(let id), .dismiss(let id, _):
             id.connection
         case .blocked: nil
-        case .read, .ask, .backUp, .cancelBackup, .damaged, .workers, .hashPassword: ChannelID(0)
+        case .read, .fetch, .ask, .backUp, .cancelBackup, .damaged, .workers, .hashPassword: ChannelID(0)
         }
     }
 }

@@ -64,7 +64,7 @@ import Testing
         let source = moves.first?.logs.first { $0.log == LogID(1) }
         #expect(source?.state.ready == 0)
         #expect(source?.removed == [Offset(0)...Offset(0)])
-        #expect(moves.first?.logs.first { $0.log == LogID(2) }?.appended?.entries.count == 1)
+        #expect(moves.first?.logs.first { $0.log == LogID(2) }?.appendedRecords?.entries.count == 1)
     }
 
     /// The process dies after each of the commits of the run in turn, with and without room for a cache.

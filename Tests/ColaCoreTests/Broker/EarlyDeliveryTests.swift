@@ -60,7 +60,7 @@ import Testing
         scene.settle(2, from: consumer)
         scene.settle(3, from: consumer)
         let batch = try #require(scene.broker.cut())
-        #expect(batch.logs.map { $0.appended?.entries.map(\.offset) } == [[Offset(0), Offset(3)]])
+        #expect(batch.logs.map { $0.appendedRecords?.entries.map(\.offset) } == [[Offset(0), Offset(3)]])
         #expect(batch.logs[0].settled.isEmpty && batch.logs[0].removed.isEmpty)
         scene.broker.commitNext()
         #expect(scene.answers(publisher).count == 4)

@@ -98,3 +98,11 @@ struct Scene {
 
     func stored(_ log: Int64 = 1) -> TestBroker.Stored? { broker.stored(LogID(log)) }
 }
+
+extension LogChange {
+    /// The records that were taken in one by one; nil if there are none.
+    var appendedRecords: RecordSegment? {
+        for case .records(let segment) in appended { return segment }
+        return nil
+    }
+}

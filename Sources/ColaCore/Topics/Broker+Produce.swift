@@ -1,0 +1,66 @@
+internal import OrderedCollections
+
+// Batches of producers, which are stored as they came.
+extension Broker {
+    /// Appends each of the batches, or says why not. What the first ones of a request did stands whatever becomes of
+    /// the others.
+    func produce(_ batches: [ProducedBatch], _ id: RequestID, from channel: Channel, at now: Now) {
+        channel.connection.isPublisher = true
+        var results: [Result<ProducedPlace, TopicRefusal>] = []
+        results.reserveCapacity(batches.count)
+        for batch in batches {
+            results.append(
+                Result { () throws(TopicRefusal) in try produce(batch, from: channel, at: now) })
+        }
+        respond(channel, id, .topic(.produced(results)))
+    }
+
+    private func produce(
+        _ batch: ProducedBatch, from channel: Channel, at now: Now
+    ) throws(TopicRefusal) -> ProducedPlace {
+        let partition = try partition(at: batch.place, for: .write, channel)
+        guard batch.data.count <= limits.batchBytesMax else {
+            throw .tooLarge(bytes: batch.data.count, limit: limits.batchBytesMax)
+        }
+        guard gatheringBytes + batch.data.count <= limits.gatheringBytesMost else {
+            throw .broker(.overloaded(waiting: gatheringBytes))
+        }
+        var header: RecordBatch.Header
+        do throws(RecordBatch.ProducedBatchError) {
+            header = try RecordBatch.validateProduced(batch.data)
+        } catch {
+            throw .batch(error)
+        }
+        let log = partition.log
+        var data = batch.data
+        header.assignOffsets(base: log.next, leaderEpoch: 0, in: &data)
+        let isFirst = log.messages == 0
+        let run = PackedRun(
+            base: header.baseOffset, last: header.lastOffset, data: data, count: Int(header.recordCount),
+            minTimestamp: header.baseTimestamp, maxTimestamp: header.maxTimestamp)
+        touch(partition)
+        log.append(run)
+        gatheringBytes += data.count
+        partition.dirtyBytes += data.count
+        partition.topic.published += run.count
+        statistics.published += run.count
+        didChange(channel)
+        channel.connection.lastPublish = gathering
+        if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
+        return ProducedPlace(base: run.base, start: log.start)
+    }
+
+    /// The partition, if it is there and the channel may do that with it.
+    func partition(
+        at place: TopicPartition, for operation: Need.Operation, _ channel: Channel
+    ) throws(TopicRefusal) -> Partition {
+        guard let host = channel.host, !host.isDeleted else {
+            throw .broker(.notFound(.virtualHost, name: channel.info.host))
+        }
+        if let error = accessError(.permission(operation, .queue(place.topic)), channel) { throw .broker(error) }
+        guard case .topic(let topic)? = host.router.destinations[place.topic],
+            topic.partitions.indices.contains(place.partition)
+        else { throw .broker(.notFound(.topic, name: place.topic)) }
+        return topic.partitions[place.partition]
+    }
+}
