@@ -82,8 +82,8 @@ let package = Package(
         .target(
             name: "ColaServer",
             dependencies: [
-                "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaTLS", "ColaWorkers", "CMalloc", nioCore,
-                nioPosix, logging, lifecycle, signals, deque, ordered, crypto, cryptoExtras, "CYAML", "CBuild",
+                "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaKafka", "ColaTLS", "ColaWorkers", "CMalloc",
+                nioCore, nioPosix, logging, lifecycle, signals, deque, ordered, crypto, cryptoExtras, "CYAML", "CBuild",
             ],
             swiftSettings: dataPath),
         .target(

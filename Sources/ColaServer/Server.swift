@@ -1,5 +1,6 @@
 internal import ColaAMQP
 internal import ColaCore
+internal import ColaKafka
 internal import ColaNative
 internal import ColaStore
 internal import ColaTLS
@@ -233,6 +234,10 @@ package struct Server {
                 let bound = try await listening.open(address, amqpListener(loop).sockets(certificates))
                 listening.words.append("amqps=amqps://\(address.text(bound: bound))")
             }
+            if let address = settings.kafka {
+                let bound = try await listening.open(address, kafkaListener(loop).sockets)
+                listening.words.append("kafka=\(address.text(bound: bound))")
+            }
             try listening.inherited.expectNone()
         } catch {
             for channel in listening.channels { try? await channel.close() }
@@ -296,6 +301,16 @@ package struct Server {
         configuration.bodyBytesMax = settings.amqpBodyBytesMax
         configuration.certificateName = settings.certificateName
         return AMQPListener(
+            loop: loop, configuration: configuration, connectionsMax: settings.connectionsMax, logger: logger)
+    }
+
+    private func kafkaListener(_ loop: NIOLoopBound<BrokerLoop>) -> KafkaListener {
+        var configuration = KafkaSession.Configuration()
+        configuration.advertised = settings.kafkaAdvertised.map { ($0.host, $0.port) }
+        configuration.partitions = settings.kafkaPartitions
+        configuration.makesTopics = settings.kafkaMakesTopics
+        configuration.batchBytesMax = settings.limits.batchBytesMax
+        return KafkaListener(
             loop: loop, configuration: configuration, connectionsMax: settings.connectionsMax, logger: logger)
     }
 

@@ -16,8 +16,8 @@ enum ImportRules {
         "ColaTLS": ["ColaCore", "NIOCore", "NIOSSL", "NIOTLS", "Synchronization", "libc"],
         "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         "ColaServer": [
-            "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaTLS", "ColaWorkers", "CMalloc", "NIOCore",
-            "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "CYAML",
+            "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaKafka", "ColaTLS", "ColaWorkers", "CMalloc",
+            "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "CYAML",
             "CBuild", "Synchronization", "libc",
             // For passwords.
             "Crypto", "CryptoExtras",

@@ -84,8 +84,20 @@ extension Setting {
             name: "amqp-product", kind: .text, defaultValue: nil, placeholder: "NAME:VERSION",
             help: "What the server calls itself to them, where a client insists on RabbitMQ:3.13.7. Default: Cola."),
         Setting(
-            name: "kafka", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
-            help: "The Kafka protocol; not in this version yet."),
+            name: "kafka", kind: .listener, defaultValue: "localhost:9092", placeholder: "HOST:PORT|off",
+            help: "TCP for clients of Kafka. localhost is both 127.0.0.1 and [::1]."),
+        Setting(
+            name: "kafka-advertised", kind: .text, defaultValue: nil, placeholder: "HOST:PORT",
+            help: "Where clients of Kafka are told to connect to. Default: to the address at which they did."),
+        Setting(
+            name: "kafka-partitions", kind: .number(1...1_000), defaultValue: "1", placeholder: "N",
+            help: "How many partitions a topic gets that a client of Kafka makes without saying it."),
+        Setting(
+            name: "kafka-create-topics", kind: .yesNo, defaultValue: "yes", placeholder: "yes|no",
+            help: "Make a topic when a client of Kafka asks for one that is not there."),
+        Setting(
+            name: "kafka-batch-max", kind: .bytes(1_024...67_108_864), defaultValue: "1048588", placeholder: "BYTES",
+            help: "The largest batch of records that a producer of Kafka may send, compressed or not."),
         Setting(
             name: "http", kind: .unbuiltListener, defaultValue: "off", placeholder: "off",
             help: "HTTP API and web page; not in this version yet."),

@@ -15,6 +15,14 @@ package struct Settings: Sendable {
     package var amqp: Address?
     /// The same through TLS.
     package var amqps: Address?
+    /// The same for Kafka.
+    package var kafka: Address?
+    /// Where its clients are told to connect to; nil: to where they did.
+    package var kafkaAdvertised: Address?
+    /// Of topics that its clients make without saying how many.
+    package var kafkaPartitions = 1
+    /// Whether topics that its clients ask for are made.
+    package var kafkaMakesTopics = true
     /// What it shows of itself; not nil if there is a listener for TLS.
     var tls: TLSFiles?
     /// What of a client's certificate is the name of its user.
@@ -101,7 +109,12 @@ package struct Settings: Sendable {
             authorities: reader.text("tls-ca"), isNeeded: amqps != nil)
         certificateName = try reader.text("tls-user").flatMap(PeerCertificate.Part.init) ?? certificateName
         amqpProduct = try Self.product(reader.text("amqp-product"), origin: reader.origin("amqp-product"))
-        for name in ["kafka", "http"] { try reader.expectOff(name) }
+        kafka = try reader.address("kafka")
+        kafkaAdvertised = try reader.text("kafka-advertised") == nil ? nil : reader.address("kafka-advertised")
+        kafkaPartitions = Int(try reader.number("kafka-partitions"))
+        kafkaMakesTopics = try reader.text("kafka-create-topics") == "yes"
+        limits.batchBytesMax = Int(try reader.number("kafka-batch-max"))
+        try reader.expectOff("http")
         let socket = try reader.text("socket") ?? "\(dataDirectory)/cola.sock"
         socketPath = socket == "off" ? nil : socket
         account = try Self.account(user: reader.text("default-user"), password: reader.text("default-pass"))
@@ -128,9 +141,10 @@ package struct Settings: Sendable {
         limits.cacheBytesMax = Int(try reader.number("cache"))
         logFormat = try reader.text("log-format") ?? logFormat
         logLevel = try reader.text("log-level") ?? logLevel
-        guard socketPath != nil || native != nil || amqp != nil || amqps != nil else {
+        guard socketPath != nil || native != nil || amqp != nil || amqps != nil || kafka != nil else {
             throw Wrong(
-                description: "--socket, --native, --amqp and --amqps are all off: nobody could reach this server")
+                description:
+                    "--socket, --native, --amqp, --amqps and --kafka are all off: nobody could reach this server")
         }
     }
 

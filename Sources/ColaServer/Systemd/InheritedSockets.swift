@@ -30,14 +30,14 @@ struct InheritedSockets: Sendable {
         let advice =
             Self.settings.contains(socket.name)
             ? "set \(socket.name) to where it listens"
-            : "set a listener to it (native, amqp, amqps or socket), name it after one with FileDescriptorName="
+            : "set a listener to it (native, amqp, amqps, kafka or socket), name it after one with FileDescriptorName="
         throw Server.Failure(
             exitCode: 64,
             description: "the service manager handed over a socket at \(socket.address), for which no listener is set; "
                 + "\(advice), or take it out of the socket unit")
     }
 
-    private static let settings: Set = ["socket", "native", "amqp", "amqps"]
+    private static let settings: Set = ["socket", "native", "amqp", "amqps", "kafka"]
 
     private mutating func take(where isTaken: (InheritedSocket) -> Bool) -> [InheritedSocket] {
         let taken = rest.filter(isTaken)
