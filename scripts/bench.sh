@@ -20,7 +20,7 @@ trap 'rm -rf "$folder"' EXIT
 echo "load of the machine before: $(cut -d' ' -f1-3 /proc/loadavg)"
 for run in 1 2 3; do
     begun=$(date +%s%N)
-    exec 3< <(exec "$cola" serve --data-dir "$folder/empty-$run" --native off --amqp off 2>/dev/null)
+    exec 3< <(exec "$cola" serve --data-dir "$folder/empty-$run" --native off --amqp off --kafka off 2>/dev/null)
     server=$!
     read -r -t 20 _ <&3
     took=$((($(date +%s%N) - begun) / 1000000))

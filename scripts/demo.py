@@ -155,7 +155,7 @@ class Broker(Process):
         self.ready: Dict[str, str] = {}
         self._is_ready = threading.Event()
         arguments = [executable, "serve", "--data-dir", str(folder / "data"), "--native", "127.0.0.1:0"]
-        arguments += ["--amqp", "127.0.0.1:0", "--config", str(configuration(folder))]
+        arguments += ["--amqp", "127.0.0.1:0", "--kafka", "off", "--config", str(configuration(folder))]
         if os.geteuid() == 0:
             arguments += ["--workers-as-root", "yes"]
         super().__init__("the broker", arguments, folder)

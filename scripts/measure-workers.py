@@ -67,7 +67,7 @@ class Server:
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen(
             [cola, "serve", "--data-dir", str(self.folder / "data"), "--socket", self.socket, "--native", "off",
-             "--amqp", "off", "--config", str(path), "--workers-as-root", "yes"],
+             "--amqp", "off", "--kafka", "off", "--config", str(path), "--workers-as-root", "yes"],
             stdout=subprocess.PIPE, stderr=self.log)
         if not self.process.stdout.readline().startswith(b"cola ready"):
             sys.exit("the server does not start: " + (self.folder / "log").read_text())

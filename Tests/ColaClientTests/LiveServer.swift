@@ -48,7 +48,7 @@ actor LiveServer {
             [
                 "--data-dir", folder.appending(path: "data").path(percentEncoded: false),
                 "--socket", socket.path(percentEncoded: false), "--log-level", "error", "--reserve", "0",
-                "--disk-free-min", "0", "--memory-max", "0",
+                "--disk-free-min", "0", "--memory-max", "0", "--kafka", "off",
             ] + extra
         let settings = try Settings(arguments: arguments, environment: [:]) { _ in nil }
         let (lines, said) = AsyncStream.makeStream(of: String.self)

@@ -56,7 +56,10 @@ import Testing
         let free = try settings("--native", "[::1]:0").native
         #expect(free?.host == "::1")
         #expect(free?.port == 0)
-        #expect(complaint("--native", "off", "--socket", "off", "--amqp", "off").contains("nobody could reach"))
+        #expect(
+            complaint("--native", "off", "--socket", "off", "--amqp", "off", "--kafka", "off").contains(
+                "nobody could reach"))
+        #expect(try settings("--native", "off", "--socket", "off", "--amqp", "off").kafka?.port == 9092)
         #expect(
             try settings(
                 "--native", "off", "--socket", "off", "--amqp", "off", "--amqps", "[::]:5671", "--tls-certificate", "c",

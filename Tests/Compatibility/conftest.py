@@ -9,3 +9,4 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "IntegrationTests")]
 # Brokers run beside one another, and AMQP has a port by default.
 os.environ.setdefault("COLA_AMQP", "127.0.0.1:0")
+os.environ.setdefault("COLA_KAFKA", "127.0.0.1:0")

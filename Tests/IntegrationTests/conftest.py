@@ -14,8 +14,9 @@ import amqp  # noqa: E402
 import broker as broker_module  # noqa: E402
 import native  # noqa: E402
 
-# Servers run beside one another, and AMQP has a port by default.
+# Servers run beside one another, and AMQP and Kafka have ports by default.
 os.environ.setdefault("COLA_AMQP", "127.0.0.1:0")
+os.environ.setdefault("COLA_KAFKA", "127.0.0.1:0")
 
 LONG = os.environ.get("COLA_LONG") == "1"
 

@@ -51,7 +51,7 @@ from cli import environment
 # What a command may take.
 SECONDS = 60.0
 READERS_HOME = "/home/ana"
-PORTS = {"native": 7672, "another native": 7673, "amqp": 5672, "amqps": 5671, "http": 15672}
+PORTS = {"native": 7672, "another native": 7673, "amqp": 5672, "amqps": 5671, "kafka": 9092, "http": 15672}
 PYTHON_PATH = {"PYTHONPATH": str(REPOSITORY / "clients" / "python")}
 
 
@@ -486,14 +486,15 @@ class PageRun:
         # Listeners are settings, too, and a page may set them in a file.
         text = "\n".join(line for block in blocks for line in block.lines)
         variables: Dict[str, str] = {}
-        for setting, host in [("native", "127.0.0.1"), ("amqp", "localhost")]:
+        for setting, host in [("native", "127.0.0.1"), ("amqp", "localhost"), ("kafka", "localhost")]:
             if not re.search(r"^%s:" % setting, text, re.MULTILINE):
                 variables["COLA_" + setting.upper()] = "%s:%d" % (host, self.ports[PORTS[setting]])
         if os.getuid() == 0:
             variables["COLA_WORKERS_AS_ROOT"] = "yes"
         self.environment = newcomers_environment(base / "bin", self.home, variables)
-        if "COLA_AMQP" not in variables:
-            del self.environment["COLA_AMQP"]
+        for name in ["COLA_AMQP", "COLA_KAFKA"]:
+            if name not in variables:
+                del self.environment[name]
         self.bash: Optional[Bash] = None
 
     def run(self) -> None:

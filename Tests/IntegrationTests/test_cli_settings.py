@@ -40,7 +40,7 @@ def test_a_wrong_value_is_64_and_says_where_it_came_from_and_what_it_may_be(tmp_
     variable = "COLA_" + name.upper().replace("-", "_")
     check(variable, env={variable: value})
     (tmp_path / "cola.yaml").write_text('%s: "%s"\n' % (name, value))
-    check(name + " in cola.yaml", env={"COLA_AMQP": None})  # it would go before the file
+    check(name + " in cola.yaml", env={"COLA_AMQP": None, "COLA_KAFKA": None})  # it would go before the file
     assert not (tmp_path / "cola-data").exists(), "it began to work before it knew its settings"
 
 
@@ -51,7 +51,7 @@ def test_a_wrong_value_is_64_and_says_where_it_came_from_and_what_it_may_be(tmp_
     (["start"], ["'start'", "--NAME VALUE"]),
     (["-d", "x"], ["'-d'", "--NAME VALUE"]),
     (["--config", "none.yaml"], ["there is no file none.yaml"]),
-    (["--native", "off", "--socket", "off", "--amqp", "off"], ["--socket", "--native", "--amqp", "off"]),
+    (["--native", "off", "--socket", "off", "--amqp", "off", "--kafka", "off"], ["--socket", "--native", "--amqp", "off"]),
 ])
 def test_a_wrong_option_is_64(tmp_path, arguments, words):
     cola("serve", *arguments, cwd=str(tmp_path)).fails(USAGE, *words)

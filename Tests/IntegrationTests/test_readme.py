@@ -85,7 +85,8 @@ class Shell:
 @contextlib.contextmanager
 def serving(shell: Shell, command: str) -> Iterator[str]:
     """Runs `cola serve` while the block runs; gives the line that it printed, and sees it stop in order."""
-    process = shell.spawn("exec " + command, COLA_NATIVE="127.0.0.1:0", COLA_AMQP="localhost:0")
+    process = shell.spawn("exec " + command, COLA_NATIVE="127.0.0.1:0", COLA_AMQP="localhost:0",
+                          COLA_KAFKA="localhost:0")
     assert process.stdout is not None
     try:
         lines: List[str] = []

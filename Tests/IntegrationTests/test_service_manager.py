@@ -61,7 +61,7 @@ class Manager:
         process = subprocess.Popen(
             ["bash", "-c", 'exec %s; LISTEN_PID=$$ exec "$@"' % moved if moved else 'exec "$@"', "bash",
              binary(), "serve", "--data-dir", str(self.folder / "data"), *arguments],
-            env=dict(os.environ, COLA_NATIVE="127.0.0.1:0", COLA_AMQP="off", **handed, **environment),
+            env=dict(os.environ, COLA_NATIVE="127.0.0.1:0", COLA_AMQP="off", COLA_KAFKA="off", **handed, **environment),
             pass_fds=numbers, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=die_with_parent)
         self.processes.append(process)

@@ -147,7 +147,9 @@ final class Log {
         for run in runs {
             switch run {
             case .records(let segment):
-                guard let base = segment.entries.first?.offset, let last = segment.entries.last?.offset else { continue }
+                guard let base = segment.entries.first?.offset, let last = segment.entries.last?.offset else {
+                    continue
+                }
                 window.append(Chunk(base: base, last: last, segment: segment))
             case .packed(let run): tail.append(run)
             }

@@ -40,7 +40,8 @@ extension Broker {
         switch host.router.destinations[name] {
         case .topic(let topic)?: return topic.outline
         case .queue?:
-            let sentence = "'\(name)' is a queue, whose messages go as they are done; only topics can be read by offsets"
+            let sentence =
+                "'\(name)' is a queue, whose messages go as they are done; only topics can be read by offsets"
             return TopicOutline(name: name, refusal: .mismatch(sentence))
         case .partition?, nil:
             return TopicOutline(name: name, refusal: nameError(name) ?? .notFound(.topic, name: name))

@@ -19,7 +19,7 @@ sys.path[:0] = [str(HERE), str(REPOSITORY / "Tests" / "IntegrationTests")]
 
 from broker import Broker, new_folder  # noqa: E402
 
-os.environ["COLA_AMQP"] = "127.0.0.1:0"
+os.environ["COLA_AMQP"] = os.environ["COLA_KAFKA"] = "127.0.0.1:0"
 # Every wait of a test ends, seconds.
 LIMIT = 60.0
 WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Werror".split()

@@ -58,7 +58,7 @@ export class Server {
     const log = join(folder, 'log')
     this.#process = child('/bin/sh', [
       '-c', 'exec "$@" 2>>"$0"', log, binary, 'serve', '--data-dir', join(folder, 'data'), '--socket', `${folder}/s`,
-      '--native', '127.0.0.1:0', '--amqp', 'off', ...this.args,
+      '--native', '127.0.0.1:0', '--amqp', 'off', '--kafka', 'off', ...this.args,
     ], { stdio: ['ignore', 'pipe', 'ignore'] })
     for await (const line of createInterface({ input: this.#process.stdout })) {
       this.tcp = /native=(\S+)/.exec(line)[1]
