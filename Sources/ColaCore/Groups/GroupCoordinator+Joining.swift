@@ -1,8 +1,8 @@
 internal import OrderedCollections
 
 extension GroupCoordinator {
-    /// JoinGroup. Answered when the next generation begins, or at once: with what there is if the member may have missed
-    /// the answer, or with a refusal.
+    /// JoinGroup. Answered when the next generation begins, or at once: with what there is if the member may have
+    /// missed the answer, or with a refusal.
     ///
     /// A group of which the caller knows nothing is a new one, also for a member that brings an id: it is refused.
     package mutating func join(_ request: Join, waiter: GroupWaiter, at now: Instant) -> [Answer] {

@@ -8,12 +8,12 @@ internal import OrderedCollections
 /// The coordinator reads nothing of what members say of themselves or are assigned.
 ///
 /// It is a machine without a clock: ``nextDeadline`` says when ``tick(at:)`` is due. Until then a deadline that has
-/// passed has no effect, so a heartbeat that is handed in before the tick is in time. All that waits is answered through
-/// the answers that each call returns, often several at once, and each exactly once.
+/// passed has no effect, so a heartbeat that is handed in before the tick is in time. All that waits is answered by
+/// what calls return, often several at once, and each exactly once.
 ///
 /// Nothing of it is durable but, if the caller likes, the generation. Members are in memory only: after a restart, who
-/// was a member gets UNKNOWN_MEMBER_ID for all it says, and joins anew. A group that goes on with the generation that it
-/// had lets nobody mistake an old one for the new one. Committed offsets are the caller's.
+/// was a member gets UNKNOWN_MEMBER_ID for all it says, and joins anew. A group that goes on with the generation it had
+/// lets nobody mistake an old one for the new one. Committed offsets are the caller's.
 ///
 /// Source: Kafka protocol guide, "Group Membership"; KIP-62, KIP-134, KIP-345, KIP-394, KIP-559, KIP-814
 package struct GroupCoordinator: Sendable {

@@ -2,7 +2,8 @@ import ColaCore
 import ColaTesting
 import Testing
 
-/// Members that come, go, fall silent and start anew as the seed wants, and a watcher that believes only what they hear.
+/// Members that come, go, fall silent and start anew as the seed wants, and a watcher that believes only what they
+/// hear.
 @Suite struct GroupCoordinatorPropertyTests {
     @Test(arguments: Seeds.of(40)) func nobodyWaitsForEverAndAllOfAGenerationAgree(seed: UInt64) {
         var world = GroupWorld(seed: seed)
@@ -30,6 +31,7 @@ private struct GroupWorld {
 
     private var random: SplitMix64
     private var limits = GroupCoordinator.Limits()
+    private let usesTwoSteps: Bool
     private var group: GroupCoordinator
     private var now = Instant(0)
     private var clients: [Client]
@@ -50,6 +52,7 @@ private struct GroupWorld {
     init(seed: UInt64) {
         random = SplitMix64(seed: seed)
         limits.initialRebalanceDelay = [0, 3_000].randomElement(using: &random)!
+        usesTwoSteps = Bool.random(using: &random)
         limits.newMemberJoinTimeout = 30_000
         limits.membersMax = [3, 100].randomElement(using: &random)!
         group = GroupCoordinator(limits: limits)
@@ -130,7 +133,7 @@ private struct GroupWorld {
             memberID: client.id, newMemberID: "m\(lastMember)", instanceID: client.instance,
             protocols: client.names.map { GroupProtocol(name: $0, metadata: metadata) },
             sessionTimeout: sessionTimeout, rebalanceTimeout: rebalanceTimeout,
-            requiresKnownMember: Bool.random(using: &random),
+            requiresKnownMember: usesTwoSteps && Bool.random(using: &random),
             supportsSkippingAssignment: Bool.random(using: &random))
         // A first join gives up; one that joins again waits for the rebalance, which the static members that
         // nobody hears of can make take longer by their sessions.
@@ -304,7 +307,11 @@ private struct GroupWorld {
         #expect(Set(instances).count == instances.count)
         switch group.state {
         case .empty, .dead: #expect(ids.isEmpty && group.leader == nil)
-        case .preparingRebalance: #expect(group.leader.map { ids.contains($0) } ?? ids.isEmpty)
+        case .preparingRebalance:
+            #expect(group.leader.map { ids.contains($0) } ?? ids.isEmpty)
+            if limits.initialRebalanceDelay == 0, !usesTwoSteps {
+                #expect(waiting.count < ids.count, "all have come, and still they wait")
+            }
         case .completingRebalance, .stable: #expect(group.leader.map { ids.contains($0) } == true)
         }
         #expect(waiting.isEmpty || group.nextDeadline != nil, "somebody waits for ever")

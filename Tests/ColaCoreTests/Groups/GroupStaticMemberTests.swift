@@ -43,6 +43,39 @@ import Testing
         #expect(scene.group.memberCount == 0)
     }
 
+    @Test func aNewLifeOwesTheSyncOfTheFormerOne() throws {
+        let scene = GroupScene()
+        let before = try scene.stable(3, instances: ["i", "j", "k"])
+        let members = try before.map { scene.join($0.memberID, instance: $0.instanceID) }.enumerated().map {
+            try scene.identity($1, instance: before[$0].instanceID)
+        }
+        _ = scene.sync(members[0])
+        var new = try ["j", "k"].map { try scene.identity(scene.join(instance: $0), instance: $0) }
+        _ = try scene.assignment(scene.sync(new[0]))
+        for _ in 0..<11 {
+            scene.pass(milliseconds: 5_000)
+            for member in [members[0]] + new { #expect(scene.heartbeat(member) == nil) }
+        }
+        scene.pass(milliseconds: 5_000)
+        #expect(scene.heartbeat(new.removeLast()) == .unknownMemberID)
+        #expect(scene.heartbeat(members[0]) == .rebalanceInProgress)
+    }
+
+    @Test func aNewLifeThatSyncsOwesNothing() throws {
+        let scene = GroupScene()
+        let before = try scene.stable(2, instances: ["i", "j"])
+        let members = try before.map { scene.join($0.memberID, instance: $0.instanceID) }.enumerated().map {
+            try scene.identity($1, instance: before[$0].instanceID)
+        }
+        _ = scene.sync(members[0])
+        let new = try scene.identity(scene.join(instance: "j"), instance: "j")
+        _ = try scene.assignment(scene.sync(new))
+        for _ in 0..<20 {
+            scene.pass(milliseconds: 5_000)
+            #expect(scene.heartbeat(members[0]) == nil && scene.heartbeat(new) == nil)
+        }
+    }
+
     @Test func aLeadersNewLifeLeadsButAssignsNothing() throws {
         let scene = GroupScene()
         let members = try scene.stable(2, instances: ["i", "j"])
