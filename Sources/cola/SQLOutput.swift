@@ -25,6 +25,7 @@ struct SQLOutput {
         "permission": "what users may do in virtual hosts: patterns of names",
         "policy": "policies; what they set is in argument",
         "priority_log": "the logs of a queue's higher priorities",
+        "producer": "of producers that number their batches: the last ones that a log has",
         "quarantine": "chunks in which damage was found, as they were",
         "queue": "the queues, each with its log",
         "released": "messages that came back, and how often; or that are about to be moved",

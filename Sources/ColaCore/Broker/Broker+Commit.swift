@@ -94,6 +94,9 @@ extension Broker {
             tails.append(partition.log.id)
             tailBytes += run.data.count
         }
+        let producers = partition.ledger.takeChanges()
+        change.producers = producers.producers
+        change.producersForgotten = producers.forgotten
         change.quarantined = partition.quarantined
         change.trim = partition.trim
         change.rewritten = partition.rewritten

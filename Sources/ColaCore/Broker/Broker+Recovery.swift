@@ -34,6 +34,12 @@ extension Broker {
             guard case .partition(let partition) = owners[offset.log] else { continue }
             partition.topic.groups[offset.group, default: ConsumerGroup()].offsets[partition.number] = offset.offset
         }
+        var producers: OrderedDictionary<LogID, [ProducerState]> = [:]
+        for (log, state) in recovery.producers { producers[log, default: []].append(state) }
+        for (log, states) in producers {
+            guard case .partition(let partition) = owners[log] else { continue }
+            partition.ledger = ProducerLedger(restoring: states, start: partition.log.start)
+        }
         for entry in recovery.seen {
             remember(entry.id[...], at: Timestamp(.min), until: entry.expires, by: entry.log)
         }

@@ -22,6 +22,8 @@ package struct Limits: Equatable, Sendable {
     package var windowBytes = 1024 * 1024
     /// One batch of a producer, compressed or not. Bytes. Source: Kafka, `message.max.bytes`
     package var batchBytesMax = 1_048_588
+    /// How often a partition is looked through for producers to forget. Milliseconds.
+    package var producersLookMilliseconds: Int64 = 600_000
     /// What all answers to one fetch bring together, but for a single batch. Bytes.
     package var fetchBytesMax = 64 * 1024 * 1024
     /// How long a fetch may wait. Milliseconds.

@@ -10,6 +10,10 @@ final class Partition {
     /// The oldest chunks, as far as they are known: those that retention looks at next.
     var outline: Deque<ChunkOutline> = []
     var isAsking = false
+    /// Which batches of producers it has.
+    var ledger = ProducerLedger()
+    /// When producers were last looked through for those to forget.
+    var forgotProducers = Timestamp(0)
     /// Fetches that are answered when something new is here.
     var waiting: [Fetching] = []
     /// Whether the answer that is awaited tells of chunks as they were before compaction.

@@ -71,6 +71,10 @@ package struct LogChange: Sendable {
     package var released: [Release] = []
     /// Offsets of messages that had come back once and are settled now.
     package var releasesRemoved: [Offset] = []
+    /// What is known of producers whose batches are told apart; each replaces what was stored of the same one.
+    package var producers: [ProducerState] = []
+    /// Producers that were not heard of for so long that they may be forgotten.
+    package var producersForgotten: [Int64] = []
     /// Chunks in which damage was found: a copy is kept aside in the `quarantine` table, whatever becomes of the chunk.
     package var quarantined: [Quarantine] = []
 

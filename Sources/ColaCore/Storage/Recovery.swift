@@ -17,6 +17,8 @@ package struct Recovery: Sendable {
     package var topicPermissions: [TopicPermissionDefinition] = []
     package var groupOffsets: [GroupOffset]
     package var seen: [DedupEntry] = []
+    /// What the logs of topics know of producers.
+    package var producers: [(log: LogID, state: ProducerState)] = []
     package var nextLog: LogID
     package var nextSchedule = ScheduleID(1)
     /// How many messages wait in the schedule.

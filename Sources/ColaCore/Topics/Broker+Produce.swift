@@ -31,7 +31,19 @@ extension Broker {
         } catch {
             throw .batch(error)
         }
+        if partition.isCompacted { try checkKeys(of: batch.data, header) }
         let log = partition.log
+        let numbered = ProducerLedger.Batch(header)
+        // Nobody has begun a transaction here.
+        switch partition.ledger.check(numbered, isVerified: false) {
+        case .accepted: break
+        case .duplicate(let base, _):
+            // It may be on its way to the disk, and this answer stands for it.
+            didChange(channel)
+            isCommitWanted = true
+            return ProducedPlace(base: base, start: log.start)
+        case .refused(let refusal): throw .producer(refusal)
+        }
         var data = batch.data
         header.assignOffsets(base: log.next, leaderEpoch: 0, in: &data)
         let isFirst = log.messages == 0
@@ -40,6 +52,8 @@ extension Broker {
             minTimestamp: header.baseTimestamp, maxTimestamp: header.maxTimestamp)
         touch(partition)
         log.append(run)
+        partition.ledger.append(numbered, baseOffset: run.base, timestamp: run.maxTimestamp, at: now.wall)
+        if header.hasProducer { forgetProducers(of: partition, at: now) }
         gatheringBytes += data.count
         partition.dirtyBytes += data.count
         partition.topic.published += run.count
@@ -48,6 +62,23 @@ extension Broker {
         channel.connection.lastPublish = gathering
         if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
         return ProducedPlace(base: run.base, start: log.start)
+    }
+
+    /// A record without a key would never go. What is compressed is not looked into.
+    private func checkKeys(of data: [UInt8], _ header: RecordBatch.Header) throws(TopicRefusal) {
+        guard !header.attributes.isCompressed else { return }
+        guard let record = RecordBatch.decode(data).segment.entries.firstIndex(where: \.key.isNull) else { return }
+        let sentence = "record \(record) has no key, and the topic is compacted by keys"
+        throw .batch(RecordBatch.ProducedBatchError(.invalidRecord, record: record, sentence))
+    }
+
+    /// Now and then: it looks at all of them.
+    private func forgetProducers(of partition: Partition, at now: Now) {
+        guard partition.forgotProducers.later(byMilliseconds: limits.producersLookMilliseconds) <= now.wall else {
+            return
+        }
+        partition.forgotProducers = now.wall
+        partition.ledger.expire(at: now.wall)
     }
 
     /// The partition, if it is there and the channel may do that with it.
@@ -62,5 +93,15 @@ extension Broker {
             topic.partitions.indices.contains(place.partition)
         else { throw .broker(.notFound(.topic, name: place.topic)) }
         return topic.partitions[place.partition]
+    }
+}
+
+extension ProducerLedger.Batch {
+    /// What the header of a batch says of its producer.
+    init(_ header: RecordBatch.Header) {
+        self.init(
+            producerID: header.producerID, epoch: header.producerEpoch, baseSequence: header.baseSequence,
+            recordCount: Int(header.recordCount), isTransactional: header.attributes.contains(.transactional),
+            isControl: header.attributes.contains(.control))
     }
 }

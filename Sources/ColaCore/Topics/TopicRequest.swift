@@ -90,6 +90,8 @@ package enum TopicRefusal: Error, Equatable, Sendable {
     case broker(BrokerError)
     /// The batch is not one that can be taken.
     case batch(RecordBatch.ProducedBatchError)
+    /// The batch does not follow those of its producer that are there.
+    case producer(ProducerLedger.Refusal)
     /// More than the topic takes. Bytes.
     case tooLarge(bytes: Int, limit: Int)
     /// Whoever asked is not who he says in his group.

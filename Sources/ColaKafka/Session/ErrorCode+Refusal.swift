@@ -13,6 +13,14 @@ extension TopicRefusal {
             case .unsupportedCompressionType: .unsupportedCompressionType
             case .invalidRecord: .invalidRecord
             }
+        case .producer(let refusal):
+            switch refusal {
+            case .duplicateSequenceNumber: .duplicateSequenceNumber
+            case .invalidProducerEpoch: .invalidProducerEpoch
+            case .invalidRecord: .invalidRecord
+            case .invalidTransactionState: .invalidTxnState
+            case .outOfOrderSequenceNumber: .outOfOrderSequenceNumber
+            }
         case .tooLarge: .messageTooLarge
         case .group(let error): error.code
         case .outOfRange: .offsetOutOfRange
@@ -24,6 +32,7 @@ extension TopicRefusal {
         switch self {
         case .broker(let error): error.description
         case .batch(let error): error.description
+        case .producer(let refusal): refusal.rawValue
         case .tooLarge(let bytes, let limit): "\(bytes) bytes are more than the \(limit) that are taken"
         case .group(let error): error.rawValue
         case .outOfRange: "there is no such offset"

@@ -10,8 +10,8 @@ extension KafkaSession {
         let address = address
         // 0: of groups; 1: of transactions; 2: of share groups.
         let problem: String? =
-            request.keyType == 0
-            ? nil : "this server coordinates consumer groups alone, not what has type \(request.keyType)"
+            (0...1).contains(request.keyType)
+            ? nil : "this server coordinates groups and transactions, not what has type \(request.keyType)"
         let error: ErrorCode = problem == nil ? .noError : .invalidRequest
         guard header.version >= 4 else {
             return answer(

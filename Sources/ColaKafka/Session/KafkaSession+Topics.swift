@@ -253,7 +253,9 @@ extension KafkaSession {
     private func brokerConfigs(
         for resource: DescribeConfigsRequest.DescribeConfigsResource
     ) -> [DescribeConfigsResponse.DescribeConfigsResourceResult] {
+        let address = address
         let configs: [(name: String, value: String, kind: TopicConfig.Kind)] = [
+            ("advertised.listeners", "PLAINTEXT://\(address.host):\(address.port)", .string),
             ("auto.create.topics.enable", configuration.makesTopics ? "true" : "false", .string),
             ("broker.id", "\(Self.nodeID)", .int),
             ("default.replication.factor", "1", .int),

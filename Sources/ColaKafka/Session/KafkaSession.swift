@@ -137,12 +137,17 @@ package struct KafkaSession {
             case .incomplete(let needed):
                 inputNeeded = needed
                 return
-            case .malformed: return end()
+            case .malformed(let error):
+                // A large request of somebody who says nothing of himself: first it is seen whether he may come in.
+                if case .new = state, case .tooLarge(let size, _) = error, size <= configuration.requestBytesMax {
+                    return comeInAsGuest()
+                }
+                return end()
             case .frame(let range):
                 inputNeeded = FrameScanner.sizeBytes
                 let isTaken = bytes.withUnsafeReadableBytes { take(UnsafeRawBufferPointer(rebasing: $0[range])) }
                 // What has to wait is read again.
-                if isTaken { input.moveReaderIndex(forwardBy: range.upperBound) }
+                if isTaken, !isClosed { input.moveReaderIndex(forwardBy: range.upperBound) }
             }
         }
         if input.readableBytes == 0 { input.clear() }
@@ -233,7 +238,9 @@ package struct KafkaSession {
         }
         let index = Int(id.rawValue - firstPending)
         if case .fetch = pending[index].wanted { isFetching = false }
-        pending[index].response = response(to: pending[index], reply)
+        let response = response(to: pending[index], reply)
+        guard !isClosed else { return }
+        pending[index].response = response
         while let first = pending.first, let response = first.response {
             pending.removeFirst()
             firstPending += 1

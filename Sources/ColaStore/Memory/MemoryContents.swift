@@ -45,6 +45,8 @@ extension MemoryStore.Contents {
         for run in change.removed { log.remove(run) }
         for release in change.released { log.released[release.offset] = release }
         for offset in change.releasesRemoved { log.released[offset] = nil }
+        for producer in change.producers { producers[change.log, default: [:]][producer.producerID] = producer }
+        for id in change.producersForgotten { producers[change.log]?[id] = nil }
         if let range = change.trim { log.trim(range) }
         logs[change.log] = log
     }
@@ -92,6 +94,7 @@ extension MemoryStore.Contents {
         transient.remove(log)
         groupOffsets = groupOffsets.filter { $0.key.log != log }
         seen = seen.filter { $0.key.log != log }
+        producers[log] = nil
     }
 
     /// Removes what was not to outlive the process before.
@@ -137,6 +140,9 @@ extension MemoryStore.Contents {
         recovery.seen = seen.map { DedupEntry(log: $0.key.log, id: $0.key.id, expires: $0.value) }.sorted {
             ($0.expires, $0.log) == ($1.expires, $1.log)
                 ? $0.id.lexicographicallyPrecedes($1.id) : ($0.expires, $0.log) < ($1.expires, $1.log)
+        }
+        recovery.producers = producers.sorted { $0.key < $1.key }.flatMap { log, states in
+            states.values.sorted { ($0.lastSeen, $0.producerID) < ($1.lastSeen, $1.producerID) }.map { (log, $0) }
         }
         recovery.nextSchedule = nextSchedule
         recovery.scheduledCount = schedule.count

@@ -85,6 +85,7 @@ extension MemoryStore {
         /// In the order of their keys.
         var schedule: [EncodedSchedule] = []
         var seen: [DedupKey: Timestamp] = [:]
+        var producers: [LogID: [Int64: ProducerState]] = [:]
         var quarantined: [Kept] = []
     }
 

@@ -180,6 +180,8 @@ final class ContentCheck {
         if isNewest {
             let seen = "SELECT DISTINCT log, 0 FROM dedup WHERE log NOT IN (SELECT log FROM logstate)"
             try orphans(seen, &report) { log, _ in "log \(log) has no state, but message ids that were seen" }
+            let producers = "SELECT log, id FROM producer WHERE log NOT IN (SELECT log FROM logstate)"
+            try orphans(producers, &report) { "log \($0) has no state, but knows producer \($1)" }
         }
         let quarantined = try connection.integer("SELECT count(*) FROM quarantine")
         if quarantined > 0 {

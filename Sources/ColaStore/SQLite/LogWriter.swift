@@ -12,6 +12,8 @@ final class LogWriter {
     private let addGarbage: Statement
     private let putTransient: Statement
     private let removeTransient: Statement
+    private let putProducer: Statement
+    private let removeProducer: Statement
 
     init(_ connection: Connection, chunks: ChunkTable) throws {
         self.chunks = chunks
@@ -41,6 +43,9 @@ final class LogWriter {
               whole = max(whole, excluded.whole)
             """)
         putTransient = try connection.prepare("INSERT OR IGNORE INTO transient (log) VALUES (?)")
+        putProducer = try connection.prepare(
+            "INSERT OR REPLACE INTO producer (log, id, epoch, last_seen, crc, batches) VALUES (?,?,?,?,?,?)")
+        removeProducer = try connection.prepare("DELETE FROM producer WHERE log = ? AND id = ?")
         removeTransient = try connection.prepare("DELETE FROM transient WHERE log = ?")
     }
 
@@ -55,6 +60,15 @@ final class LogWriter {
         for run in change.removed { try runs.remove(run, log, floor: change.state.floor) }
         for release in change.released { try put(release, log) }
         for offset in change.releasesRemoved { try removeReleased.run(log.rawValue, offset.rawValue) }
+        for producer in change.producers {
+            try producer.storedBatches.withUnsafeBytes { batches in
+                putProducer.bind(6, staticBlob: batches)
+                try putProducer.run(
+                    log.rawValue, producer.producerID, Int64(producer.epoch), producer.lastSeen.rawValue,
+                    StateChecksum.producer(log, producer))
+            }
+        }
+        for id in change.producersForgotten { try removeProducer.run(log.rawValue, id) }
         try put(change.state, log)
         if let trim = change.trim, let range = try runs.trim(trim, log, floor: change.state.floor) {
             try addGarbage.run(log.rawValue, range.lowerBound.rawValue, range.upperBound.rawValue, 0)

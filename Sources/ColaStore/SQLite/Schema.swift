@@ -8,7 +8,7 @@ enum Schema {
     static let applicationID: Int64 = 0x436F_6C61
 
     /// The step with index i leads from version i to i + 1.
-    static let steps = [version1, version2, policyKinds, users, exchangeArguments, groupMetadata]
+    static let steps = [version1, version2, policyKinds, users, exchangeArguments, batches]
 
     private static let version1 = """
         -- One row for each log and commit. Rows are appended to the end of the table, whatever log they are of.

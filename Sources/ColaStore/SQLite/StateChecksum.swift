@@ -16,6 +16,15 @@ enum StateChecksum {
         return withUnsafeBytes(of: &more) { Int64(CRC32C.checksum($0)) }
     }
 
+    static func producer(_ log: LogID, _ state: ProducerState) -> Int64 {
+        var bytes: [UInt8] = []
+        bytes.appendLittleEndian(log.rawValue)
+        bytes.appendLittleEndian(state.producerID)
+        bytes.appendLittleEndian(Int64(state.epoch))
+        bytes.appendLittleEndian(state.lastSeen.rawValue)
+        return Int64(CRC32C.checksum(bytes + state.storedBatches))
+    }
+
     static func settled(_ log: LogID, _ base: Offset, _ data: [UInt8]) -> Int64 {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(data.count + 16)

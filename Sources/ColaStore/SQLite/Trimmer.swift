@@ -35,7 +35,7 @@ final class Trimmer {
         sweeps = [try sweep("released", "offset", "offset >= ?2 AND offset < ?3")]
         wholeSweeps = [
             try sweep("settled", "base", "?2 < ?3"), try sweep("group_offset", "group_name", "?2 < ?3"),
-            try sweep("dedup", "id", "?2 < ?3"),
+            try sweep("dedup", "id", "?2 < ?3"), try sweep("producer", "id", "?2 < ?3"),
         ]
         remove = try connection.prepare("DELETE FROM garbage WHERE log = ? AND first = ?")
         changes = try connection.prepare("SELECT changes()")

@@ -111,6 +111,7 @@ struct SalvageRepair {
         DELETE FROM settled WHERE (log, base) NOT IN (SELECT log, base FROM chunk);
         DELETE FROM released WHERE log NOT IN (SELECT log FROM logstate);
         DELETE FROM group_offset WHERE log NOT IN (SELECT log FROM logstate);
+        DELETE FROM producer WHERE log NOT IN (SELECT log FROM logstate);
         DELETE FROM dedup WHERE log NOT IN (SELECT log FROM logstate);
         """
 }
