@@ -219,6 +219,20 @@ import Testing
         #expect(try coordinator.initialize("a", timeout: 1_000, at: at(1_104)).epoch == 2)
     }
 
+    @Test func whoWasFencedIsNoLongerKnownByItsLastEpoch() throws {
+        var coordinator = coordinator()
+        let first = try coordinator.initialize("a", timeout: 1_000, at: at(0))
+        let second = try coordinator.initialize("a", timeout: 1_000, expected: first, at: at(0))
+        try coordinator.add([place], to: "a", of: second, at: at(0))
+        coordinator.tick(at: at(1_000))
+        coordinator.complete("a", at: at(1_001))
+        for fenced in [first, second] {
+            #expect(throws: TransactionError.producerFenced) {
+                try coordinator.initialize("a", timeout: 1_000, expected: fenced, at: at(1_002))
+            }
+        }
+    }
+
     // MARK: Storing
 
     @Test func whatWasDecidedIsDoneAfterARestart() throws {
