@@ -103,7 +103,7 @@ package struct ProducerLedger: Sendable {
 
     package init() {}
 
-    /// - Parameters: as they were stored, in any order.
+    /// A ledger that knows what was stored, in any order.
     package init(restoring states: [ProducerState], aborted: [AbortedTransaction] = [], start: Offset = Offset(0)) {
         self.aborted = aborted.sorted { $0.last < $1.last }
         self.start = start

@@ -88,11 +88,11 @@ package struct TransactionCoordinator: Sendable {
     /// - Parameter expected: what the producer believes that it is, which has made a mistake and goes on (v3 and later,
     ///   KIP-360): it is refused if there is a newer one, and hears the same again if it did not get the answer.
     /// - Throws: CONCURRENT_TRANSACTIONS while there is something to wait for; PRODUCER_FENCED;
-    ///   INVALID_TRANSACTION_TIMEOUT; INVALID_REQUEST for an empty id.
+    ///   INVALID_TRANSACTION_TIMEOUT; INVALID_REQUEST for an empty id, or half of an identity.
     package mutating func initialize(
         _ id: String, timeout: Int64, expected: ProducerIdentity? = nil, at now: Now
     ) throws(TransactionError) -> ProducerIdentity {
-        guard !id.isEmpty else { throw .invalidRequest }
+        guard !id.isEmpty, expected.map({ $0.id >= 0 && $0.epoch >= 0 }) ?? true else { throw .invalidRequest }
         guard timeout > 0, timeout <= timeoutMax else { throw .invalidTransactionTimeout }
         guard var transaction = transactions[id] else {
             let producer = newProducer()

@@ -91,6 +91,11 @@ import Testing
         #expect(try coordinator.initialize("a", timeout: 1_000, expected: first, at: at(2)) == second)
         let third = try coordinator.initialize("a", timeout: 1_000, at: at(3))
         #expect(third.epoch == 2)
+        for half in [Producer(id: 40, epoch: -1), Producer(id: -1, epoch: 2)] {
+            #expect(throws: TransactionError.invalidRequest) {
+                try coordinator.initialize("a", timeout: 1_000, expected: half, at: at(4))
+            }
+        }
         for fenced in [first, second, Producer(id: 99, epoch: 2)] {
             #expect(throws: TransactionError.producerFenced) {
                 try coordinator.initialize("a", timeout: 1_000, expected: fenced, at: at(4))
