@@ -173,8 +173,8 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         }
     }
 
-    /// The versions that ApiVersions names. Produce begins below what is served: librdkafka takes a server without
-    /// version 0 for one without compression (KIP-896, KAFKA-18659).
+    /// The versions that ApiVersions names. Produce begins below what is served: librdkafka takes a server
+    /// without version 0 for one without compression (KIP-896, KAFKA-18659).
     package var advertised: ClosedRange<Int16>? {
         switch self {
         case .produce: 0...11
@@ -287,6 +287,122 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .describeShareGroupOffsets: 0
         case .alterShareGroupOffsets: 0
         case .deleteShareGroupOffsets: 0
+        }
+    }
+
+    /// What bodies of its requests are read as.
+    package var request: any KafkaRequest.Type {
+        switch self {
+        case .produce: ProduceRequest.self
+        case .fetch: FetchRequest.self
+        case .listOffsets: ListOffsetsRequest.self
+        case .metadata: MetadataRequest.self
+        case .offsetCommit: OffsetCommitRequest.self
+        case .offsetFetch: OffsetFetchRequest.self
+        case .findCoordinator: FindCoordinatorRequest.self
+        case .joinGroup: JoinGroupRequest.self
+        case .heartbeat: HeartbeatRequest.self
+        case .leaveGroup: LeaveGroupRequest.self
+        case .syncGroup: SyncGroupRequest.self
+        case .describeGroups: DescribeGroupsRequest.self
+        case .listGroups: ListGroupsRequest.self
+        case .saslHandshake: SaslHandshakeRequest.self
+        case .apiVersions: ApiVersionsRequest.self
+        case .createTopics: CreateTopicsRequest.self
+        case .deleteTopics: DeleteTopicsRequest.self
+        case .deleteRecords: DeleteRecordsRequest.self
+        case .initProducerID: InitProducerIdRequest.self
+        case .offsetForLeaderEpoch: OffsetForLeaderEpochRequest.self
+        case .addPartitionsToTxn: AddPartitionsToTxnRequest.self
+        case .addOffsetsToTxn: AddOffsetsToTxnRequest.self
+        case .endTxn: EndTxnRequest.self
+        case .txnOffsetCommit: TxnOffsetCommitRequest.self
+        case .describeAcls: DescribeAclsRequest.self
+        case .createAcls: CreateAclsRequest.self
+        case .deleteAcls: DeleteAclsRequest.self
+        case .describeConfigs: DescribeConfigsRequest.self
+        case .alterConfigs: AlterConfigsRequest.self
+        case .describeLogDirs: DescribeLogDirsRequest.self
+        case .saslAuthenticate: SaslAuthenticateRequest.self
+        case .createPartitions: CreatePartitionsRequest.self
+        case .deleteGroups: DeleteGroupsRequest.self
+        case .incrementalAlterConfigs: IncrementalAlterConfigsRequest.self
+        case .listPartitionReassignments: ListPartitionReassignmentsRequest.self
+        case .offsetDelete: OffsetDeleteRequest.self
+        case .describeUserScramCredentials: DescribeUserScramCredentialsRequest.self
+        case .alterUserScramCredentials: AlterUserScramCredentialsRequest.self
+        case .describeCluster: DescribeClusterRequest.self
+        case .describeProducers: DescribeProducersRequest.self
+        case .describeTransactions: DescribeTransactionsRequest.self
+        case .listTransactions: ListTransactionsRequest.self
+        case .consumerGroupHeartbeat: ConsumerGroupHeartbeatRequest.self
+        case .consumerGroupDescribe: ConsumerGroupDescribeRequest.self
+        case .describeTopicPartitions: DescribeTopicPartitionsRequest.self
+        case .shareGroupHeartbeat: ShareGroupHeartbeatRequest.self
+        case .shareGroupDescribe: ShareGroupDescribeRequest.self
+        case .shareFetch: ShareFetchRequest.self
+        case .shareAcknowledge: ShareAcknowledgeRequest.self
+        case .describeShareGroupOffsets: DescribeShareGroupOffsetsRequest.self
+        case .alterShareGroupOffsets: AlterShareGroupOffsetsRequest.self
+        case .deleteShareGroupOffsets: DeleteShareGroupOffsetsRequest.self
+        }
+    }
+
+    /// What bodies of its responses are read as.
+    package var response: any KafkaResponse.Type {
+        switch self {
+        case .produce: ProduceResponse.self
+        case .fetch: FetchResponse.self
+        case .listOffsets: ListOffsetsResponse.self
+        case .metadata: MetadataResponse.self
+        case .offsetCommit: OffsetCommitResponse.self
+        case .offsetFetch: OffsetFetchResponse.self
+        case .findCoordinator: FindCoordinatorResponse.self
+        case .joinGroup: JoinGroupResponse.self
+        case .heartbeat: HeartbeatResponse.self
+        case .leaveGroup: LeaveGroupResponse.self
+        case .syncGroup: SyncGroupResponse.self
+        case .describeGroups: DescribeGroupsResponse.self
+        case .listGroups: ListGroupsResponse.self
+        case .saslHandshake: SaslHandshakeResponse.self
+        case .apiVersions: ApiVersionsResponse.self
+        case .createTopics: CreateTopicsResponse.self
+        case .deleteTopics: DeleteTopicsResponse.self
+        case .deleteRecords: DeleteRecordsResponse.self
+        case .initProducerID: InitProducerIdResponse.self
+        case .offsetForLeaderEpoch: OffsetForLeaderEpochResponse.self
+        case .addPartitionsToTxn: AddPartitionsToTxnResponse.self
+        case .addOffsetsToTxn: AddOffsetsToTxnResponse.self
+        case .endTxn: EndTxnResponse.self
+        case .txnOffsetCommit: TxnOffsetCommitResponse.self
+        case .describeAcls: DescribeAclsResponse.self
+        case .createAcls: CreateAclsResponse.self
+        case .deleteAcls: DeleteAclsResponse.self
+        case .describeConfigs: DescribeConfigsResponse.self
+        case .alterConfigs: AlterConfigsResponse.self
+        case .describeLogDirs: DescribeLogDirsResponse.self
+        case .saslAuthenticate: SaslAuthenticateResponse.self
+        case .createPartitions: CreatePartitionsResponse.self
+        case .deleteGroups: DeleteGroupsResponse.self
+        case .incrementalAlterConfigs: IncrementalAlterConfigsResponse.self
+        case .listPartitionReassignments: ListPartitionReassignmentsResponse.self
+        case .offsetDelete: OffsetDeleteResponse.self
+        case .describeUserScramCredentials: DescribeUserScramCredentialsResponse.self
+        case .alterUserScramCredentials: AlterUserScramCredentialsResponse.self
+        case .describeCluster: DescribeClusterResponse.self
+        case .describeProducers: DescribeProducersResponse.self
+        case .describeTransactions: DescribeTransactionsResponse.self
+        case .listTransactions: ListTransactionsResponse.self
+        case .consumerGroupHeartbeat: ConsumerGroupHeartbeatResponse.self
+        case .consumerGroupDescribe: ConsumerGroupDescribeResponse.self
+        case .describeTopicPartitions: DescribeTopicPartitionsResponse.self
+        case .shareGroupHeartbeat: ShareGroupHeartbeatResponse.self
+        case .shareGroupDescribe: ShareGroupDescribeResponse.self
+        case .shareFetch: ShareFetchResponse.self
+        case .shareAcknowledge: ShareAcknowledgeResponse.self
+        case .describeShareGroupOffsets: DescribeShareGroupOffsetsResponse.self
+        case .alterShareGroupOffsets: AlterShareGroupOffsetsResponse.self
+        case .deleteShareGroupOffsets: DeleteShareGroupOffsetsResponse.self
         }
     }
 }
