@@ -80,7 +80,7 @@ import Testing
             }
             #expect(key.request.versions == key.response.versions)
             guard let served = key.served, let advertised = key.advertised else { continue }
-            #expect(key.request.versions.contains(served.lowerBound) && key.request.versions.contains(served.upperBound))
+            #expect(served.clamped(to: key.request.versions) == served)
             #expect(advertised.upperBound == served.upperBound && advertised.lowerBound <= served.lowerBound)
         }
     }
@@ -90,9 +90,8 @@ import Testing
         for vector in try MessageVector.all() {
             let body = vector.bytes[try vector.body()...]
             for end in body.indices {
-                #expect(throws: Malformed.self, name(vector)) {
-                    try vector.type.decode(body[..<end], version: vector.version)
-                }
+                let read = try? vector.type.decode(body[..<end], version: vector.version)
+                if let read { Issue.record("\(vector.name) without its end is \(read)") }
             }
             #expect(throws: Malformed.self, name(vector)) {
                 try vector.type.decode(body + [0], version: vector.version)
