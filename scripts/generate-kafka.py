@@ -537,10 +537,12 @@ def error_codes(errors: list[ErrorCode]) -> str:
 
 
 def reference(apis: list[Api]) -> str:
-    rows = [("Key", "API", "Versions", "Flexible from")]
+    rows = [("Key", "API", "Versions", "Notes")]
     for api in apis:
-        if api.served:
-            rows.append((str(api.key), api.name, str(api.served), str(api.flexible_from or "–")))
+        if api.served and api.advertised:
+            named = f"{api.advertised.low} to {api.served.low - 1} are named, and refused"
+            note = named if api.advertised.low < api.served.low else ""
+            rows.append((str(api.key), api.name, str(api.served), note))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

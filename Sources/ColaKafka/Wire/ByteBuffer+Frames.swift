@@ -29,7 +29,8 @@ extension ByteBuffer {
         // Or there were two owners of the memory, and the first write would copy all of it.
         self = ByteBuffer()
         let recordBytes = message.recordBytes
-        if recordBytes > 0 { writer.reserve(recordBytes + 1_024) }
+        // With some for what stands around them.
+        if recordBytes > 0 { writer.reserve(recordBytes + recordBytes / 16 + 1_024) }
         let start = writer.beginFrame()
         header(&writer, Message.apiKey)
         message.write(to: &writer, version: version)
