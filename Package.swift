@@ -61,9 +61,20 @@ let package = Package(
         .target(name: "CBuild", cSettings: commit.map { [.define("COLA_COMMIT", to: "\"\($0)\"")] }),
         .target(name: "ColaCore", dependencies: ["CChecksum", deque, heap, ordered], swiftSettings: dataPath),
 
+        // What the records of Kafka's producers are compressed with.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
+        .target(
+            name: "ColaCompression", dependencies: ["ColaCore", "CZlib", "CZstd", "CLZ4", "CSnappy"],
+            swiftSettings: dataPath),
+
         // The disk.
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .target(name: "ColaStore", dependencies: ["ColaCore", "CSQLite", deque, ordered], swiftSettings: dataPath),
+        .target(
+            name: "ColaStore", dependencies: ["ColaCore", "ColaCompression", "CSQLite", deque, ordered],
+            swiftSettings: dataPath),
 
         // The wire: one target per protocol, none knows another.
         .target(name: "ColaNative", dependencies: ["ColaCore", nioCore], swiftSettings: dataPath),
@@ -108,7 +119,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ColaCoreTests", dependencies: ["ColaCore", "ColaTesting"], swiftSettings: strict),
         .testTarget(
-            name: "ColaStoreTests", dependencies: ["ColaStore", "ColaCore", "ColaTesting", "CSQLite"],
+            name: "ColaCompressionTests", dependencies: ["ColaCompression", "ColaCore", "ColaTesting"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ColaStoreTests",
+            dependencies: ["ColaStore", "ColaCompression", "ColaCore", "ColaTesting", "CSQLite"],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "ColaNativeTests", dependencies: ["ColaNative", "ColaCore", "ColaTesting", nioCore],

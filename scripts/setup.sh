@@ -54,6 +54,10 @@ wanted() {
     has pkg-config || missing+=(pkg-config)
     has_header sqlite3.h || missing+=(libsqlite3-dev)
     has_header yaml.h || missing+=(libyaml-dev)
+    has_header zlib.h || missing+=(zlib1g-dev)
+    has_header zstd.h || missing+=(libzstd-dev)
+    has_header lz4frame.h || missing+=(liblz4-dev)
+    has_header snappy-c.h || missing+=(libsnappy-dev)
     [[ -e /etc/ssl/certs/ca-certificates.crt || -d /etc/pki ]] || missing+=(ca-certificates)
     # The environment that is there already needs no other Python.
     has_environment || find_python || missing+=(python3 python3-venv)

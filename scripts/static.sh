@@ -15,7 +15,8 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # SwiftPM compiles the entry point under another name.
-if ! swiftc -static-executable -emit-executable -O -o "$output" "@$objects" -lsqlite3 -lyaml -lstdc++ -lm \
+if ! swiftc -static-executable -emit-executable -O -o "$output" "@$objects" -lsqlite3 -lyaml -lz -lzstd -llz4 -lsnappy \
+    -lstdc++ -lm \
     -Xlinker --gc-sections -Xlinker --defsym=main=cola_main >"$log" 2>&1; then
     cat "$log" >&2
     exit 70

@@ -7,7 +7,10 @@ enum ImportRules {
     /// library under each of its names.
     static let allowed: [String: Set<String>] = [
         "ColaCore": ["CChecksum", "DequeModule", "HeapModule", "OrderedCollections"],
-        "ColaStore": ["ColaCore", "CSQLite", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
+        "ColaCompression": ["ColaCore", "CZlib", "CZstd", "CLZ4", "CSnappy"],
+        "ColaStore": [
+            "ColaCore", "ColaCompression", "CSQLite", "DequeModule", "OrderedCollections", "Synchronization", "libc",
+        ],
         // libc for `memchr` alone, which finds the end of a line.
         "ColaNative": ["ColaCore", "NIOCore", "libc"],
         "ColaAMQP": ["ColaCore", "NIOCore", "DequeModule", "OrderedCollections", "libc"],

@@ -1,0 +1,6 @@
+#ifndef COLA_CZLIB_SHIM_H
+#define COLA_CZLIB_SHIM_H
+
+#include <zlib.h>
+
+#endif
