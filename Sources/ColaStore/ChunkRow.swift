@@ -2,8 +2,8 @@ internal import ColaCore
 
 /// A chunk and what is settled of it: what merging and rewriting take, and what they make.
 ///
-/// Neither adds or loses a record that is alive. Both leave a row whose first and last offset are those of records, so
-/// that what is read can be held against the row.
+/// Neither adds or loses a record that is alive. Both leave a row whose first and last offset are those of its batches,
+/// so that what is read can be held against the row; in our own batches these are offsets of records.
 struct ChunkRow: Sendable {
     var chunk: EncodedChunk
     var settled: SettledSet
@@ -16,6 +16,9 @@ struct ChunkRow: Sendable {
             base: chunk.base, last: chunk.last, count: chunk.count, data: chunk.data, expires: chunk.minExpire != nil,
             settled: settled, released: [])
     }
+
+    /// How many of its records can be read, whatever the row says.
+    var readableCount: Int { RecordBatch.decode(chunk.data, inflating: .stored).segment.entries.count }
 
     /// Whether no record of it is wanted any more: each is settled, or below `floor`.
     func isFinished(floor: Offset) -> Bool {
@@ -33,6 +36,8 @@ struct ChunkRow: Sendable {
         guard settled.count + below >= count else { return false }
         let width = offsets.upperBound.distance(from: offsets.lowerBound) + 1
         if settled.firstMissing(from: below) >= width { return true }
+        // Markers of transactions alone: somebody reads what they are about until all of them are behind.
+        guard count > 0 else { return false }
         let found = try load()
         return found.damage.isEmpty
             && found.segment.entries.allSatisfy {
@@ -52,9 +57,18 @@ struct ChunkRow: Sendable {
             let live = zip(rows, decoded).map { $0.settled.isEmpty ? $1.segment : $0.alive(of: $1.segment) }
             return EncodedChunk(RecordSegment(joining: live)).map { ChunkRow(chunk: $0, settled: SettledSet()) }
         }
-        // Batches that came as they are from a producer stay so, with the numbers in their headers.
-        guard var chunk = EncodedChunk(RecordSegment(joining: decoded.map(\.segment))) else { return nil }
-        chunk.data = rows.flatMap(\.chunk.data)
+        // Batches that came as they are from a producer stay so, with the numbers in their headers, and their
+        // neighbours with them. A chunk is read as a whole, so what is small when it is compressed may be too large.
+        guard decoded.reduce(0, { $0 + $1.segment.data.count }) <= BatchInflater.stored.batchBytesMax else {
+            return nil
+        }
+        let chunks = rows.map(\.chunk)
+        let chunk = EncodedChunk(
+            base: first.chunk.base, last: last.chunk.last, count: chunks.reduce(0) { $0 + $1.count },
+            bytes: chunks.reduce(0) { $0 + $1.bytes },
+            minTimestamp: chunks.reduce(first.chunk.minTimestamp) { min($0, $1.minTimestamp) },
+            maxTimestamp: chunks.reduce(first.chunk.maxTimestamp) { max($0, $1.maxTimestamp) },
+            minExpire: chunks.compactMap(\.minExpire).min(), data: chunks.flatMap(\.data))
         return ChunkRow(chunk: chunk, settled: settled(of: rows, in: chunk))
     }
 
@@ -75,11 +89,17 @@ struct ChunkRow: Sendable {
 
     /// The chunk with its live records alone; nil in it: none is.
     ///
-    /// - Returns: nil if it is damaged.
+    /// - Returns: nil if it is damaged, or has no record that could go.
     func live(floor: Offset) -> EncodedChunk?? {
         let decoded = decoded
-        guard decoded.damage.isEmpty else { return nil }
-        return .some(EncodedChunk(alive(of: decoded.segment, floor: floor)))
+        guard decoded.damage.isEmpty, !decoded.segment.isEmpty else { return nil }
+        if RecordBatch.areOurOwn(chunk.data) {
+            return .some(EncodedChunk(alive(of: decoded.segment, floor: floor)))
+        }
+        let data = try? RecordBatch.keeping(chunk.data, inflating: .stored) {
+            $0 >= floor && !settled.contains($0.distance(from: chunk.base))
+        }
+        return data.map { EncodedChunk(batches: $0, near: chunk) }
     }
 
     /// What becomes of rows, neighbours in their order, of which the records in `run` are replaced by those of
@@ -99,24 +119,67 @@ struct ChunkRow: Sendable {
             after.append(RecordSegment(joining: [decoded.segment]) { $0.offset > run.upperBound })
         }
         let kept = RecordSegment(joining: [segment]) { run.contains($0.offset) }
+        if !rows.allSatisfy({ RecordBatch.areOurOwn($0.chunk.data) }) {
+            let chunk = rewrittenBatches(rows, run, kept)
+            return (chunk.map { ChunkRow(chunk: $0, settled: settled(of: rows, in: $0)) }, isWhole)
+        }
         guard let chunk = EncodedChunk(RecordSegment(joining: before + [kept] + after)) else { return (nil, isWhole) }
         return (ChunkRow(chunk: chunk, settled: settled(of: rows, in: chunk)), isWhole)
+    }
+
+    /// The same where batches of producers are among them, which keep what their headers say.
+    ///
+    /// Those in a row that is damaged do not: of them stays what is in `segment` and what can be read beyond the run,
+    /// as batches of our own, which name no producer. The row is kept aside then.
+    private static func rewrittenBatches(
+        _ rows: [ChunkRow], _ run: ClosedRange<Offset>, _ segment: RecordSegment
+    ) -> EncodedChunk? {
+        var data: [UInt8] = []
+        for row in rows {
+            let decoded = row.decoded
+            if decoded.damage.isEmpty, !RecordBatch.areOurOwn(row.chunk.data),
+                let kept = try? RecordBatch.keeping(
+                    row.chunk.data, inflating: .stored,
+                    where: { !run.contains($0) || segment.entry(at: $0) != nil })
+            {
+                data += kept
+                continue
+            }
+            let readable = decoded.segment
+            data += RecordBatch.encode(
+                RecordSegment(joining: [
+                    RecordSegment(joining: [readable]) { $0.offset < run.lowerBound },
+                    RecordSegment(joining: [segment]) { row.offsets.contains($0.offset) },
+                    RecordSegment(joining: [readable]) { $0.offset > run.upperBound },
+                ]))
+        }
+        return EncodedChunk(batches: data, near: rows.first?.chunk)
+    }
+}
+
+extension EncodedChunk {
+    /// Batches that are sound, as a row.
+    ///
+    /// - Parameter chunk: one whose times it has if none of its batches has a record.
+    /// - Returns: nil if there is no batch.
+    fileprivate init?(batches data: [UInt8], near chunk: EncodedChunk?) {
+        guard let offsets = RecordBatch.offsets(ofSound: data) else { return nil }
+        let entries = RecordBatch.decode(data, inflating: .stored).segment.readingExpiries().entries
+        let expires = entries.map(\.expires).min() ?? RecordSegment.Entry.never
+        let none = Timestamp(0)
+        self.init(
+            base: offsets.lowerBound, last: offsets.upperBound, count: entries.count,
+            bytes: entries.reduce(0) { $0 + $1.byteCount },
+            minTimestamp: entries.map(\.timestamp).min() ?? chunk?.minTimestamp ?? none,
+            maxTimestamp: entries.map(\.timestamp).max() ?? chunk?.maxTimestamp ?? none,
+            minExpire: expires == RecordSegment.Entry.never ? nil : expires, data: data)
     }
 }
 
 extension RecordBatch {
     /// Whether every batch in `bytes`, which are sound, is one that we encoded: nothing in its header is of a producer.
     static func areOurOwn(_ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            var position = 0
-            while position + headerBytes <= bytes.count {
-                let length = Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: position + 8, as: Int32.self))
-                let attributes = bytes.loadUnaligned(fromByteOffset: position + 21, as: Int16.self)
-                let producer = bytes.loadUnaligned(fromByteOffset: position + 43, as: Int64.self)
-                guard attributes == 0, producer == -1, length > 0 else { return false }
-                position += 12 + Int(length)
-            }
-            return true
-        }
+        guard let headers = try? headers(in: bytes) else { return true }
+        return headers.allSatisfy { $0.attributes == [] && $0.producerID == -1 }
     }
 }

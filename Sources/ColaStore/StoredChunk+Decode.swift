@@ -8,15 +8,16 @@ extension StoredChunk {
         base: Offset, last: Offset, count: Int, data: [UInt8], expires: Bool = false, settled: SettledSet,
         released: [Release]
     ) {
-        var (segment, damage) = RecordBatch.decode(data)
+        var (segment, damage) = RecordBatch.decode(data, inflating: .stored)
         // A batch's checksum does not cover its base offset: records must not come back under other offsets than
         // theirs.
         let isInPlace =
             segment.entries.allSatisfy { $0.offset >= base && $0.offset <= last }
             && zip(segment.entries, segment.entries.dropFirst()).allSatisfy { $0.offset < $1.offset }
+        // The row ends where its batches do: of those of other producers the first or last record may be gone, or be
+        // a marker and no message.
         let isWhole =
-            damage.isEmpty && segment.entries.count == count && segment.entries.first?.offset == base
-            && segment.entries.last?.offset == last
+            damage.isEmpty && segment.entries.count == count && RecordBatch.offsets(ofSound: data) == base...last
         if !isInPlace || (damage.isEmpty && !isWhole) {
             damage = [Self.misplaced(base...last)]
             segment = RecordSegment()
@@ -30,5 +31,15 @@ extension StoredChunk {
     /// Sound batches, but not those that belong in the chunk.
     private static func misplaced(_ offsets: ClosedRange<Offset>) -> RecordBatch.Damage {
         RecordBatch.Damage(reason: .badRecord, position: 0, offsets: offsets)
+    }
+}
+
+extension RecordBatch {
+    /// From the first offset of the first batch to the last one of the last; nil: there is none.
+    static func offsets(ofSound data: [UInt8]) -> ClosedRange<Offset>? {
+        guard let headers = try? headers(in: data), let first = headers.first, let last = headers.last,
+            first.baseOffset <= last.lastOffset
+        else { return nil }
+        return first.baseOffset...last.lastOffset
     }
 }

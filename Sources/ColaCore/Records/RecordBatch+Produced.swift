@@ -24,36 +24,50 @@ extension RecordBatch {
 
     /// Checks what a producer sent for one partition as Kafka's broker does, before it is given offsets.
     ///
-    /// The records of a compressed batch are not looked at: that takes who can decompress. What this accepts of an
-    /// uncompressed one can be decoded; nothing is allocated to find out. The greatest timestamp is believed as it is,
-    /// as it is of a compressed one, since clients differ in what they write there.
+    /// What this accepts can be decoded; nothing is allocated to find out, unless the batch is compressed. The greatest
+    /// timestamp is believed as it is, since clients differ in what they write there.
     ///
-    /// - Parameter latest: the greatest time that a record may have; what is later would never expire.
+    /// - Parameters:
+    ///   - latest: the greatest time that a record may have; what is later would never expire.
+    ///   - inflater: who decompresses; nil: the records of a compressed batch are not looked at.
     /// - Returns: its header, with base offset 0, whatever the producer wrote there; its position is 0.
     /// - Throws: ``ProducedBatchError``. Zstandard in a request of a version below 7 is left to the caller, who knows
     ///   the version (`UNSUPPORTED_COMPRESSION_TYPE`); sequences are, too, and so is the size.
     ///
     /// Source: KIP-98 for what may be in a batch; error codes: Kafka protocol guide, "Error Codes"
     package static func validateProduced(
-        _ bytes: UnsafeRawBufferPointer, latest: Timestamp = Timestamp(.max)
+        _ bytes: UnsafeRawBufferPointer, latest: Timestamp = Timestamp(.max), inflating inflater: BatchInflater? = nil
     ) throws(ProducedBatchError) -> Header {
         let header = try producedHeader(bytes)
         guard header.verifyChecksum(in: bytes) else {
             throw ProducedBatchError(.corruptMessage, "the batch's checksum does not match")
         }
         try validate(header, latest: latest)
-        if !header.attributes.isCompressed {
-            try validateRecords(
-                UnsafeRawBufferPointer(rebasing: bytes[header.recordRange]), of: header, latest: latest)
+        let records = UnsafeRawBufferPointer(rebasing: bytes[header.recordRange])
+        guard header.attributes.isCompressed else {
+            try validateRecords(records, of: header, latest: latest)
+            return header
+        }
+        guard let inflater else { return header }
+        let inflated: [UInt8]
+        do throws(Damage.Reason) {
+            inflated = try inflate(records, of: header, inflater)
+        } catch {
+            throw ProducedBatchError(
+                error == .inflatesTooFar ? .invalidRecord : .corruptMessage,
+                "the batch cannot be read: \(error.rawValue)")
+        }
+        try inflated.withUnsafeBufferPointer { records throws(ProducedBatchError) in
+            try validateRecords(UnsafeRawBufferPointer(records), of: header, latest: latest)
         }
         return header
     }
 
     package static func validateProduced(
-        _ bytes: [UInt8], latest: Timestamp = Timestamp(.max)
+        _ bytes: [UInt8], latest: Timestamp = Timestamp(.max), inflating inflater: BatchInflater? = nil
     ) throws(ProducedBatchError) -> Header {
         try bytes.withUnsafeBufferPointer { bytes throws(ProducedBatchError) in
-            try validateProduced(UnsafeRawBufferPointer(bytes), latest: latest)
+            try validateProduced(UnsafeRawBufferPointer(bytes), latest: latest, inflating: inflater)
         }
     }
 
@@ -144,7 +158,7 @@ extension RecordBatch {
 }
 
 /// One record, looked at from its length to its last header, of which nothing is kept but where it stands.
-private struct RecordWalk {
+struct RecordWalk {
     var timestampDelta: Int64
     var offsetDelta: Int64
 

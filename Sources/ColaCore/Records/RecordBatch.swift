@@ -148,14 +148,16 @@ extension RecordBatch {
 extension RecordBatch {
     /// Bytes that are no record batch, though they stand where one was stored.
     package struct Damage: Error, Equatable, Sendable, CustomStringConvertible {
-        package enum Reason: String, Sendable {
+        package enum Reason: String, Error {
             case cutShort = "the bytes end before the batch does"
             case badLength = "its length is impossible"
             case badMagic = "it is not version 2"
             case badChecksum = "its checksum does not match"
             case badRecord = "a record in it is malformed"
             case badOrder = "its offsets do not follow those before it"
-            case compressed = "it is compressed"
+            case compressed = "it is compressed, in a way that is not known here"
+            case badCompression = "its records cannot be decompressed"
+            case inflatesTooFar = "its records would be too large when they are decompressed"
         }
 
         package var reason: Reason
@@ -177,58 +179,63 @@ extension RecordBatch {
     ///
     /// A batch that is damaged is left out and named; the next one is looked for where its length says, and when that
     /// cannot be believed, the rest of the bytes is left out with it.
-    package static func decode(_ bytes: [UInt8]) -> (segment: RecordSegment, damage: [Damage]) {
+    ///
+    /// Batches of whatever producer are read: compressed, with the time of the broker, without those records that were
+    /// compacted away, even without any. What is in a control batch is no message: it gives no record, and no damage.
+    ///
+    /// - Parameter inflater: who decompresses; nil: a batch that is compressed is damage.
+    /// - Returns: a segment whose data is `bytes`, behind them what was decompressed.
+    package static func decode(
+        _ bytes: [UInt8], inflating inflater: BatchInflater? = nil
+    ) -> (segment: RecordSegment, damage: [Damage]) {
         var entries: [RecordSegment.Entry] = []
         var damage: [Damage] = []
+        var inflated: [UInt8] = []
         bytes.withUnsafeBytes { buffer in
             // What is kept of this counts with its exact size: an array that grows would take up to twice that.
             entries.reserveCapacity(countAtMost(in: buffer))
             var position = 0
+            var lastOffset = Offset(-1)
             while position < buffer.count {
                 let start = position
-                switch length(of: buffer, at: start) {
-                case .failure(let found):
-                    damage.append(found)
-                    position = buffer.count
-                case .success(let end):
-                    position = end
-                    let before = entries.count
-                    if let reason = decodeBatch(
-                        UnsafeRawBufferPointer(rebasing: buffer[start..<end]), at: start, &entries)
-                    {
-                        entries.removeSubrange(before...)
-                        damage.append(Damage(reason: reason, position: start, offsets: offsets(of: buffer, at: start)))
-                    }
+                do throws(Damage) {
+                    position = try end(of: buffer, at: start)
+                } catch {
+                    damage.append(error)
+                    return
+                }
+                let (entriesBefore, inflatedBefore) = (entries.count, inflated.count)
+                do throws(Damage.Reason) {
+                    lastOffset = try decodeBatch(
+                        buffer, start..<position, after: lastOffset, inflater, &inflated, &entries)
+                } catch {
+                    entries.removeSubrange(entriesBefore...)
+                    inflated.removeSubrange(inflatedBefore...)
+                    damage.append(Damage(reason: error, position: start, offsets: offsets(of: buffer, at: start)))
                 }
             }
         }
-        return (RecordSegment(data: bytes, entries: entries), damage)
+        guard !inflated.isEmpty else { return (RecordSegment(data: bytes, entries: entries), damage) }
+        var data: [UInt8] = []
+        data.reserveCapacity(bytes.count + inflated.count)
+        data += bytes
+        data += inflated
+        return (RecordSegment(data: data, entries: entries.withUnsafeBufferPointer { Array($0) }), damage)
     }
 
-    /// How many records all batches say that they have, where that can be: a record takes seven bytes at least.
+    /// How many records all batches say that they have, where that can be: a record takes seven bytes at least. What is
+    /// compressed is not counted.
     private static func countAtMost(in bytes: UnsafeRawBufferPointer) -> Int {
         var count = 0
         var position = 0
-        while position < bytes.count, case .success(let end) = length(of: bytes, at: position) {
-            count += min(max(0, Int(get(Int32.self, bytes, position + 57))), (end - position - headerBytes) / 7)
+        while position < bytes.count, let end = try? end(of: bytes, at: position) {
+            let header = Header(fieldsOf: bytes, at: position, end: end)
+            if !header.attributes.isCompressed {
+                count += min(max(0, Int(header.recordCount)), header.recordRange.count / 7)
+            }
             position = end
         }
         return count
-    }
-
-    /// Where the batch that begins at `start` ends.
-    private static func length(of bytes: UnsafeRawBufferPointer, at start: Int) -> Result<Int, Damage> {
-        guard bytes.count - start >= headerBytes else {
-            return .failure(Damage(reason: .cutShort, position: start, offsets: nil))
-        }
-        let length = Int(get(Int32.self, bytes, start + 8))
-        guard length >= headerBytes - lengthEnd else {
-            return .failure(Damage(reason: .badLength, position: start, offsets: nil))
-        }
-        guard length <= bytes.count - start - lengthEnd else {
-            return .failure(Damage(reason: .cutShort, position: start, offsets: nil))
-        }
-        return .success(start + lengthEnd + length)
     }
 
     private static func offsets(of bytes: UnsafeRawBufferPointer, at start: Int) -> ClosedRange<Offset>? {
@@ -238,45 +245,85 @@ extension RecordBatch {
         return Offset(base)...Offset(last)
     }
 
-    /// Adds the records of one batch, whose bytes begin at `start` of the whole, to `entries`.
+    /// Adds the records of the batch at `range` to `entries`, and what they are decompressed to to `inflated`.
+    ///
+    /// - Parameter previous: the last offset of the batch before it; -1: there is none.
+    /// - Returns: its own last offset.
     private static func decodeBatch(
-        _ batch: UnsafeRawBufferPointer, at start: Int, _ entries: inout [RecordSegment.Entry]
-    ) -> Damage.Reason? {
-        guard batch[16] == magic else { return .badMagic }
-        let covered = UnsafeRawBufferPointer(rebasing: batch[attributesStart...])
-        guard CRC32C.checksum(covered) == get(UInt32.self, batch, crcStart) else { return .badChecksum }
-        guard get(Int16.self, batch, attributesStart) & 0x7 == 0 else { return .compressed }
-        let base = get(Int64.self, batch, 0)
-        let lastDelta = Int64(get(Int32.self, batch, 23))
-        let baseTimestamp = get(Int64.self, batch, 27)
-        let count = Int(get(Int32.self, batch, 57))
-        guard base >= 0, lastDelta >= 0, base <= Int64.max - lastDelta, count >= 0 else { return .badRecord }
+        _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, after previous: Offset, _ inflater: BatchInflater?,
+        _ inflated: inout [UInt8], _ entries: inout [RecordSegment.Entry]
+    ) throws(Damage.Reason) -> Offset {
+        guard bytes[range.lowerBound + 16] == magic else { throw .badMagic }
+        let fields = Header(fieldsOf: bytes, at: range.lowerBound, end: range.upperBound)
+        guard fields.verifyChecksum(in: bytes) else { throw .badChecksum }
+        let header: Header
+        do throws(Damage) {
+            header = try Header(reading: bytes, at: range.lowerBound)
+        } catch {
+            throw error.reason
+        }
         // The checksum does not cover the base, and nothing is found in a segment whose offsets do not grow.
-        if let before = entries.last, before.offset >= Offset(base) { return .badOrder }
-        var position = headerBytes
+        guard header.baseOffset > previous else { throw .badOrder }
+        guard !header.attributes.contains(.control) else { return header.lastOffset }
+        let records = UnsafeRawBufferPointer(rebasing: bytes[header.recordRange])
+        guard header.attributes.isCompressed, header.recordCount > 0 || !records.isEmpty else {
+            try decodeRecords(records, of: header, at: header.recordRange.lowerBound, &entries)
+            return header.lastOffset
+        }
+        let start = bytes.count + inflated.count
+        let inflatedRecords = try inflate(records, of: header, inflater, before: inflated.count)
+        try inflatedRecords.withUnsafeBufferPointer { records throws(Damage.Reason) in
+            try decodeRecords(UnsafeRawBufferPointer(records), of: header, at: start, &entries)
+        }
+        inflated += inflatedRecords
+        return header.lastOffset
+    }
+
+    /// - Parameter before: how much has been decompressed of the batches before. Bytes.
+    static func inflate(
+        _ records: UnsafeRawBufferPointer, of header: Header, _ inflater: BatchInflater?, before: Int = 0
+    ) throws(Damage.Reason) -> [UInt8] {
+        guard let inflater, let codec = header.attributes.codec else { throw .compressed }
+        do throws(BatchInflater.Failure) {
+            return try inflater.inflate(records, codec, min(inflater.batchBytesMax, inflater.bytesMax - before))
+        } catch {
+            switch error {
+            case .malformed: throw .badCompression
+            case .tooLarge: throw .inflatesTooFar
+            }
+        }
+    }
+
+    /// - Parameter start: where `records` will be in the segment's data.
+    private static func decodeRecords(
+        _ records: UnsafeRawBufferPointer, of header: Header, at start: Int, _ entries: inout [RecordSegment.Entry]
+    ) throws(Damage.Reason) {
+        let logAppendTime = header.attributes.contains(.logAppendTime) ? header.maxTimestamp : nil
+        var position = 0
         var previous = Int64(-1)
-        for _ in 0..<count {
-            guard let record = decodeRecord(batch, at: &position, start: start),
-                record.offsetDelta > previous, record.offsetDelta <= lastDelta
-            else { return .badRecord }
+        for _ in 0..<header.recordCount {
+            guard let record = decodeRecord(records, at: &position, start: start),
+                record.offsetDelta > previous, record.offsetDelta <= Int64(header.lastOffsetDelta)
+            else { throw .badRecord }
             previous = record.offsetDelta
             var entry = record.entry
-            entry.offset = Offset(base + record.offsetDelta)
-            entry.timestamp = Timestamp(baseTimestamp &+ record.timestampDelta)
+            entry.offset = Offset(header.baseOffset.rawValue + record.offsetDelta)
+            entry.timestamp =
+                logAppendTime ?? Timestamp(header.baseTimestamp.rawValue &+ record.timestampDelta)
             entries.append(entry)
         }
-        return position == batch.count ? nil : .badRecord
+        guard position == records.count else { throw .badRecord }
     }
 
     private static func decodeRecord(
-        _ batch: UnsafeRawBufferPointer, at position: inout Int, start: Int
+        _ records: UnsafeRawBufferPointer, at position: inout Int, start: Int
     ) -> (entry: RecordSegment.Entry, offsetDelta: Int64, timestampDelta: Int64)? {
-        guard let length = Varint.read(batch, at: &position), length >= 0, length <= Int64(batch.count - position)
+        guard let length = Varint.read(records, at: &position), length >= 0, length <= Int64(records.count - position)
         else {
             return nil
         }
         let end = position + Int(length)
-        let record = UnsafeRawBufferPointer(rebasing: batch[..<end])
+        let record = UnsafeRawBufferPointer(rebasing: records[..<end])
         guard position < end else { return nil }
         position += 1  // attributes: none are defined
         guard let timestampDelta = Varint.read(record, at: &position),

@@ -105,7 +105,7 @@ extension MemoryStore {
             guard let index = indices(in: found.base...found.base).first else { return nil }
             let chunk = chunks[index]
             chunks[index].count =
-                chunk.base == found.base ? found.readable : RecordBatch.decode(chunk.data).segment.entries.count
+                chunk.base == found.base ? found.readable : row(index).readableCount
             return chunk
         }
     }

@@ -103,7 +103,7 @@ final class RunWriter {
         try chunks.keepAside(key, found.reason)
         let readable =
             key.base == found.base
-            ? found.readable : RecordBatch.decode(try chunks.row(key, log).chunk.data).segment.entries.count
+            ? found.readable : try chunks.row(key, log).readableCount
         try chunks.recount(key, readable: readable)
     }
 }
