@@ -152,7 +152,7 @@ integration:
 # long as the process is no error here. The thread sanitizer is told what a contended Mutex does, which it cannot see.
 sanitize:
 	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
-		--sanitize=address --scratch-path .build-asan --filter 'ColaCoreTests|ColaStoreTests|ColaNativeTests|ColaAMQPTests'
+		--sanitize=address --scratch-path .build-asan --filter 'Cola(Core|Compression|Store|Native|AMQP)Tests'
 	mkdir -p .build-tsan
 	clang -O1 -shared -fPIC -o .build-tsan/mutex.so Tests/tsan/mutex.c
 	LD_PRELOAD=$(CURDIR)/.build-tsan/mutex.so SWIFT_BACKTRACE=enable=no swift test --disable-xctest \

@@ -26,8 +26,8 @@ is_there() { docker image inspect "$1" >/dev/null 2>&1; }
 # Where nobody answers the engine gives up by itself within seconds.
 can_pull() { timeout 120 docker pull -q "$1" >/dev/null 2>&1; }
 
-packages=(base-files bash coreutils dash grep libc-bin liblz4-1 libsnappy1v5 libsqlite3-0 libstdc++6 libyaml-0-2 libzstd1
-    sysvinit-utils tini zlib1g)
+packages=(base-files bash coreutils dash grep libc-bin liblz4-1 libsnappy1v5 libsqlite3-0 libstdc++6 libyaml-0-2
+    libzstd1 sysvinit-utils tini zlib1g)
 if is_there $debian || can_pull $debian; then
     : "${BASE:=$debian}" "${DEMO_BASE:=$debian}"
 else
