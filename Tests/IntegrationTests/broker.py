@@ -69,6 +69,7 @@ class Broker:
         self.tcp = ""
         self.amqp = ""
         self.amqps = ""
+        self.kafka = ""
         self.process: Optional[subprocess.Popen] = None
         self.recoveries: List[float] = []
         self._starts = 0
@@ -87,6 +88,7 @@ class Broker:
         self.tcp = addresses.get("native", "")
         self.amqp = addresses.get("amqp", "")
         self.amqps = addresses.get("amqps", "")
+        self.kafka = addresses.get("kafka", "")
         self.recoveries.append(seconds)
         return seconds
 

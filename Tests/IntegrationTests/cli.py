@@ -35,7 +35,8 @@ class Result(NamedTuple):
 def environment(url: Optional[str], more: Optional[Dict[str, Optional[str]]] = None) -> Dict[str, str]:
     """The caller's environment without its `COLA_` settings, but with the broker's URL.
 
-    A server takes free ports for AMQP and Kafka: servers run beside one another. A variable of `more` that is None is not set.
+    A server takes free ports for AMQP and Kafka: servers run beside one another. A variable of `more` that is None is
+    not set.
     """
     variables = {name: value for name, value in os.environ.items() if not name.startswith("COLA_")}
     variables["COLA_AMQP"] = variables["COLA_KAFKA"] = "127.0.0.1:0"

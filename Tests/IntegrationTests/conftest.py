@@ -12,9 +12,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import amqp  # noqa: E402
 import broker as broker_module  # noqa: E402
+import kafka_wire  # noqa: E402
 import native  # noqa: E402
 
-# Servers run beside one another, and AMQP and Kafka have ports by default.
+# Servers run beside one another, and AMQP and Kafka have a port each by default.
 os.environ.setdefault("COLA_AMQP", "127.0.0.1:0")
 os.environ.setdefault("COLA_KAFKA", "127.0.0.1:0")
 
@@ -102,3 +103,16 @@ def wire(amqp_address: amqp.Address) -> Iterator[amqp.Wire]:
     """A raw connection with channel 1 open."""
     with amqp.Wire(amqp_address) as opened:
         yield opened.open()
+
+
+@pytest.fixture(scope="module")
+def kafka_address(request) -> kafka_wire.Address:
+    """Where Kafka's protocol is spoken: at the shared broker, or where `KAFKA_ADDRESS` says."""
+    return kafka_wire.elsewhere() or kafka_wire.of(request.getfixturevalue("shared_broker"))
+
+
+@pytest.fixture
+def kafka(kafka_address: kafka_wire.Address) -> Iterator[kafka_wire.Wire]:
+    """A raw connection of the test's own."""
+    with kafka_wire.Wire(kafka_address) as opened:
+        yield opened
