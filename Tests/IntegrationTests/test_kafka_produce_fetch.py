@@ -305,7 +305,7 @@ def test_topics_come_by_themselves_where_a_client_asks_for_it(kafka):
 
 @cola_alone
 def test_topics_do_not_come_by_themselves_where_that_is_off(new_broker):
-    broker = new_broker("--kafka-auto-create", "no")
+    broker = new_broker("--kafka-create-topics", "no")
     broker.start()
     with Wire(kafka_protocol.of(broker)) as wire:
         name = unique("never")
