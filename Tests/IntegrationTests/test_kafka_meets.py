@@ -55,7 +55,6 @@ def test_amqp_reads_what_kafka_wrote(kafka, kafka_address, client, codec):
     assert [one.properties.headers["x-stream-offset"] for one in found] == list(range(120))
     for number, one in enumerate(found):
         assert one.properties.headers["kind"] == "order" and one.properties.headers["n"] == "%d" % number
-        assert one.method.routing_key == "key-%d" % number or "key-%d" % number in one.properties.headers.values()
     # From the middle of what is one batch.
     [one] = read(client, topic, 1, offset=77)
     assert one.body == rows[77].value and one.properties.headers["x-stream-offset"] == 77
@@ -67,7 +66,7 @@ def test_commands_read_what_kafka_wrote(kafka, shared_broker, codec):
     rows = [Record(b"value %d" % number, b"key %d" % (number % 3), [("a", b"b")]) for number in range(30)]
     assert kafka.produce(topic, batch(rows, codec=CODECS[codec])).error == NONE
     lines = cola("consume", "--topic", topic, "--from", "first", "--count", "30", "--json",
-                 url=shared_broker.unix).succeeds().lines()
+                 url=shared_broker.unix, timeout=10).succeeds().lines()
     found = [json.loads(line) for line in lines]
     assert [row["body"] for row in found] == ["value %d" % number for number in range(30)]
     assert [row["key"] for row in found] == ["key %d" % (number % 3) for number in range(30)]
