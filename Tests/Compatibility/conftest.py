@@ -7,6 +7,6 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "IntegrationTests")]
-# Brokers run beside one another, and AMQP has a port by default.
+# Brokers run beside one another, and AMQP and Kafka have a port each by default.
 os.environ.setdefault("COLA_AMQP", "127.0.0.1:0")
 os.environ.setdefault("COLA_KAFKA", "127.0.0.1:0")

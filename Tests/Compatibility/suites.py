@@ -14,17 +14,22 @@ import results
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = HERE / "clients"
+KAFKA = HERE / "kafka"
 LONG = os.environ.get("COLA_LONG") == "1"
 TEST_SECONDS = 60
 
 
 @dataclasses.dataclass
 class Suite:
-    """`run(host, port, folder)` has the folder for itself. `fewest`: how many tests pass at RabbitMQ 3.10.8."""
+    """`run(host, port, folder)` has the folder for itself.
+
+    `fewest`: how many tests pass at RabbitMQ 3.10.8, or how many there are of Kafka's clients.
+    """
 
     name: str
     fewest: int
     run: Callable[[str, int, pathlib.Path], results.Outcomes]
+    protocol: str = "amqp"
 
     def exceptions(self) -> Dict[str, str]:
         return results.exceptions(HERE / "exceptions" / (self.name + ".txt"))
@@ -164,6 +169,35 @@ def aio_pika(host: str, port: int, folder: pathlib.Path) -> results.Outcomes:
     return program(str(python), str(CLIENTS / "aio_pika_client.py"))(host, port, folder)
 
 
+def kafka_python(host: str, port: int, folder: pathlib.Path) -> results.Outcomes:
+    """Its integration tests, but for those that start brokers of their own: of TLS and SASL."""
+    python = cache.environment("kafka", *KAFKA_PACKAGES)
+    source = copy_source("kafka_python", "3.0.12", folder)
+    # The source distribution leaves these out: what the tests are a package of, and what starts brokers.
+    shutil.copy(KAFKA / "kafka_python_service.py", source / "test" / "service.py")
+    (source / "test" / "__init__.py").touch()
+    integration = source / "test" / "integration"
+    for name in ("test_sasl_integration.py", "test_ssl_integration.py"):
+        (integration / name).unlink()
+    # Their broker takes members with shorter sessions than Kafka does by default.
+    rewrite(integration / "test_consumer_integration.py", "session_timeout_ms=3000, request_timeout_ms=4000",
+            "session_timeout_ms=6000, request_timeout_ms=7000")
+    return pytest(python, source, 200, "test/integration", KAFKA_VERSION="4.0.0", KAFKA_ROOT=str(folder),
+                  KAFKA_URI="kafka://%s:%d" % (host, port))
+
+
+def kafka_client(script: str) -> Callable[[str, int, pathlib.Path], results.Outcomes]:
+    """A program of ours with one of Kafka's clients for Python."""
+
+    def run(host: str, port: int, folder: pathlib.Path) -> results.Outcomes:
+        python = cache.environment("kafka", *KAFKA_PACKAGES)
+        return program(str(python), str(KAFKA / script))(host, port, folder)
+
+    return run
+
+
+KAFKA_PACKAGES = ("kafka-python==3.0.12", "confluent-kafka==2.16.1", "aiokafka==0.14.0", "lz4", "zstandard",
+                  "python-snappy", "py")
 JARS = ":".join("/usr/share/java/%s.jar" % name for name in ("amqp-client", "slf4j-api", "slf4j-nop"))
 
 #: Longest first: they run side by side.
@@ -182,4 +216,8 @@ SUITES = [
     Suite("java", 16, program(
         "java", "-cp", JARS, str(CLIENTS / "JavaClient.java"),
         packages=("default-jdk-headless", "librabbitmq-client-java", "libslf4j-java"), large=True)),
+    Suite("kafka-python", 52, kafka_python, "kafka"),
+    Suite("confluent-kafka", 20, kafka_client("confluent_client.py"), "kafka"),
+    Suite("aiokafka", 20, kafka_client("aiokafka_client.py"), "kafka"),
+    Suite("kcat", 28, program("bash", str(KAFKA / "kcat.sh"), packages=("kcat",)), "kafka"),
 ]

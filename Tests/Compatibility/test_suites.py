@@ -19,21 +19,22 @@ import cache
 import results
 from suites import SUITES, Suite
 
-#: A broker that runs already, as HOST:PORT. What is known of Cola is no excuse for it.
-ELSEWHERE = os.environ.get("COMPAT_AMQP")
+#: Brokers that run already, as HOST:PORT. What is known of Cola is no excuse for them.
+ELSEWHERE = {protocol: os.environ.get("COMPAT_" + protocol.upper()) for protocol in ("amqp", "kafka")}
 JOBS = int(os.environ.get("COMPAT_JOBS") or 3)
 
 
 @contextlib.contextmanager
-def address() -> Iterator[Tuple[str, int]]:
-    if ELSEWHERE:
-        host, _, port = ELSEWHERE.rpartition(":")
+def address(protocol: str) -> Iterator[Tuple[str, int]]:
+    elsewhere = ELSEWHERE[protocol]
+    if elsewhere:
+        host, _, port = elsewhere.rpartition(":")
         yield host, int(port)
         return
     started = broker.Broker(broker.new_folder())
     try:
         started.start()
-        host, _, port = started.amqp.rpartition("/")[2].rpartition(":")
+        host, _, port = getattr(started, protocol).rpartition("/")[2].rpartition(":")
         yield host, int(port)
         assert started.runs(), "the broker died; %s" % started.stderr()[-3000:]
     finally:
@@ -44,7 +45,7 @@ def run(suite: Suite) -> results.Outcomes:
     """In a folder of its own, which stays where `COMPAT_KEEP=1` asks for it, with all that the suite has written."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cola-compat-%s-" % suite.name))
     try:
-        with address() as (host, port):
+        with address(suite.protocol) as (host, port):
             return suite.run(host, port, folder)
     finally:
         if os.environ.get("COMPAT_KEEP") != "1":
@@ -68,6 +69,6 @@ def test_suite(suite, runs):
         pytest.skip(str(missing))
     print("\n%s: %d passed, %d failed, %d skipped" % (
         suite.name, *(results.count(outcomes, state) for state in (results.PASSED, results.FAILED, results.SKIPPED))))
-    known = {} if ELSEWHERE else suite.exceptions()
+    known = {} if ELSEWHERE[suite.protocol] else suite.exceptions()
     found = results.complaints(outcomes, known, suite.fewest)
     assert not found, "%s:\n%s" % (suite.name, "\n".join(found))

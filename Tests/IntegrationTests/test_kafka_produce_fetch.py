@@ -129,6 +129,16 @@ def test_a_compacted_topic_wants_keys(kafka):
     assert kafka.end(topic) == 2
 
 
+def test_the_first_request_of_a_connection_may_be_large(kafka, kafka_address):
+    """Clients connect, ask for the versions, and send what has gathered meanwhile."""
+    topic = kafka.new_topic()
+    with Wire(kafka_address) as wire:
+        wire.api_versions(3)
+        assert wire.produce(topic, batch([bytes(900_000)])).error == NONE
+    with Wire(kafka_address) as wire:
+        assert wire.produce(topic, batch([bytes(100_000)])).error == NONE
+
+
 # Fetch
 
 

@@ -35,7 +35,8 @@ check query-end "$topic [0] offset 10" "$(kcat -Q -t "$topic:0:-1" | grep -o "$t
 check query-beginning "$topic [0] offset 0" "$(kcat -Q -t "$topic:0:-2" | grep -o "$topic.*")"
 check query-by-time "$topic [0] offset 0" "$(kcat -Q -t "$topic:0:1000" | grep -o "$topic.*")"
 now=$(date +%s)
-check timestamps yes "$(all "$topic" -p 0 -c 1 -f '%T\n' | awk -v now="$now" '{ print ($1 / 1000 - now)^2 < 14400 ? "yes" : $1 }')"
+near='{ print ($1 / 1000 - now)^2 < 14400 ? "yes" : $1 }'
+check timestamps yes "$(all "$topic" -p 0 -c 1 -f '%T\n' | awk -v now="$now" "$near")"
 check from-time 10 "$(all "$topic" -p 0 -o "s@$(((now - 120) * 1000))" | wc -l)"
 group() { timeout 40 kcat -b "$server" -q -G "$topic-group" -X auto.offset.reset=earliest "$@" "$topic" 2>/dev/null; }
 check group "$(seq 1 10 | line)" "$(group -c 10 | line)"
