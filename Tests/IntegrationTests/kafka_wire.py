@@ -35,6 +35,7 @@ FENCED_INSTANCE_ID, INVALID_RECORD, PRODUCER_FENCED = 82, 87, 90
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 CODECS = {"none": 0, "gzip": GZIP, "snappy": SNAPPY, "lz4": LZ4, "zstd": ZSTD}
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
+HUNG = (socket.timeout, TimeoutError)
 CLOSED = (EOFError, ConnectionResetError, BrokenPipeError)
 
 

@@ -17,7 +17,7 @@ import kafka_wire as kafka_protocol
 from cli import cola
 from conftest import LONG, seed, setting, time_factor
 from kafka_wire import (
-    API_VERSIONS, CLOSED, CODECS, CORRUPT_MESSAGE, CREATE_TOPICS, FETCH, FIND_COORDINATOR, GZIP, HEARTBEAT,
+    API_VERSIONS, CLOSED, CODECS, CORRUPT_MESSAGE, CREATE_TOPICS, FETCH, FIND_COORDINATOR, GZIP, HEARTBEAT, HUNG,
     ILLEGAL_SASL_STATE, INIT_PRODUCER_ID, INVALID_RECORD, JOIN_GROUP, LIST_OFFSETS, MESSAGE_TOO_LARGE, METADATA, NONE,
     OFFSET_COMMIT, OFFSET_FETCH, PRODUCE, SASL_AUTHENTICATE, SASL_AUTHENTICATION_FAILED, SASL_HANDSHAKE,
     SYNC_GROUP, TAGS, UNSUPPORTED_SASL_MECHANISM, UNSUPPORTED_VERSION, Wire, array, batch, compact, data32,
@@ -25,7 +25,6 @@ from kafka_wire import (
 
 GROWTH_MAX = 100 << 20
 HUGE = 2**31 - 1
-HUNG = (socket.timeout, TimeoutError)
 pytestmark = pytest.mark.skipif(kafka_protocol.elsewhere() is not None, reason="looks at the process of the server")
 
 

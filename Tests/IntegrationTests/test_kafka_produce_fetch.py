@@ -1,7 +1,6 @@
 """Produce, fetch and offsets, as Kafka means them: most of it request by request, where a client would hide it."""
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from typing import Dict, List, Optional
@@ -12,13 +11,12 @@ from kafka import KafkaProducer
 
 import kafka_wire as kafka_protocol
 from kafka_wire import (
-    CODECS, DUPLICATE_SEQUENCE, EARLIEST, FETCH, INVALID_PRODUCER_EPOCH, INVALID_REQUIRED_ACKS, INVALID_RECORD,
-    INVALID_TOPIC, LATEST, MAX_TIMESTAMP, NONE, OFFSET_OUT_OF_RANGE, OUT_OF_ORDER_SEQUENCE, PRODUCE,
-    TOPIC_ALREADY_EXISTS, UNKNOWN_TOPIC_OR_PARTITION, Record, Wire, batch, fetch_body, produce_body, unique)
+    CODECS, DUPLICATE_SEQUENCE, EARLIEST, FETCH, HUNG, INVALID_PRODUCER_EPOCH, INVALID_RECORD,
+    INVALID_REQUIRED_ACKS, INVALID_TOPIC, LATEST, MAX_TIMESTAMP, NONE, OFFSET_OUT_OF_RANGE, OUT_OF_ORDER_SEQUENCE,
+    PRODUCE, TOPIC_ALREADY_EXISTS, UNKNOWN_TOPIC_OR_PARTITION, Record, Wire, batch, fetch_body, produce_body, unique)
 
 #: What Kafka does not have.
 cola_alone = pytest.mark.skipif(kafka_protocol.elsewhere() is not None, reason="only Cola does this")
-HUNG = (socket.timeout, TimeoutError)
 
 
 def values(records: List[Record]) -> List[Optional[bytes]]:
