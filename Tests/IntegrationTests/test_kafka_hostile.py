@@ -306,8 +306,12 @@ def test_wrong_batches(kafka, kind):
     assert kafka.produce(topic, batch([b"right"])).base_offset == 0
 
 
-@pytest.mark.parametrize("data", [b"", b"x", bytes(11), bytes(60), bytes(61), bytes(200), batch([b"x"])[:-1],
-                                  batch([b"x"]) + b"more", None])
+@pytest.mark.parametrize("data", [
+    pytest.param(b"", id="nothing"), pytest.param(None, id="null"), pytest.param(b"x", id="a byte"),
+    pytest.param(bytes(11), id="11 zeros"), pytest.param(bytes(61), id="61 zeros"),
+    pytest.param(bytes(200), id="200 zeros"), pytest.param(batch([b"x"])[:-1], id="cut off"),
+    pytest.param(batch([b"x"]) + b"more", id="more behind it"),
+])
 def test_what_is_no_batch(kafka, data):
     topic = kafka.new_topic()
     try:
@@ -485,8 +489,10 @@ def test_a_mechanism_that_there_is_not(kafka):
 
 
 @pytest.mark.parametrize("data", [
-    b"\0guest\0wrong", b"\0nobody\0guest", b"guest", b"", b"\0\0", b"\0" * 1000, b"\xff" * 70_000,
-    b"other\0guest\0guest"])
+    pytest.param(b"\0guest\0wrong", id="wrong password"), pytest.param(b"\0nobody\0guest", id="nobody"),
+    pytest.param(b"guest", id="no separators"), pytest.param(b"", id="nothing"),
+    pytest.param(b"\0\0", id="empty"), pytest.param(b"\0" * 1000, id="zeros"),
+    pytest.param(b"\xff" * 70_000, id="large"), pytest.param(b"other\0guest\0guest", id="for somebody else")])
 def test_a_wrong_password(kafka, data):
     """Answered, so that the client can say why; then it is over."""
     assert sasl(kafka, "PLAIN")[0] == NONE
