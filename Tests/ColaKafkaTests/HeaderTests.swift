@@ -76,6 +76,16 @@ import Testing
         #expect(throws: Malformed.self) { try request([0, 3, 0, 0, 0, 0, 0, 7, 0, 1, 0xC3]) }
     }
 
+    /// Whatever was written before it.
+    @Test func aClientIDIsNeverCompact() {
+        var writer = KafkaWriter()
+        MetadataRequest().write(to: &writer, version: 9)
+        let start = writer.buffer.readableBytes
+        RequestHeader(apiKey: 3, version: 9, correlationID: 7, clientID: "a").write(to: &writer)
+        let written: [UInt8] = Array(writer.buffer.readableBytesView.dropFirst(start))
+        #expect(written == [0, 3, 0, 9] + header + [0])
+    }
+
     /// Everything before the last byte is no header.
     @Test func aHeaderThatIsCutOffIsRefused() throws {
         let bytes: [UInt8] = [0, 0, 0, 9] + header + [1, 5, 2, 0xAB, 0xCD]

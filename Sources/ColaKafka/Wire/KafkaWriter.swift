@@ -55,9 +55,8 @@ package struct KafkaWriter {
     }
 
     private static func cut(_ text: String) -> String {
-        let utf8 = text.utf8
-        var end = utf8.index(utf8.startIndex, offsetBy: KafkaReader.stringBytesMax)
-        while utf8[end] & 0xC0 == 0x80 { utf8.formIndex(before: &end) }
+        // A place within a character counts as its beginning.
+        let end = text.utf8.index(text.startIndex, offsetBy: KafkaReader.stringBytesMax)
         return String(text[..<end])
     }
 
