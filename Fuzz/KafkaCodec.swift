@@ -4,8 +4,8 @@ import NIOCore
 /// Requests and responses of Kafka as a hostile peer would send them.
 ///
 /// The first byte says of which API the rest is a body, and in its highest bit whether it is a response; the second in
-/// which version. Then the rest is taken as a stream of requests, cut as the second byte says. What was accepted must be
-/// written in no more bytes than it had, and must come back the same when that is read again.
+/// which version. Then the rest is taken as a stream of requests, cut as the second byte says. What was accepted must
+/// be written in no more bytes than it had, and must come back the same when that is read again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzKafkaCodec(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard count > 1 else { return 0 }

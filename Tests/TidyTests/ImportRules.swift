@@ -20,7 +20,8 @@ enum ImportRules {
         "ColaWorkers": ["ColaCore", "CSpawn", "DequeModule", "OrderedCollections", "Synchronization", "libc"],
         "ColaServer": [
             "ColaCore", "ColaStore", "ColaNative", "ColaAMQP", "ColaKafka", "ColaTLS", "ColaWorkers", "CMalloc",
-            "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals", "CYAML",
+            "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle", "DequeModule", "OrderedCollections", "UnixSignals",
+            "CYAML",
             "CBuild", "Synchronization", "libc",
             // For passwords.
             "Crypto", "CryptoExtras",

@@ -166,8 +166,8 @@ final class Log {
         return first.data.count
     }
 
-    /// The durable runs of the tail from the one that holds `offset` on, until `bytesMax` is reached; nil if the tail does
-    /// not have that offset.
+    /// The durable runs of the tail from the one that holds `offset` on, until `bytesMax` is reached; nil if the tail
+    /// does not have that offset.
     func tail(from offset: Offset, bytesMax: Int) -> [PackedRun]? {
         guard let first = tail.first, first.base <= offset else { return nil }
         var (low, high) = (0, tail.count)

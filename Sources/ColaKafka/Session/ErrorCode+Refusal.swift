@@ -1,7 +1,7 @@
 internal import ColaCore
 
-// How the broker's refusals are said in Kafka's numbers: switches without a default, so that a new case does not compile
-// before somebody has decided.
+// How the broker's refusals are said in Kafka's numbers: switches without a default, so that a new case does not
+// compile before somebody has decided.
 extension TopicRefusal {
     var code: ErrorCode {
         switch self {
