@@ -86,7 +86,7 @@ final class BrokerLoop {
         self.logger = logger
         self.watch = watch
         epoch = recovery.epoch
-        broker = Broker(recovery, limits: limits, access: access)
+        broker = Broker(recovery, limits: limits, access: access, inflater: .stored)
         inbox = Inbox(bytesMax: limits.inboxBytesMax, smallBytes: ConnectionLimits.smallRequestBytes)
         gatheringBytesMax = limits.gatheringBytesMax
     }

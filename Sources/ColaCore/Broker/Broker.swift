@@ -16,6 +16,8 @@ package final class Broker {
     package let limits: Limits
     /// Who may come in, for those who look; sessions decide on it.
     let access: Access
+    /// Who unpacks compressed batches, to see what producers send; nil: they are believed.
+    let inflater: BatchInflater?
     let epoch: Epoch
 
     var hosts: OrderedDictionary<String, VirtualHost> = [:]
@@ -160,8 +162,10 @@ package final class Broker {
     var effects: [Effect] = []
 
     package init(
-        _ recovery: Recovery, limits: Limits = Limits(), access: Access = Access(serverUser: 0)
+        _ recovery: Recovery, limits: Limits = Limits(), access: Access = Access(serverUser: 0),
+        inflater: BatchInflater? = nil
     ) {
+        self.inflater = inflater
         self.limits = limits
         self.access = access
         epoch = recovery.epoch

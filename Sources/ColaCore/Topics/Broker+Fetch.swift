@@ -1,8 +1,15 @@
+internal import DequeModule
 internal import OrderedCollections
 
 // Batches for those who read them as they are stored.
 extension Broker {
     func fetch(_ fetch: Fetch, _ id: RequestID, for channel: Channel, at now: Now) {
+        // Who does not take what he was sent gets no more of it.
+        guard !channel.connection.isWindowFull else {
+            channel.stall = .window
+            channel.deferred.prepend((id, .topic(.fetch(fetch))))
+            return
+        }
         let wait = min(max(0, fetch.waitMilliseconds), limits.fetchMillisecondsMax)
         let fetching = Fetching(
             fetch, id, of: channel, deadline: now.monotonic.advanced(byMilliseconds: wait),
@@ -72,6 +79,7 @@ extension Broker {
         forget(fetching)
         // Fetches of a client are answered whatever else waits for a commit.
         effects.append(.reply(fetching.channel.id, fetching.request, .topic(.fetched(fetching.found))))
+        charge(fetching.channel, fetching.byteCount)
     }
 
     /// Nobody waits for it any more.

@@ -27,11 +27,11 @@ extension Broker {
         }
         var header: RecordBatch.Header
         do throws(RecordBatch.ProducedBatchError) {
-            header = try RecordBatch.validateProduced(batch.data)
+            header = try RecordBatch.validateProduced(batch.data, inflating: inflater)
         } catch {
             throw .batch(error)
         }
-        if partition.isCompacted { try checkKeys(of: batch.data, header) }
+        if partition.isCompacted { try checkKeys(of: batch.data) }
         let log = partition.log
         let numbered = ProducerLedger.Batch(header)
         // Nobody has begun a transaction here.
@@ -64,10 +64,10 @@ extension Broker {
         return ProducedPlace(base: run.base, start: log.start)
     }
 
-    /// A record without a key would never go. What is compressed is not looked into.
-    private func checkKeys(of data: [UInt8], _ header: RecordBatch.Header) throws(TopicRefusal) {
-        guard !header.attributes.isCompressed else { return }
-        guard let record = RecordBatch.decode(data).segment.entries.firstIndex(where: \.key.isNull) else { return }
+    /// A record without a key would never go.
+    private func checkKeys(of data: [UInt8]) throws(TopicRefusal) {
+        let segment = RecordBatch.decode(data, inflating: inflater).segment
+        guard let record = segment.entries.firstIndex(where: \.key.isNull) else { return }
         let sentence = "record \(record) has no key, and the topic is compacted by keys"
         throw .batch(RecordBatch.ProducedBatchError(.invalidRecord, record: record, sentence))
     }

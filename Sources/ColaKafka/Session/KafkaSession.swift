@@ -174,14 +174,15 @@ package struct KafkaSession {
                 if key == .apiVersions { answerOldVersions(header) } else { end() }
                 return true
             }
+            if case .loggingIn = state, key != .saslAuthenticate, key != .apiVersions {
+                // As Kafka does: a login that was begun is ended first.
+                end()
+                return true
+            }
             if !isOpen, !key.isBeforeLogin {
                 clientID = header.clientID ?? ""
                 comeInAsGuest()
                 return false
-            }
-            if case .loggingIn = state, key != .saslAuthenticate, key != .apiVersions {
-                end()
-                return true
             }
             try take(header, key, &reader)
         } catch {
