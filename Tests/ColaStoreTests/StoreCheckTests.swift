@@ -97,7 +97,7 @@ struct StoreCheckTests {
         ("DELETE FROM queue WHERE name = 'q2'", "belongs to no queue"),
         ("INSERT INTO released VALUES (9, 1, 1, NULL, NULL)", "log 9"),
         ("INSERT INTO settled VALUES (1, 5, x'00', 0)", "offset 5"),
-        ("INSERT INTO group_offset VALUES ('g', 9, 4)", "offset 4"),
+        ("INSERT INTO group_offset (group_name, log, next) VALUES ('g', 9, 4)", "offset 4"),
         ("INSERT INTO dedup VALUES (9, x'00', 4)", "log 9"),
     ])
     func whatBelongsToNothingIsNamed(change: String, words: String) throws {

@@ -51,7 +51,8 @@ def test_a_wrong_value_is_64_and_says_where_it_came_from_and_what_it_may_be(tmp_
     (["start"], ["'start'", "--NAME VALUE"]),
     (["-d", "x"], ["'-d'", "--NAME VALUE"]),
     (["--config", "none.yaml"], ["there is no file none.yaml"]),
-    (["--native", "off", "--socket", "off", "--amqp", "off", "--kafka", "off"], ["--socket", "--native", "--amqp", "off"]),
+    (["--native", "off", "--socket", "off", "--amqp", "off", "--kafka", "off"],
+     ["--socket", "--native", "--amqp", "--kafka", "off"]),
 ])
 def test_a_wrong_option_is_64(tmp_path, arguments, words):
     cola("serve", *arguments, cwd=str(tmp_path)).fails(USAGE, *words)
