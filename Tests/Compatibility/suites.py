@@ -216,7 +216,7 @@ SUITES = [
     Suite("java", 16, program(
         "java", "-cp", JARS, str(CLIENTS / "JavaClient.java"),
         packages=("default-jdk-headless", "librabbitmq-client-java", "libslf4j-java"), large=True)),
-    Suite("kafka-python", 52, kafka_python, "kafka"),
+    Suite("kafka-python", 54, kafka_python, "kafka"),
     Suite("confluent-kafka", 20, kafka_client("confluent_client.py"), "kafka"),
     Suite("aiokafka", 20, kafka_client("aiokafka_client.py"), "kafka"),
     Suite("kcat", 28, program("bash", str(KAFKA / "kcat.sh"), packages=("kcat",)), "kafka"),
