@@ -305,7 +305,7 @@ def batch(
         ">hiqqqhii", wrong.get("attributes", codec), wrong.get("last_delta", len(rows) - 1), base,
         max(stated, default=base), producer, epoch, sequence, wrong.get("count", len(rows)))
     body += squeeze(plain, codec) if squeezed is None else squeezed
-    crc = wrong.get("crc", crc32c(body))
+    crc = wrong["crc"] if "crc" in wrong else crc32c(body)
     rest = i32(0) + i8(wrong.get("magic", 2)) + struct.pack(">I", crc) + body
     return i64(wrong.get("base_offset", 0)) + i32(wrong.get("length", len(rest))) + rest
 
