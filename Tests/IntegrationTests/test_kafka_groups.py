@@ -19,21 +19,8 @@ from kafka_wire import (
     Committed, Joined, Wire, array, batch, i8, i32, i64, join_body, string, unique, wait_for)
 
 INVALID_GROUP_ID, INCONSISTENT_GROUP_PROTOCOL, OFFSET_METADATA_TOO_LARGE = 24, 23, 12
-DESCRIBE_GROUPS, LIST_GROUPS, DELETE_GROUPS, OFFSET_DELETE = 15, 16, 42, 47
-#: APIs of groups that the broker does not have yet. Their tests are left out, and fail once they are there.
-LATER: dict = {}
 
 cola_alone = pytest.mark.skipif(kafka_protocol.elsewhere() is not None, reason="only Cola does this")
-
-
-def needs(*keys: int):
-    missing = [LATER[key] for key in keys if key in LATER]
-    return pytest.mark.skipif(bool(missing), reason="%s: not served yet" % ", ".join(missing))
-
-
-def test_what_is_left_for_later_is_not_served(kafka):
-    _, versions = kafka.api_versions()
-    assert not [name for key, name in LATER.items() if key in versions]
 
 
 # The coordinator, request by request
@@ -349,7 +336,6 @@ def test_a_static_member_comes_back_to_its_partitions(kafka, kafka_address, memb
 # Looking at groups, and deleting them
 
 
-@needs(DESCRIBE_GROUPS, LIST_GROUPS)
 def test_confluents_admin_client_lists_and_describes(kafka, kafka_address, members):
     group, topic = unique("described"), kafka.new_topic("described", partitions=4)
     members.append(Confluent(kafka_address, group, topic, client_id="looked-at"))
@@ -368,7 +354,6 @@ def test_confluents_admin_client_lists_and_describes(kafka, kafka_address, membe
     assert found.state.name in ("EMPTY", "DEAD") and found.members == []
 
 
-@needs(DESCRIBE_GROUPS, LIST_GROUPS)
 def test_kafka_pythons_admin_client_lists_and_describes(kafka, kafka_address):
     group = unique("listed")
     joined = alone(kafka, group)
@@ -390,7 +375,6 @@ def test_offsets_through_an_admin_client(kafka, kafka_address):
     assert {(row.topic, row.partition, row.offset) for row in found.topic_partitions} == {(topic, 0, 7), (topic, 1, 9)}
 
 
-@needs(DELETE_GROUPS)
 def test_groups_are_deleted(kafka, kafka_address):
     """Not while they have members; then with all that they have committed."""
     group, topic = unique("deleted"), kafka.new_topic()
