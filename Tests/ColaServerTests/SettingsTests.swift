@@ -82,7 +82,7 @@ import Testing
     @Test(arguments: [
         ("socket-mode", "rw", "0600"), ("socket-mode", "1777", "0777"), ("native", "here", "127.0.0.1:1"),
         ("native", ":1", "h:1"), ("native", "h:65536", "h:65535"), ("kafka", "9092", "off"),
-        ("kafka", "9092", "off"), ("http", "127.0.0.1:15672", "off"), ("durability", "none", "relaxed"),
+        ("kafka-partitions", "0", "3"), ("http", "127.0.0.1:15672", "off"), ("durability", "none", "relaxed"),
         ("accept-damage", "perhaps", "yes"), ("body-max", "0", "1"), ("body-max", "65M", "64M"),
         ("body-max", "16X", "16m"), ("connections-max", "0", "1"), ("connections-max", "1000001", "1000000"),
         ("queues-max", "many", "10"), ("consumers-max", "-1", "1"), ("unacked-max", "10000001", "1"),

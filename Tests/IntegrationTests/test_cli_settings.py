@@ -12,7 +12,7 @@ WRONG = [
     ("amqps", "5671", ["HOST:PORT or off"]),
     ("tls-certificate", "", ["empty"]),
     ("amqp-product", "RabbitMQ", ["NAME:VERSION", "RabbitMQ:3.13.7"]),
-    ("kafka", "127.0.0.1:9092", ["no kafka listener", "off"]),
+    ("kafka", "9092", ["HOST:PORT or off"]),
     ("socket-mode", "999", ["0660"]),
     ("durability", "maybe", ["full or relaxed"]),
     ("accept-damage", "perhaps", ["yes or no"]),

@@ -26,6 +26,7 @@ struct ServedBroker {
         let arguments =
             [
                 "serve", "--data-dir", "\(folder)/data", "--socket", socket, "--native", "off", "--amqp", "off",
+                "--kafka", "off",
                 "--log-level", "warning",
                 "--config", "/dev/null",
             ] + extra
