@@ -55,7 +55,9 @@ extension KafkaSession {
     mutating func logIn(_ bytes: [UInt8], as login: Login) {
         let parts = bytes.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, let user = String(validating: parts[1], as: UTF8.self),
-            let password = String(validating: parts[2], as: UTF8.self), !user.isEmpty
+            let password = String(validating: parts[2], as: UTF8.self), !user.isEmpty,
+            // Nobody comes in for somebody else.
+            parts[0].isEmpty || parts[0].elementsEqual(parts[1])
         else { return refuse(login) }
         state = .authenticating(login)
         credentials = Credentials(user: user, password: password, peer: peer)

@@ -40,13 +40,12 @@ extension KafkaSession {
         }
     }
 
-    /// All of the rest of the request.
+    /// What the request asks. As Kafka's broker does, what is left behind it is passed over: librdkafka leaves some
+    /// bytes there when it asks for all topics.
     private func body<Message: KafkaRequest>(
         _ reader: inout KafkaReader, _ header: RequestHeader
     ) throws(Malformed) -> Message {
-        let message = try Message(from: &reader, version: header.version)
-        try reader.finish()
-        return message
+        try Message(from: &reader, version: header.version)
     }
 
     /// What the broker's answer is to the client.
