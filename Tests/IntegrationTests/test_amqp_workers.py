@@ -198,7 +198,7 @@ def test_the_url_makes_connections_of_the_worker_and_shows_what_it_holds(pika_wo
 
 
 def test_the_worker_of_the_readme_works(pika_worker):
-    broker = pika_worker(blocks(README, "python")[3], "  queue: texts\n  stop: {grace: 1s}\n")
+    broker = pika_worker(blocks(README, "python")[4], "  queue: texts\n  stop: {grace: 1s}\n")
     publish(broker, "texts", ["three words here"])
     until(lambda: row(broker)["pid"] and is_idle(broker, "texts"), "it is done")
     assert b"3 words" in cola("logs", "w", url=broker.unix).succeeds().out

@@ -139,7 +139,7 @@ def test_the_session_by_hand_is_answered_as_the_page_shows(newcomer):
 
 def test_the_python_of_the_page_runs(newcomer):
     shell, _, _ = newcomer
-    snippet, _, worker, _ = blocks(README, "python")
+    snippet, _, _, worker, _ = blocks(README, "python")
     (shell.folder / "snippet.py").write_text(snippet)
     assert shell.run("'%s' snippet.py" % sys.executable) == (0, "b'hello'\n")
     (shell.folder / "tasks.py").write_text(worker)
@@ -164,6 +164,16 @@ def test_what_rabbitmqs_client_does_on_the_page(newcomer):
     assert port and ":5672/" in snippet
     (shell.folder / "rabbit.py").write_text(snippet.replace(":5672/", ":%s/" % port.group(1)))
     assert shell.run("'%s' rabbit.py" % sys.executable) == (0, "b'hello' {'lang': 'en'}\n")
+
+
+def test_what_kafkas_client_does_on_the_page(newcomer):
+    pytest.importorskip("confluent_kafka", reason="pip install confluent-kafka")
+    shell, _, ready = newcomer
+    snippet = blocks(README, "python")[2]
+    port = re.search(r"kafka=(?:127\.0\.0\.1|localhost):(\d+)", ready)
+    assert port and ":9092" in snippet
+    (shell.folder / "kafkas.py").write_text(snippet.replace(":9092", ":" + port.group(1)))
+    assert shell.run("'%s' kafkas.py" % sys.executable) == (0, "b'ana' b'/start' [('lang', b'en')]\n")
 
 
 def test_the_python_of_the_clients_page_runs(newcomer):
