@@ -329,15 +329,15 @@ def kill_session(session: int) -> None:
         time.sleep(0.01)
 
 
-# Reads names of commands from 9, runs them one after the other, and answers on 8 with the exit code and `$!`.
+# Reads names of commands, runs them one after the other, and answers with the exit code and `$!`.
 BASH = """
 set -m -o pipefail
 page_code=0
-while IFS= read -r -u 9 page_command; do
+while IFS= read -r -u %(commands)d page_command; do
     (exit "$page_code")
-    . "$page_command" >>"$page_command.out" 2>&1 </dev/null 8>&- 9<&-
+    . "$page_command" >>"$page_command.out" 2>&1 </dev/null %(answers)d>&- %(commands)d<&-
     page_code=$?
-    printf '%s %s\\n' "$page_code" "${!:-0}" >&8
+    printf '%%s %%s\\n' "$page_code" "${!:-0}" >&%(answers)d
 done
 """
 # What bash says of a job that ended; below which command it says it is chance.
@@ -362,8 +362,7 @@ class Bash:
         self.answers, answers = os.pipe()
         try:
             self.process = subprocess.Popen(
-                ["bash", "--norc", "-c", "exec 9<&%d %d<&- 8>&%d %d>&-\n%s" % (
-                    commands, commands, answers, answers, BASH)],
+                ["bash", "--norc", "-c", BASH % {"commands": commands, "answers": answers}],
                 cwd=str(home), env=variables, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True, pass_fds=[commands, answers], preexec_fn=die_with_parent)
         finally:
