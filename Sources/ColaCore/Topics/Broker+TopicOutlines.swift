@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import OrderedCollections
 
 // What topics there are, and where groups stand in them.
@@ -5,6 +6,12 @@ extension Broker {
     func outline(_ names: [String]?, partitionsIfNew: Int?, _ id: RequestID, for channel: Channel) {
         guard let host = channel.host, !host.isDeleted else {
             return refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
+        }
+        // These answers can be large, too.
+        guard !channel.connection.isWindowFull else {
+            channel.stall = .window
+            channel.deferred.prepend((id, .topic(.topics(names, partitionsIfNew: partitionsIfNew))))
+            return
         }
         // A topic that the channel itself has declared is there when that is durable.
         relyOnDefinitions(channel)
@@ -21,7 +28,7 @@ extension Broker {
                 }
                 return outline(name, in: host, for: channel)
             }
-            return respond(channel, id, .topic(.topics(outlines)))
+            return answer(outlines, id, for: channel)
         }
         var outlines: [TopicOutline] = []
         for destination in host.router.destinations.values {
@@ -29,8 +36,17 @@ extension Broker {
             outlines.append(topic.outline)
         }
         outlines.sort { $0.name < $1.name }
-        respond(channel, id, .topic(.topics(outlines)))
+        answer(outlines, id, for: channel)
     }
+
+    private func answer(_ outlines: [TopicOutline], _ id: RequestID, for channel: Channel) {
+        respond(channel, id, .topic(.topics(outlines)))
+        charge(channel, outlines.reduce(0) { $0 + Self.outlineBytes + $1.partitions * Self.partitionBytes })
+    }
+
+    /// About what a client of Kafka is told of a topic, and of each of its partitions.
+    private static let outlineBytes = 64
+    private static let partitionBytes = 32
 
     private func outline(_ name: String, in host: VirtualHost, for channel: Channel) -> TopicOutline {
         guard mayKnow(name, channel) else {
