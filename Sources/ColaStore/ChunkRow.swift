@@ -163,7 +163,7 @@ extension EncodedChunk {
     /// - Parameter chunk: one whose times it has if none of its batches has a record.
     /// - Returns: nil if there is no batch.
     fileprivate init?(batches data: [UInt8], near chunk: EncodedChunk?) {
-        guard let offsets = RecordBatch.offsets(ofSound: data) else { return nil }
+        guard let offsets = RecordBatch.offsets(of: RecordBatch.readableHeaders(in: data)) else { return nil }
         let entries = RecordBatch.decode(data, inflating: .stored).segment.readingExpiries().entries
         let expires = entries.map(\.expires).min() ?? RecordSegment.Entry.never
         let none = Timestamp(0)

@@ -17,9 +17,10 @@ extension ProducerState {
     private static let batchBytes = 24
 
     /// - Returns: nil if the row cannot be believed.
-    init?(log: LogID, id: Int64, epoch: Int64, lastSeen: Int64, batches: [UInt8], crc: Int64) {
+    init?(log: LogID, id: Int64, epoch: Int64, lastSeen: Int64, start: Int64, batches: [UInt8], crc: Int64) {
         guard let epoch = Int16(exactly: epoch), batches.count % Self.batchBytes == 0 else { return nil }
         self.init(producerID: id, epoch: epoch, lastSeen: Timestamp(lastSeen))
+        if start >= 0 { transactionStart = Offset(start) }
         batches.withUnsafeBytes { bytes in
             for start in stride(from: 0, to: bytes.count, by: Self.batchBytes) {
                 self.batches.append(

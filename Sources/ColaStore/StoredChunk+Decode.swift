@@ -16,8 +16,9 @@ extension StoredChunk {
             && zip(segment.entries, segment.entries.dropFirst()).allSatisfy { $0.offset < $1.offset }
         // The row ends where its batches do: of those of other producers the first or last record may be gone, or be
         // a marker and no message.
+        let headers = RecordBatch.readableHeaders(in: data)
         let isWhole =
-            damage.isEmpty && segment.entries.count == count && RecordBatch.offsets(ofSound: data) == base...last
+            damage.isEmpty && segment.entries.count == count && RecordBatch.offsets(of: headers) == base...last
         if !isInPlace || (damage.isEmpty && !isWhole) {
             damage = [Self.misplaced(base...last)]
             segment = RecordSegment()
@@ -26,6 +27,10 @@ extension StoredChunk {
         self.init(
             base: base, last: last, segment: segment, settled: settled, released: released, damage: damage, count: count
         )
+        transactional = headers.compactMap { header in
+            guard header.attributes.contains(.transactional), !header.attributes.contains(.control) else { return nil }
+            return TransactionalBatch(offsets: header.offsets, producerID: header.producerID)
+        }
     }
 
     /// Sound batches, but not those that belong in the chunk.
@@ -36,10 +41,20 @@ extension StoredChunk {
 
 extension RecordBatch {
     /// From the first offset of the first batch to the last one of the last; nil: there is none.
-    static func offsets(ofSound data: [UInt8]) -> ClosedRange<Offset>? {
-        guard let headers = try? headers(in: data), let first = headers.first, let last = headers.last,
-            first.baseOffset <= last.lastOffset
-        else { return nil }
+    static func offsets(of headers: [Header]) -> ClosedRange<Offset>? {
+        guard let first = headers.first, let last = headers.last, first.baseOffset <= last.lastOffset else {
+            return nil
+        }
         return first.baseOffset...last.lastOffset
+    }
+
+    /// The headers of the batches in `data`, as far as they can be told apart.
+    static func readableHeaders(in data: [UInt8]) -> [Header] {
+        data.withUnsafeBytes { bytes in
+            var headers: [Header] = []
+            var position = 0
+            while let header = try? nextHeader(in: bytes, at: &position) { headers.append(header) }
+            return headers
+        }
     }
 }

@@ -25,6 +25,8 @@ struct SQLOutput {
         "permission": "what users may do in virtual hosts: patterns of names",
         "policy": "policies; what they set is in argument",
         "priority_log": "the logs of a queue's higher priorities",
+        "aborted": "transactions of Kafka's producers that were aborted: where in a log each begins and ends",
+        "transactional_id": "of Kafka's producers with transactions: which they are, and what is open",
         "producer": "of producers that number their batches: the last ones that a log has",
         "quarantine": "chunks in which damage was found, as they were",
         "queue": "the queues, each with its log",

@@ -185,8 +185,20 @@ def kafka_python(host: str, port: int, folder: pathlib.Path) -> results.Outcomes
     # Two seconds are short for a group to form on a busy machine.
     rewrite(integration / "test_consumer_integration.py", "consumer.poll(timeout_ms=2000)",
             "consumer.poll(timeout_ms=20000)")
+    # Their broker makes topics with several partitions by itself.
+    made = execute([str(python), "-c", TWO_PARTITIONS, "%s:%d" % (host, port)], folder, 30)
+    assert made.code == 0, made.output
     return pytest(python, source, 200, "test/integration", KAFKA_VERSION="4.0.0", KAFKA_ROOT=str(folder),
                   KAFKA_URI="kafka://%s:%d" % (host, port))
+
+
+TWO_PARTITIONS = """
+import sys
+from confluent_kafka.admin import AdminClient, NewTopic
+admin = AdminClient({"bootstrap.servers": sys.argv[1]})
+made = admin.create_topics([NewTopic("transactional_test_topic", 2, 1)])
+[future.result(20) for future in made.values()]
+"""
 
 
 def kafka_client(script: str) -> Callable[[str, int, pathlib.Path], results.Outcomes]:
@@ -222,5 +234,6 @@ SUITES = [
     Suite("kafka-python", 54, kafka_python, "kafka"),
     Suite("confluent-kafka", 20, kafka_client("confluent_client.py"), "kafka"),
     Suite("aiokafka", 20, kafka_client("aiokafka_client.py"), "kafka"),
+    Suite("kafka-transactions", 24, kafka_client("transactions_client.py"), "kafka"),
     Suite("kcat", 28, program("bash", str(KAFKA / "kcat.sh"), packages=("kcat",)), "kafka"),
 ]

@@ -20,21 +20,27 @@ from broker import Broker
 PRODUCE, FETCH, LIST_OFFSETS, METADATA = 0, 1, 2, 3
 OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP = 8, 9, 10, 11, 12, 13, 14
 SASL_HANDSHAKE, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, INIT_PRODUCER_ID, SASL_AUTHENTICATE = 17, 18, 19, 20, 22, 36
+ADD_PARTITIONS_TO_TXN, ADD_OFFSETS_TO_TXN, END_TXN, TXN_OFFSET_COMMIT = 24, 25, 26, 28
 #: From which version on a request is flexible: compact lengths, tagged fields.
 FLEXIBLE = {PRODUCE: 9, FETCH: 12, LIST_OFFSETS: 6, METADATA: 9, OFFSET_COMMIT: 8, OFFSET_FETCH: 6, FIND_COORDINATOR: 3,
             JOIN_GROUP: 6, HEARTBEAT: 4, LEAVE_GROUP: 4, SYNC_GROUP: 4, API_VERSIONS: 3, CREATE_TOPICS: 5,
-            DELETE_TOPICS: 4, INIT_PRODUCER_ID: 2, SASL_AUTHENTICATE: 2}
+            DELETE_TOPICS: 4, INIT_PRODUCER_ID: 2, SASL_AUTHENTICATE: 2, ADD_PARTITIONS_TO_TXN: 3,
+            ADD_OFFSETS_TO_TXN: 3, END_TXN: 3, TXN_OFFSET_COMMIT: 3}
 
 NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION, MESSAGE_TOO_LARGE = 0, 1, 2, 3, 10
 INVALID_TOPIC, INVALID_REQUIRED_ACKS, ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID = 17, 21, 22, 25
 INVALID_SESSION_TIMEOUT, REBALANCE_IN_PROGRESS, UNSUPPORTED_SASL_MECHANISM, ILLEGAL_SASL_STATE = 26, 27, 33, 34
 UNSUPPORTED_VERSION, TOPIC_ALREADY_EXISTS, OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 35, 36, 45, 46
 INVALID_PRODUCER_EPOCH, SASL_AUTHENTICATION_FAILED, GROUP_ID_NOT_FOUND, MEMBER_ID_REQUIRED = 47, 58, 69, 79
-FENCED_INSTANCE_ID, INVALID_RECORD, PRODUCER_FENCED = 82, 87, 90
+FENCED_INSTANCE_ID, INVALID_RECORD, UNSTABLE_OFFSET_COMMIT, PRODUCER_FENCED = 82, 87, 88, 90
+INVALID_TXN_STATE, INVALID_PRODUCER_ID_MAPPING, INVALID_TRANSACTION_TIMEOUT, CONCURRENT_TRANSACTIONS = 48, 49, 50, 51
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 CODECS = {"none": 0, "gzip": GZIP, "snappy": SNAPPY, "lz4": LZ4, "zstd": ZSTD}
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
+#: Attributes of batches.
+TRANSACTIONAL, CONTROL = 0x10, 0x20
 HUNG = (socket.timeout, TimeoutError)
 CLOSED = (EOFError, ConnectionResetError, BrokenPipeError)
 
@@ -329,6 +335,18 @@ class Batch(NamedTuple):
     def codec(self) -> int:
         return self.attributes & 7
 
+    @property
+    def is_transactional(self) -> bool:
+        return self.attributes & TRANSACTIONAL != 0
+
+    @property
+    def is_control(self) -> bool:
+        return self.attributes & CONTROL != 0
+
+    @property
+    def last_offset(self) -> int:
+        return self.base_offset + self.last_delta
+
     def records(self) -> List[Record]:
         reader = Reader(expand(self.squeezed, self.codec))
         found = []
@@ -366,6 +384,35 @@ def batches(data: Optional[bytes]) -> List[Batch]:
     return found
 
 
+def decided(whole: Iterable[Batch], aborted: Iterable[Tuple[int, int]]) -> List[Record]:
+    """The records of a fetch that a reader of what is committed keeps: neither markers, nor what was aborted.
+
+    `aborted`: of each transaction that was, its producer and its first offset.
+    """
+    waiting, current = sorted(aborted, key=lambda row: row[1]), set()
+    found: List[Record] = []
+    for one in whole:
+        while waiting and waiting[0][1] <= one.last_offset:
+            current.add(waiting.pop(0)[0])
+        if one.is_control:
+            if marker_of(one) == ABORT:
+                current.discard(one.producer)
+        elif not (one.is_transactional and one.producer in current):
+            found += one.records()
+    return found
+
+
+ABORT, COMMIT = 0, 1
+
+
+def marker_of(one: Batch) -> int:
+    """What the control batch says: that the transaction was aborted or committed."""
+    [record] = one.records()
+    version, kind = struct.unpack(">hh", record.key or b"")
+    assert version == 0 and kind in (ABORT, COMMIT), record
+    return kind
+
+
 # Connections
 
 
@@ -383,6 +430,8 @@ class Fetched(NamedTuple):
     stable: int
     log_start: int
     data: Optional[bytes]
+    #: The producer and the first offset of each transaction that was.
+    aborted: Sequence[Tuple[int, int]] = ()
 
     def batches(self) -> List[Batch]:
         return batches(self.data)
@@ -542,8 +591,9 @@ class Wire:
         assert self.create_topic(name, partitions, **configs) == NONE
         return name
 
-    def produce(self, topic: str, data: Optional[bytes], partition: int = 0, acks: int = -1) -> Produced:
-        self.send(PRODUCE, 8, produce_body(topic, data, partition, acks))
+    def produce(self, topic: str, data: Optional[bytes], partition: int = 0, acks: int = -1,
+                transactional_id: Optional[str] = None) -> Produced:
+        self.send(PRODUCE, 8, produce_body(topic, data, partition, acks, transactional_id))
         return self.produced()
 
     def produced(self, correlation: Optional[int] = None) -> Produced:
@@ -577,9 +627,9 @@ class Wire:
 
         def partition() -> Tuple[int, Fetched]:
             index, error, high, stable, start = reader.i32(), reader.i16(), reader.i64(), reader.i64(), reader.i64()
-            reader.array(lambda: (reader.i64(), reader.i64()))
+            aborted = reader.array(lambda: (reader.i64(), reader.i64()))
             reader.i32()
-            return index, Fetched(error, high, stable, start, reader.data32())
+            return index, Fetched(error, high, stable, start, reader.data32(), aborted)
 
         found = {}
         for name, partitions in reader.array(lambda: (reader.string(), reader.array(partition))):
@@ -587,10 +637,10 @@ class Wire:
         reader.end()
         return found
 
-    def list_offset(self, topic: str, timestamp: int, partition: int = 0) -> Listed:
+    def list_offset(self, topic: str, timestamp: int, partition: int = 0, isolation: int = 0) -> Listed:
         """Version 7, which is flexible: only it knows -3, the record with the highest timestamp."""
         place = i32(partition) + i32(-1) + i64(timestamp) + TAGS
-        body = i32(-1) + i8(0) + compact_array([compact(topic) + compact_array([place]) + TAGS]) + TAGS
+        body = i32(-1) + i8(isolation) + compact_array([compact(topic) + compact_array([place]) + TAGS]) + TAGS
         reader = self.call(LIST_OFFSETS, 7, body)
         reader.i32()
 
@@ -638,6 +688,107 @@ class Wire:
         error, producer, epoch = reader.i16(), reader.i64(), reader.i16()
         assert error == NONE, error
         return producer, epoch
+
+    # Transactions
+
+    def stable_end(self, topic: str, partition: int = 0) -> int:
+        """How far everything is decided."""
+        found = self.list_offset(topic, LATEST, partition, READ_COMMITTED)
+        assert found.error == NONE, found
+        return found.offset
+
+    def read_committed(self, topic: str, offset: int = 0, partition: int = 0, **options: int) -> List[Record]:
+        """All records that are committed, from there on up to where the first open transaction begins now."""
+        found: List[Record] = []
+        end = self.stable_end(topic, partition)
+        while offset < end:
+            got = self.fetch(topic, offset, partition, max_wait=5_000, isolation=READ_COMMITTED, **options)
+            assert got.error == NONE, got
+            whole = got.batches()
+            assert whole, "nothing at %d, though everything below %d is decided" % (offset, end)
+            assert whole[-1].last_offset < got.stable <= got.high_watermark, "undecided records came: %s" % (got,)
+            found += [record for record in decided(whole, got.aborted) if record.offset >= offset]
+            offset = whole[-1].last_offset + 1
+        return found
+
+    def init_transactions(self, transactional_id: str, timeout: int = 60_000,
+                          expected: Tuple[int, int] = (-1, -1)) -> Tuple[int, int, int]:
+        """Version 4, which is flexible: the error, the producer's number, and its epoch. Waits for one that ends."""
+        body = compact(transactional_id) + i32(timeout) + i64(expected[0]) + i16(expected[1]) + TAGS
+
+        def ask() -> Tuple[int, int, int]:
+            reader = self.call(INIT_PRODUCER_ID, 4, body)
+            reader.i32()
+            found = reader.i16(), reader.i64(), reader.i16()
+            reader.tags()
+            reader.end()
+            return found
+
+        return settled(ask, lambda found: found[0])
+
+    def add_partitions(self, transactional_id: str, producer: int, epoch: int,
+                       places: Sequence[Tuple[str, int]]) -> Dict[Tuple[str, int], int]:
+        """The error of each."""
+        topics = array(string(name) + array([i32(partition)]) for name, partition in places)
+
+        def ask() -> Dict[Tuple[str, int], int]:
+            reader = self.call(
+                ADD_PARTITIONS_TO_TXN, 2, string(transactional_id) + i64(producer) + i16(epoch) + topics)
+            reader.i32()
+            rows = reader.array(
+                lambda: (reader.string(), reader.array(lambda: (reader.i32(), reader.i16()))))
+            reader.end()
+            return {(name, partition): error for name, found in rows for partition, error in found}
+
+        return settled(ask, lambda found: max(found.values()))
+
+    def add_offsets(self, transactional_id: str, producer: int, epoch: int, group: str) -> int:
+        body = string(transactional_id) + i64(producer) + i16(epoch) + string(group)
+        return settled(lambda: self.only_an_error(ADD_OFFSETS_TO_TXN, 2, body))
+
+    def end_transaction(self, transactional_id: str, producer: int, epoch: int, commit: bool) -> int:
+        body = string(transactional_id) + i64(producer) + i16(epoch) + i8(commit)
+        return settled(lambda: self.only_an_error(END_TXN, 2, body))
+
+    def only_an_error(self, key: int, version: int, body: bytes) -> int:
+        reader = self.call(key, version, body)
+        reader.i32()
+        error = reader.i16()
+        reader.end()
+        return error
+
+    def commit_in_transaction(
+        self, transactional_id: str, producer: int, epoch: int, group: str, topic: str, offset: int,
+        partition: int = 0, metadata: Optional[str] = "", generation: int = -1, member: str = ""
+    ) -> int:
+        """Version 3, which is flexible: only it says who of the group commits."""
+        place = i32(partition) + i64(offset) + i32(-1) + compact(metadata) + TAGS
+        body = compact(transactional_id) + compact(group) + i64(producer) + i16(epoch) + i32(generation)
+        body += compact(member) + compact(None)
+        body += compact_array([compact(topic) + compact_array([place]) + TAGS]) + TAGS
+
+        def ask() -> int:
+            reader = self.call(TXN_OFFSET_COMMIT, 3, body)
+            reader.i32()
+
+            def one() -> int:
+                reader.i32()
+                error = reader.i16()
+                reader.tags()
+                return error
+
+            def of_topic() -> List[int]:
+                reader.compact()
+                found = reader.compact_array(one)
+                reader.tags()
+                return found
+
+            [[error]] = reader.compact_array(of_topic)
+            reader.tags()
+            reader.end()
+            return error
+
+        return settled(ask)
 
     # Groups
 
@@ -704,6 +855,46 @@ class Wire:
         reader.end()
         return found
 
+    def stably_committed(self, group: str, topic: str, partition: int = 0) -> Committed:
+        """Version 7, which is flexible: only it can ask for what no open transaction may change."""
+        topics = compact_array([compact(topic) + compact_array([i32(partition)]) + TAGS])
+        reader = self.call(OFFSET_FETCH, 7, compact(group) + topics + i8(1) + TAGS)
+        reader.i32()
+
+        def one() -> Committed:
+            reader.i32()
+            offset = reader.i64()
+            reader.i32()
+            metadata = reader.compact()
+            error = reader.i16()
+            reader.tags()
+            return Committed(error, offset, metadata)
+
+        def of_topic() -> List[Committed]:
+            reader.compact()
+            found = reader.compact_array(one)
+            reader.tags()
+            return found
+
+        [[found]] = reader.compact_array(of_topic)
+        error = reader.i16()
+        reader.tags()
+        reader.end()
+        assert error == NONE, error
+        return found
+
+
+def settled(ask: Callable[[], Any], error_of: Callable[[Any], int] = lambda found: found, seconds: float = 10.0) -> Any:
+    """The answer, once it is not any more that an earlier transaction is ending: Kafka's broker takes a while."""
+    found: List[Any] = []
+
+    def is_settled() -> bool:
+        found[:] = [ask()]
+        return error_of(found[0]) != CONCURRENT_TRANSACTIONS
+
+    wait_for(is_settled, seconds)
+    return found[0]
+
 
 def request(key: int, version: int, body: bytes, correlation: int, client: Optional[str] = "wire") -> bytes:
     """A request of any kind, with its size."""
@@ -737,8 +928,10 @@ def versions_of(reader: Reader, version: int) -> Tuple[int, Dict[int, Tuple[int,
     return error, dict(rows)
 
 
-def produce_body(topic: str, data: Optional[bytes], partition: int = 0, acks: int = -1) -> bytes:
-    return string(None) + i16(acks) + i32(10_000) + array([string(topic) + array([i32(partition) + data32(data)])])
+def produce_body(topic: str, data: Optional[bytes], partition: int = 0, acks: int = -1,
+                 transactional_id: Optional[str] = None) -> bytes:
+    place = i32(partition) + data32(data)
+    return string(transactional_id) + i16(acks) + i32(10_000) + array([string(topic) + array([place])])
 
 
 def fetch_body(

@@ -18,6 +18,8 @@ extension Broker {
         batch.unscheduled = changes.unscheduled
         batch.seen = changes.seen
         batch.forgotten = changes.forgotten
+        batch.transactions = changes.transactions
+        batch.transactionsForgotten = changes.transactionsForgotten
         var flight = Flight(number: gathering, ends: [])
         batch.logs.reserveCapacity(touched.count)
         for owner in touched {
@@ -94,9 +96,12 @@ extension Broker {
             tails.append(partition.log.id)
             tailBytes += run.data.count
         }
+        partition.ledger.logStarts(at: partition.log.start)
         let producers = partition.ledger.takeChanges()
         change.producers = producers.producers
         change.producersForgotten = producers.forgotten
+        change.aborted = producers.aborted
+        change.abortedBelow = producers.start
         change.quarantined = partition.quarantined
         change.trim = partition.trim
         change.rewritten = partition.rewritten
@@ -138,6 +143,7 @@ extension Broker {
         switch owner {
         case .lane(let lane): dispatchLater(lane.queue)
         case .partition(let partition):
+            partition.ledger.committed(through: log.committedEnd)
             pendingReaders.append(contentsOf: partition.topic.readers)
             wakeFetches(of: partition)
             considerCompaction(of: partition, at: now)

@@ -8,7 +8,9 @@ extension Broker {
     /// Something of the partition became durable: a pass is worth its while when more than half of it is new.
     func considerCompaction(of partition: Partition, at now: Now) {
         guard partition.isCompacted, !partition.isCompactionDue,
-            partition.dirtyBytes >= limits.compactionBytesMin, partition.dirtyBytes > partition.log.bytes / 2
+            partition.dirtyBytes >= limits.compactionBytesMin, partition.dirtyBytes > partition.log.bytes / 2,
+            // A pass goes to the end of what is durable, and all of that has to be decided.
+            partition.stableEnd == partition.log.committedEnd
         else { return }
         partition.isCompactionDue = true
         compactions.append(partition)
@@ -51,7 +53,7 @@ extension Broker {
         partition.outline = []
         partition.isOutlineStale = partition.isAsking
         return Compactor(
-            from: max(partition.cleanEnd, log.start), below: log.committedEnd, newBytes: partition.dirtyBytes,
+            from: max(partition.cleanEnd, log.start), below: partition.stableEnd, newBytes: partition.dirtyBytes,
             tombstonesUntil: now.wall.later(byMilliseconds: -age), keysMax: limits.compactionKeysMax,
             bytesMax: limits.compactionBytesMax)
     }
@@ -69,10 +71,13 @@ extension Broker {
         guard var pass = partition.compactor, pass.reading == result.request else { return }
         pass.reading = nil
         let log = partition.log
+        let aborted = result.chunks.first.map { partition.aborted(in: $0) } ?? []
         switch pass.phase {
-        case .mapping: pass.map(result.chunks.first)
+        case .mapping: pass.map(result.chunks.first, aborted: aborted)
         case .rewriting:
-            if let found = pass.rewrite(result.chunks.first, from: log.start, isLast: { $0.next >= log.next }) {
+            if let found = pass.rewrite(
+                result.chunks.first, aborted: aborted, from: log.start, isLast: { $0.next >= log.next })
+            {
                 pass.didRewrite(in: gathering)
                 rewrite(found.change, of: partition)
                 log.messages = max(0, log.messages - found.dropped)

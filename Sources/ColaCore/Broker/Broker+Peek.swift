@@ -58,9 +58,10 @@ extension Broker {
             let log = owner.log
             let from = peek.start.flatMap { $0.log == id ? $0.offset : nil } ?? Offset(0)
             let start = max(from, owner.start)
-            guard start < log.committedEnd else { continue }
+            let end = owner.stableEnd
+            guard start < end else { continue }
             peek.log = id
-            let request = ReadRequest(log: id, from: start, below: log.committedEnd, bytesMax: limits.readBytesMax)
+            let request = ReadRequest(log: id, from: start, below: end, bytesMax: limits.readBytesMax)
             // What is in memory alone the store cannot tell of.
             if !log.isDurable {
                 collect(pinned: log, from: start, for: &peek)
@@ -112,8 +113,8 @@ extension Broker {
     private func position(behind peek: Channel.Peek) -> PeekPosition? {
         guard peek.isFull, let last = peek.last, let owner = owners[last.log] else { return nil }
         let isLeft =
-            last.offset.next < owner.log.committedEnd
-            || peek.rest.contains { owners[$0].map { $0.start < $0.log.committedEnd } ?? false }
+            last.offset.next < owner.stableEnd
+            || peek.rest.contains { owners[$0].map { $0.start < $0.stableEnd } ?? false }
         guard isLeft else { return nil }
         return PeekPosition(priority: owner.priority, offset: last.offset.next)
     }

@@ -11,16 +11,40 @@ extension Broker {
     }
 
     func loaded(_ result: ReadResult, at now: Now) {
-        peeked(result, at: now)
         // Whoever comes to damage first, it is put aside.
         for chunk in result.chunks where !chunk.damage.isEmpty { note(chunk, of: result.request.log) }
         switch owners[result.request.log] {
-        case .lane(let lane): loaded(result, for: lane)
+        case .lane(let lane):
+            peeked(result, at: now)
+            loaded(result, for: lane)
         case .partition(let partition):
-            loaded(result, for: partition)
+            let decided = decided(result, of: partition)
+            peeked(decided, at: now)
+            loaded(decided, for: partition)
             compact(result, of: partition, at: now)
-        case nil: break  // deleted meanwhile
+        case nil: peeked(result, at: now)  // deleted meanwhile
         }
+    }
+
+    /// What readers may see of it: without what was aborted, and nothing above the first transaction that is open.
+    private func decided(_ result: ReadResult, of partition: Partition) -> ReadResult {
+        let end = partition.stableEnd
+        guard result.chunks.contains(where: { !$0.transactional.isEmpty || $0.last >= end }) else { return result }
+        var result = result
+        result.chunks = result.chunks.compactMap { chunk in
+            guard chunk.base < end else { return nil }
+            var chunk = chunk
+            let aborted = partition.aborted(in: chunk)
+            chunk.last = min(chunk.last, end.advanced(by: -1))
+            let entries = chunk.segment.entries.filter { entry in
+                entry.offset < end && !aborted.contains { $0.contains(entry.offset) }
+            }
+            if entries.count != chunk.segment.entries.count {
+                chunk.segment = RecordSegment(data: chunk.segment.data, entries: entries)
+            }
+            return chunk
+        }
+        return result
     }
 
     private func loaded(_ result: ReadResult, for lane: Lane) {

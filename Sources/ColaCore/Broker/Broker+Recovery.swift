@@ -36,10 +36,18 @@ extension Broker {
         }
         var producers: OrderedDictionary<LogID, [ProducerState]> = [:]
         for (log, state) in recovery.producers { producers[log, default: []].append(state) }
+        var aborted: OrderedDictionary<LogID, [AbortedTransaction]> = [:]
+        for (log, transaction) in recovery.aborted { aborted[log, default: []].append(transaction) }
         for (log, states) in producers {
             guard case .partition(let partition) = owners[log] else { continue }
-            partition.ledger = ProducerLedger(restoring: states, start: partition.log.start)
+            partition.ledger = ProducerLedger(
+                restoring: states, aborted: aborted[log] ?? [], start: partition.log.start)
         }
+        for (log, transactions) in aborted where producers[log] == nil {
+            guard case .partition(let partition) = owners[log] else { continue }
+            partition.ledger = ProducerLedger(restoring: [], aborted: transactions, start: partition.log.start)
+        }
+        recoveredTransactions = recovery.transactions
         for entry in recovery.seen {
             remember(entry.id[...], at: Timestamp(.min), until: entry.expires, by: entry.log)
         }
@@ -69,6 +77,7 @@ extension Broker {
             armDeduplication(of: owner.log.id, at: now)
         }
         armSchedule(at: now)
+        beginTransactions(at: now)
     }
 
     // MARK: Adding

@@ -184,19 +184,20 @@ extension Broker {
 
     private func perform(_ request: TopicRequest, _ id: RequestID, for channel: Channel, at now: Now) {
         switch request {
-        case .produce(let batches): produce(batches, id, from: channel, at: now)
+        case .produce(let batches, let transactionalID):
+            produce(batches, transactionalID, id, from: channel, at: now)
         case .fetch(let fetch): self.fetch(fetch, id, for: channel, at: now)
         case .locate(let places): locate(places, id, for: channel)
         case .topics(let names, let partitions): outline(names, partitionsIfNew: partitions, id, for: channel)
         case .create(let creations, let isTrial): createTopics(creations, isTrial: isTrial, id, for: channel)
         case .delete(let names): deleteTopics(names, id, for: channel, at: now)
         case .newProducer:
-            producersNamed += 1
-            // Unlike those of all other lives of the broker.
-            respond(channel, id, .topic(.producer(epoch.rawValue << 32 | producersNamed)))
+            respond(channel, id, .topic(.producer(.success(transactions.newProducer()))))
+        case .transaction(let request): perform(request, id, for: channel, at: now)
         case .commitOffsets(let group, let identity, let positions):
             commitOffsets(group, by: identity, positions, id, for: channel, at: now)
-        case .committedOffsets(let groups): committedOffsets(groups, id, for: channel)
+        case .committedOffsets(let groups, let mustBeStable):
+            committedOffsets(groups, mustBeStable: mustBeStable, id, for: channel)
         }
     }
 

@@ -27,6 +27,8 @@ extension Broker {
                 forgetSeen(of: log, at: now)
                 if sweepBudget <= 0 { return }
             case .group(let host, let name): coordinatorIsDue(name, in: host, at: now)
+            case .transactions: changeTransactions(at: now) { $0.tick(at: now) }
+            case .transactionalIDs: forgetTransactionalIDs(at: now)
             case .fetch(let id, let request): fetchTimedOut(id, request)
             case .redrive(let id): for redrive in redrives where redrive.channel.id == id { redrive.isResting = false }
             }

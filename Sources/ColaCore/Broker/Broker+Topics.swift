@@ -152,15 +152,19 @@ extension Broker {
     /// - Returns: whether a record was delivered.
     private func deliverNext(of reader: Consumer, at index: Int, to channel: Channel) -> Bool {
         guard reader.positions[index].reading == nil, reader.positions[index].seeking == nil else { return false }
-        let log = reader.positions[index].partition.log
+        let partition = reader.positions[index].partition
+        let log = partition.log
+        let end = partition.stableEnd
         while true {
             // Retention may have passed it.
             reader.positions[index].cursor.skip(to: log.start)
             let next = reader.positions[index].cursor.next
+            guard next < end else { return false }
             switch log.place(atOrAfter: next) {
             case .end: return false
             case .stored(let below):
-                let request = ReadRequest(log: log.id, from: next, below: below, bytesMax: limits.readBytesMax)
+                let request = ReadRequest(
+                    log: log.id, from: next, below: min(below, end), bytesMax: limits.readBytesMax)
                 reader.positions[index].reading = request
                 effects.append(.read(request))
                 return false
@@ -171,6 +175,7 @@ extension Broker {
                     continue
                 }
                 let entry = log.window[chunk].segment.entries[entryIndex]
+                guard entry.offset < end else { return false }
                 let takesAll = reader.filter == nil && reader.positions[index].youngest == nil
                 guard takesAll || wants(entry, of: log.window[chunk].segment, reader, at: index) else {
                     guard skim(past: entry.offset, by: reader, at: index) else { return false }

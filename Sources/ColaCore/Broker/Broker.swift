@@ -48,6 +48,14 @@ package final class Broker {
             case .partition(let partition): partition.log
             }
         }
+
+        /// Below it everything is durable and decided.
+        var stableEnd: Offset {
+            switch self {
+            case .lane(let lane): lane.log.committedEnd
+            case .partition(let partition): partition.stableEnd
+            }
+        }
     }
 
     // What gathers for the next batch.
@@ -89,8 +97,10 @@ package final class Broker {
     /// Channels that wait for a read of a peek.
     var peeking: [Channel] = []
 
-    /// How many producers got an id.
-    var producersNamed: Int64 = 0
+    /// Transactions of Kafka's producers, and who gives producers their ids.
+    var transactions: TransactionCoordinator
+    /// What was stored of them, until time begins.
+    var recoveredTransactions: [ProducerTransaction] = []
     /// Fetches that look again in this turn, because of something new.
     var dueFetches: [Fetching] = []
     /// Who waits for what is read from the store as it is stored. Looked up, never walked.
@@ -174,6 +184,7 @@ package final class Broker {
         schedule = Schedule(
             storedCount: recovery.scheduledCount, countMax: limits.scheduledInMemoryMax,
             bytesMax: limits.scheduledBytesMax)
+        transactions = TransactionCoordinator(at: Now(monotonic: Instant(0), wall: Timestamp(0)))
         recover(recovery)
     }
 

@@ -7,6 +7,8 @@ struct GatheringChanges {
     var unscheduled: [ScheduleKey] = []
     var seen: [DedupEntry] = []
     var forgotten: [DedupEntry] = []
+    var transactions: [ProducerTransaction] = []
+    var transactionsForgotten: [String] = []
     var isNextLogChanged = false
     var isNextScheduleChanged = false
 
@@ -14,6 +16,7 @@ struct GatheringChanges {
     /// thing that is.
     var isEmpty: Bool {
         definitions.isEmpty && groupOffsets.isEmpty && groupsRemoved.isEmpty && scheduled.isEmpty
-            && unscheduled.isEmpty && seen.isEmpty && forgotten.isEmpty
+            && unscheduled.isEmpty && seen.isEmpty && forgotten.isEmpty && transactions.isEmpty
+            && transactionsForgotten.isEmpty
     }
 }

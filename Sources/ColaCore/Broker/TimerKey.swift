@@ -16,6 +16,10 @@ enum TimerKey: Hashable, Sendable {
     case group(host: String, name: String)
     /// A fetch has waited for as long as it may.
     case fetch(ChannelID, RequestID)
+    /// A producer's transaction has taken too long.
+    case transactions
+    /// Transactional ids that nobody uses may be forgotten.
+    case transactionalIDs
     /// The next message of a redrive with a rate may go, by the channel that asked for it.
     case redrive(ChannelID)
 }

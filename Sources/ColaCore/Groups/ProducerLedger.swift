@@ -92,6 +92,9 @@ package struct ProducerLedger: Sendable {
     private var order: OrderedSet<Int64> = []
     /// Where each open transaction begins, in that order.
     private var open: OrderedDictionary<Int64, Offset> = [:]
+    /// Transactions whose markers were appended, in that order, and may not be durable: until they are, nobody who
+    /// reads what is committed may go beyond their first records.
+    private var ending: [(first: Offset, marker: Offset)] = []
     /// In the order of their markers.
     private var aborted: [AbortedTransaction] = []
     /// The first offset that the log has.
@@ -123,9 +126,25 @@ package struct ProducerLedger: Sendable {
     package func state(of producerID: Int64) -> ProducerState? { producers[producerID] }
 
     /// How far everything is decided: where the first open transaction begins, or `end` if none is open.
+    ///
+    /// - Parameter end: behind the last durable record.
     package func lastStableOffset(end: Offset) -> Offset {
-        guard let first = open.values.first else { return end }
+        var first = open.values.first ?? end
+        for transaction in ending where transaction.marker >= end { first = min(first, transaction.first) }
         return min(end, max(start, first))
+    }
+
+    /// All below `end` is durable.
+    package mutating func committed(through end: Offset) {
+        if !ending.isEmpty { ending.removeAll { $0.marker < end } }
+    }
+
+    /// Whether what the producer wrote there was aborted.
+    package func isAborted(_ batch: TransactionalBatch) -> Bool {
+        aborted.contains {
+            $0.producerID == batch.producerID && $0.first <= batch.offsets.lowerBound
+                && batch.offsets.lowerBound <= $0.last
+        }
     }
 
     /// The aborted transactions that a reader of these offsets has to know, by their first offset.
@@ -217,6 +236,7 @@ package struct ProducerLedger: Sendable {
         state.transactionStart = nil
         open[producerID] = nil
         put(state)
+        if let first { ending.append((first, marker)) }
         guard !isCommit, let first else { return nil }
         let entry = AbortedTransaction(producerID: producerID, first: first, last: marker)
         aborted.append(entry)

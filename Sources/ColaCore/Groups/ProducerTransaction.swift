@@ -43,6 +43,8 @@ package struct ProducerTransaction: Equatable, Sendable {
     package var partitions: [TopicPartition] = []
     /// Whose offsets are part of it; each once.
     package var groups: [String] = []
+    /// What was committed for them in the transaction: one for each group and partition.
+    package var offsets: [TransactionOffset] = []
     /// When the transaction began; nil before the first.
     package var start: Timestamp?
     package var updated: Timestamp
@@ -65,16 +67,31 @@ package struct TransactionEnding: Equatable, Sendable {
     package var partitions: [TopicPartition]
     /// The offsets that the producer committed for these count from now on, or are dropped.
     package var groups: [String]
+    package var offsets: [TransactionOffset]
 
     package init(
         transactionalID: String, producer: ProducerIdentity, isCommit: Bool, partitions: [TopicPartition],
-        groups: [String]
+        groups: [String], offsets: [TransactionOffset] = []
     ) {
         self.transactionalID = transactionalID
         self.producer = producer
         self.isCommit = isCommit
         self.partitions = partitions
         self.groups = groups
+        self.offsets = offsets
+    }
+}
+
+/// Where a group is to read on if a transaction is committed.
+package struct TransactionOffset: Equatable, Sendable {
+    package var group: String
+    package var place: TopicPartition
+    package var offset: CommittedOffset
+
+    package init(group: String, place: TopicPartition, offset: CommittedOffset) {
+        self.group = group
+        self.place = place
+        self.offset = offset
     }
 }
 
@@ -92,4 +109,6 @@ package enum TransactionError: String, Error, CaseIterable, Sendable {
     /// INVALID_PRODUCER_EPOCH is said in its place.
     case producerFenced = "PRODUCER_FENCED"
     case transactionalIDNotFound = "TRANSACTIONAL_ID_NOT_FOUND"
+    /// There are as many transactional ids as may be.
+    case tooManyTransactionalIDs = "POLICY_VIOLATION"
 }

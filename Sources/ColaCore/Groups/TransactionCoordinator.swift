@@ -18,21 +18,23 @@ package struct TransactionCoordinator: Sendable {
         /// Each takes the place of the row that there is.
         package var transactions: [ProducerTransaction] = []
         package var forgotten: [String] = []
-        /// Nil if no id was given out.
-        package var nextProducerID: Int64?
 
         package init() {}
 
-        package var isEmpty: Bool { transactions.isEmpty && forgotten.isEmpty && nextProducerID == nil }
+        package var isEmpty: Bool { transactions.isEmpty && forgotten.isEmpty }
     }
 
     /// `transactional.id.expiration.ms`: seven days.
     package static let expiryMilliseconds: Int64 = 604_800_000
     /// The last epoch that a producer is given; the one above is left for fencing it.
     package static let epochMax = Int16.max - 1
+    /// Of a transactional id. Bytes.
+    package static let nameBytesMax = 1_024
 
     /// `transaction.max.timeout.ms`
     private let timeoutMax: Int64
+    /// So many transactional ids are known; their names have at most ``nameBytesMax``.
+    private let countMax: Int
     private var nextProducerID: Int64
     /// In the order in which they were first heard of.
     private var transactions: OrderedDictionary<String, ProducerTransaction> = [:]
@@ -40,16 +42,16 @@ package struct TransactionCoordinator: Sendable {
     private var endings: [TransactionEnding] = []
 
     private var changed: OrderedSet<String> = []
-    private var hasGivenOutIDs = false
 
     /// - Parameters:
-    ///   - nextProducerID: as it was stored.
+    ///   - nextProducerID: it and those above were never given out.
     ///   - transactions: as they were stored. One that was going on has the rest of its time.
     package init(
-        timeoutMax: Int64 = 900_000, nextProducerID: Int64 = 0, restoring transactions: [ProducerTransaction] = [],
-        at now: Now
+        timeoutMax: Int64 = 900_000, countMax: Int = 100_000, nextProducerID: Int64 = 0,
+        restoring transactions: [ProducerTransaction] = [], at now: Now
     ) {
         self.timeoutMax = timeoutMax
+        self.countMax = countMax
         self.nextProducerID = nextProducerID
         for transaction in transactions {
             self.transactions[transaction.transactionalID] = transaction
@@ -63,6 +65,8 @@ package struct TransactionCoordinator: Sendable {
 
     /// All transactional ids, in the order in which they were first heard of (ListTransactions).
     package var all: [ProducerTransaction] { Array(transactions.values) }
+
+    package var isEmpty: Bool { transactions.isEmpty }
 
     /// DescribeTransactions.
     ///
@@ -78,7 +82,6 @@ package struct TransactionCoordinator: Sendable {
     /// InitProducerId without a transactional id: a producer that is idempotent and no more.
     package mutating func newProducer() -> ProducerIdentity {
         defer { nextProducerID += 1 }
-        hasGivenOutIDs = true
         return ProducerIdentity(id: nextProducerID, epoch: 0)
     }
 
@@ -88,13 +91,16 @@ package struct TransactionCoordinator: Sendable {
     /// - Parameter expected: what the producer believes that it is, which has made a mistake and goes on (v3 and later,
     ///   KIP-360): it is refused if there is a newer one, and hears the same again if it did not get the answer.
     /// - Throws: CONCURRENT_TRANSACTIONS while there is something to wait for; PRODUCER_FENCED;
-    ///   INVALID_TRANSACTION_TIMEOUT; INVALID_REQUEST for an empty id, or half of an identity.
+    ///   INVALID_TRANSACTION_TIMEOUT; INVALID_REQUEST for an empty id, one that is too long, or half of an identity;
+    ///   POLICY_VIOLATION if there are too many ids.
     package mutating func initialize(
         _ id: String, timeout: Int64, expected: ProducerIdentity? = nil, at now: Now
     ) throws(TransactionError) -> ProducerIdentity {
-        guard !id.isEmpty, expected.map({ $0.id >= 0 && $0.epoch >= 0 }) ?? true else { throw .invalidRequest }
+        guard !id.isEmpty, id.utf8.count <= Self.nameBytesMax, expected.map({ $0.id >= 0 && $0.epoch >= 0 }) ?? true
+        else { throw .invalidRequest }
         guard timeout > 0, timeout <= timeoutMax else { throw .invalidTransactionTimeout }
         guard var transaction = transactions[id] else {
+            guard transactions.count < countMax else { throw .tooManyTransactionalIDs }
             let producer = newProducer()
             put(
                 ProducerTransaction(
@@ -153,6 +159,30 @@ package struct TransactionCoordinator: Sendable {
         begin(transaction, at: now)
     }
 
+    /// TxnOffsetCommit: they count when the transaction is committed, in the place of what it has said of the same
+    /// partitions before.
+    ///
+    /// - Throws: INVALID_TXN_STATE if the group is not part of the transaction.
+    package mutating func add(
+        _ offsets: [TransactionOffset], of group: String, to id: String, of producer: ProducerIdentity, at now: Now
+    ) throws(TransactionError) {
+        guard try contains(group: group, in: id, of: producer), var transaction = transactions[id] else {
+            throw .invalidTransactionState
+        }
+        for offset in offsets {
+            transaction.offsets.removeAll { $0.group == group && $0.place == offset.place }
+            transaction.offsets.append(offset)
+        }
+        begin(transaction, at: now)
+    }
+
+    /// Where it is not decided yet how far the group has come.
+    package func undecided(of group: String) -> [TopicPartition] {
+        transactions.values.flatMap { transaction in
+            transaction.offsets.compactMap { $0.group == group ? $0.place : nil }
+        }
+    }
+
     /// Whether the partition is part of the producer's transaction, so that it may write there (KIP-890).
     package func contains(
         _ partition: TopicPartition, in id: String, of producer: ProducerIdentity
@@ -192,6 +222,7 @@ package struct TransactionCoordinator: Sendable {
         transaction.state = transaction.state == .prepareCommit ? .completeCommit : .completeAbort
         transaction.partitions = []
         transaction.groups = []
+        transaction.offsets = []
         transaction.updated = now.wall
         put(transaction)
     }
@@ -239,9 +270,7 @@ package struct TransactionCoordinator: Sendable {
                 changes.forgotten.append(id)
             }
         }
-        if hasGivenOutIDs { changes.nextProducerID = nextProducerID }
         changed = []
-        hasGivenOutIDs = false
         return changes
     }
 
@@ -318,7 +347,7 @@ package struct TransactionCoordinator: Sendable {
         TransactionEnding(
             transactionalID: transaction.transactionalID, producer: transaction.producer,
             isCommit: transaction.state == .prepareCommit, partitions: transaction.partitions,
-            groups: transaction.groups)
+            groups: transaction.groups, offsets: transaction.offsets)
     }
 
     private mutating func put(_ transaction: ProducerTransaction) {

@@ -64,10 +64,12 @@ struct Compactor {
     // MARK: What is new
 
     /// Notes the keys of a chunk that was read; nil: there is none up to `end`.
-    mutating func map(_ chunk: StoredChunk?) {
+    mutating func map(_ chunk: StoredChunk?, aborted: [ClosedRange<Offset>] = []) {
         guard let chunk, chunk.base < end else { return beginRewriting() }
         if !chunk.damage.isEmpty || chunk.segment.entries.count < chunk.count { hasDamage = true }
         for entry in chunk.segment.entries where entry.offset >= next && entry.offset < end {
+            // What was aborted takes the place of nothing.
+            if aborted.contains(where: { $0.contains(entry.offset) }) { continue }
             guard note(entry, in: chunk.segment.data) else {
                 end = entry.offset
                 isPartial = true
@@ -104,7 +106,7 @@ struct Compactor {
     ///
     /// - Parameter isLast: whether the log has no record above this one: it stays in any case.
     mutating func rewrite(
-        _ chunk: StoredChunk?, from start: Offset, isLast: (Offset) -> Bool
+        _ chunk: StoredChunk?, aborted: [ClosedRange<Offset>] = [], from start: Offset, isLast: (Offset) -> Bool
     ) -> (change: ChunkRewrite, dropped: Int, droppedBytes: Int)? {
         guard let chunk, chunk.base < end else {
             next = end
@@ -121,7 +123,8 @@ struct Compactor {
         var kept: [RecordSegment.Entry] = []
         var (dropped, droppedBytes) = (0, 0)
         for entry in chunk.segment.entries where entry.offset >= first && entry.offset <= last {
-            if isLast(entry.offset) || keeps(entry, in: chunk.segment.data) {
+            let isAborted = aborted.contains { $0.contains(entry.offset) }
+            if !isAborted && (isLast(entry.offset) || keeps(entry, in: chunk.segment.data)) {
                 kept.append(entry)
             } else {
                 dropped += 1

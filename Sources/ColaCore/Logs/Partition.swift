@@ -48,6 +48,14 @@ final class Partition {
     /// Those who read it, alone or with others.
     var readerCount: Int { topic.readers.count { reader in reader.positions.contains { $0.partition === self } } }
 
+    /// Below it everything is durable and of no transaction that is not decided.
+    var stableEnd: Offset { ledger.lastStableOffset(end: log.committedEnd) }
+
+    /// Where the chunk holds what was aborted.
+    func aborted(in chunk: StoredChunk) -> [ClosedRange<Offset>] {
+        chunk.transactional.compactMap { ledger.isAborted($0) ? $0.offsets : nil }
+    }
+
     var isCompacted: Bool { topic.arguments.cleanup == .compact || topic.arguments.cleanup == .compactAndDelete }
 
     var state: LogState {

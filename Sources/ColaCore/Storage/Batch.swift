@@ -19,6 +19,9 @@ package struct Batch: Sendable {
     package var seen: [DedupEntry] = []
     /// Message ids that may be forgotten.
     package var forgotten: [DedupEntry] = []
+    /// Transactional ids, each in the place of what was stored of it.
+    package var transactions: [ProducerTransaction] = []
+    package var transactionsForgotten: [String] = []
     /// The id the next log will get, if it changed.
     package var nextLog: LogID?
     /// The id the next message in the schedule will get, if it changed.
@@ -37,7 +40,8 @@ package struct Batch: Sendable {
 
     package var isEmpty: Bool {
         logs.isEmpty && definitions.isEmpty && groupOffsets.isEmpty && groupsRemoved.isEmpty && scheduled.isEmpty
-            && unscheduled.isEmpty && seen.isEmpty && forgotten.isEmpty && nextLog == nil && nextSchedule == nil
+            && unscheduled.isEmpty && seen.isEmpty && forgotten.isEmpty && transactions.isEmpty
+            && transactionsForgotten.isEmpty && nextLog == nil && nextSchedule == nil
     }
 }
 
@@ -75,6 +79,10 @@ package struct LogChange: Sendable {
     package var producers: [ProducerState] = []
     /// Producers that were not heard of for so long that they may be forgotten.
     package var producersForgotten: [Int64] = []
+    /// Transactions that were aborted, each a new row.
+    package var aborted: [AbortedTransaction] = []
+    /// Those that ended below this offset are nobody's concern any more.
+    package var abortedBelow: Offset?
     /// Chunks in which damage was found: a copy is kept aside in the `quarantine` table, whatever becomes of the chunk.
     package var quarantined: [Quarantine] = []
 

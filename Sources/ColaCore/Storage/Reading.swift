@@ -44,6 +44,8 @@ package struct StoredChunk: Sendable {
     package var damage: [RecordBatch.Damage]
     /// The number of records the chunk was stored with.
     package var count: Int
+    /// The batches of transactions in it, whatever became of those.
+    package var transactional: [TransactionalBatch] = []
 
     package init(
         base: Offset, last: Offset, segment: RecordSegment, settled: SettledSet, released: [Release],
@@ -56,5 +58,16 @@ package struct StoredChunk: Sendable {
         self.released = released
         self.damage = damage
         self.count = count
+    }
+}
+
+/// Where a batch of a transaction stands.
+package struct TransactionalBatch: Equatable, Sendable {
+    package var offsets: ClosedRange<Offset>
+    package var producerID: Int64
+
+    package init(offsets: ClosedRange<Offset>, producerID: Int64) {
+        self.offsets = offsets
+        self.producerID = producerID
     }
 }

@@ -19,6 +19,10 @@ package struct Recovery: Sendable {
     package var seen: [DedupEntry] = []
     /// What the logs of topics know of producers.
     package var producers: [(log: LogID, state: ProducerState)] = []
+    /// Transactions that were aborted.
+    package var aborted: [(log: LogID, transaction: AbortedTransaction)] = []
+    /// What is known of transactional ids.
+    package var transactions: [ProducerTransaction] = []
     package var nextLog: LogID
     package var nextSchedule = ScheduleID(1)
     /// How many messages wait in the schedule.

@@ -26,17 +26,19 @@ extension Broker {
             do throws(TopicRefusal) {
                 let partition = try partition(at: part.place, for: .read, fetching.channel)
                 let log = partition.log
+                let end = fetching.fetch.isCommittedOnly ? partition.stableEnd : log.committedEnd
                 found.highWatermark = log.committedEnd
+                found.lastStable = partition.stableEnd
                 found.start = log.start
                 guard part.from >= log.start, part.from <= log.committedEnd else { throw .outOfRange }
-                guard part.from < log.committedEnd, mayAdd(to: fetching) else {
+                guard part.from < end, mayAdd(to: fetching) else {
                     fetching.add(found)
                     continue
                 }
                 let bytesMax = min(part.bytesMax, max(0, fetching.budget))
                 guard let runs = log.tail(from: part.from, bytesMax: bytesMax) else {
                     let request = ReadRequest(
-                        log: log.id, from: part.from, below: log.committedEnd,
+                        log: log.id, from: part.from, below: end,
                         bytesMax: min(bytesMax, limits.readBytesMax))
                     if packedReads[request] == nil { effects.append(.fetch(request)) }
                     packedReads[request, default: []].append(fetching)
@@ -44,14 +46,23 @@ extension Broker {
                     return
                 }
                 for run in runs {
-                    guard fetching.add(run.data, from: part.from, to: &found, bytesMax: part.bytesMax) else { break }
+                    guard fetching.add(run.data, part.from..<end, to: &found, bytesMax: part.bytesMax) else { break }
                 }
+                findAborted(in: &found, from: part.from, of: partition, fetching)
             } catch {
                 found.refusal = error
             }
             fetching.add(found)
         }
         finish(fetching, at: now)
+    }
+
+    /// Adds what a reader has to know to pass over what was aborted.
+    private func findAborted(
+        in found: inout FetchedPart, from: Offset, of partition: Partition, _ fetching: Fetching
+    ) {
+        guard fetching.fetch.isCommittedOnly, !found.batches.isEmpty else { return }
+        found.aborted = partition.ledger.aborted(in: from..<found.lastStable)
     }
 
     /// Whether there is room for more than what was found so far.
@@ -164,13 +175,16 @@ extension Broker {
     private func add(_ result: PackedRead, of partition: Partition, to fetching: Fetching) {
         let part = fetching.part
         var found = FetchedPart(place: part.place)
+        let end = fetching.fetch.isCommittedOnly ? partition.stableEnd : partition.log.committedEnd
         found.highWatermark = partition.log.committedEnd
+        found.lastStable = partition.stableEnd
         found.start = partition.log.start
         if partition.log.start > part.from { found.refusal = .outOfRange }
         var isFull = false
         for chunk in result.chunks where found.refusal == nil && !isFull {
-            isFull = !fetching.add(chunk.data, from: part.from, to: &found, bytesMax: part.bytesMax)
+            isFull = !fetching.add(chunk.data, part.from..<max(part.from, end), to: &found, bytesMax: part.bytesMax)
         }
+        findAborted(in: &found, from: part.from, of: partition, fetching)
         if found.refusal == nil, found.batches.isEmpty, !isFull, let last = result.chunks.last, !result.isComplete {
             // All of it was damaged.
             fetching.skip(to: last.last.next)

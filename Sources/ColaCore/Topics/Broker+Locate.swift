@@ -4,10 +4,12 @@ extension Broker {
         let locating = Locating(request: id, channel: channel, count: places.count)
         for (index, place) in places.enumerated() {
             do throws(TopicRefusal) {
-                let log = try partition(at: place.place, for: .read, channel).log
+                let partition = try partition(at: place.place, for: .read, channel)
+                let log = partition.log
                 switch place.target {
                 case .start: locating.results[index] = .success(LocatedRecord(offset: log.start))
                 case .end: locating.results[index] = .success(LocatedRecord(offset: log.committedEnd))
+                case .stableEnd: locating.results[index] = .success(LocatedRecord(offset: partition.stableEnd))
                 case .time(let time): find(.record(log.id, asYoungAs: time), index, locating)
                 case .youngest: find(.youngest(log.id), index, locating)
                 }

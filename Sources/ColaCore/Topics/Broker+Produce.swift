@@ -4,19 +4,21 @@ internal import OrderedCollections
 extension Broker {
     /// Appends each of the batches, or says why not. What the first ones of a request did stands whatever becomes of
     /// the others.
-    func produce(_ batches: [ProducedBatch], _ id: RequestID, from channel: Channel, at now: Now) {
+    func produce(
+        _ batches: [ProducedBatch], _ transactionalID: String?, _ id: RequestID, from channel: Channel, at now: Now
+    ) {
         channel.connection.isPublisher = true
         var results: [Result<ProducedPlace, TopicRefusal>] = []
         results.reserveCapacity(batches.count)
         for batch in batches {
             results.append(
-                Result { () throws(TopicRefusal) in try produce(batch, from: channel, at: now) })
+                Result { () throws(TopicRefusal) in try produce(batch, transactionalID, from: channel, at: now) })
         }
         respond(channel, id, .topic(.produced(results)))
     }
 
     private func produce(
-        _ batch: ProducedBatch, from channel: Channel, at now: Now
+        _ batch: ProducedBatch, _ transactionalID: String?, from channel: Channel, at now: Now
     ) throws(TopicRefusal) -> ProducedPlace {
         let partition = try partition(at: batch.place, for: .write, channel)
         guard batch.data.count <= limits.batchBytesMax else {
@@ -34,8 +36,8 @@ extension Broker {
         if partition.isCompacted { try checkKeys(of: batch.data) }
         let log = partition.log
         let numbered = ProducerLedger.Batch(header)
-        // Nobody has begun a transaction here.
-        switch partition.ledger.check(numbered, isVerified: false) {
+        let isPart = try isPart(batch.place, of: transactionalID, numbered, in: partition)
+        switch partition.ledger.check(numbered, isVerified: isPart) {
         case .accepted: break
         case .duplicate(let base, _):
             // It may be on its way to the disk, and this answer stands for it.
@@ -62,6 +64,22 @@ extension Broker {
         channel.connection.lastPublish = gathering
         if isFirst || partition.isOverSize { watchRetention(of: partition, at: now) }
         return ProducedPlace(base: run.base, start: log.start)
+    }
+
+    /// Whether the partition was made part of the producer's transaction, if its first batch is to be written there.
+    private func isPart(
+        _ place: TopicPartition, of transactionalID: String?, _ batch: ProducerLedger.Batch, in partition: Partition
+    ) throws(TopicRefusal) -> Bool {
+        guard batch.isTransactional else { return false }
+        guard partition.ledger.state(of: batch.producerID)?.transactionStart == nil else { return true }
+        guard let transactionalID else { return false }
+        let producer = ProducerIdentity(id: batch.producerID, epoch: batch.epoch)
+        do throws(TransactionError) {
+            return try transactions.contains(place, in: transactionalID, of: producer)
+        } catch {
+            // What a fenced producer is told here. Source: KIP-588
+            throw error == .producerFenced ? .producer(.invalidProducerEpoch) : .transaction(error)
+        }
     }
 
     /// A record without a key would never go.

@@ -144,6 +144,15 @@ extension Broker {
     }
 
     private func commit(_ position: GroupPosition, of name: String, for channel: Channel) throws(TopicRefusal) {
+        let (partition, offset) = try check(position, of: name, for: channel)
+        put(offset, of: name, in: partition)
+        didChange(channel)
+    }
+
+    /// Whether the group may say that it stands there.
+    func check(
+        _ position: GroupPosition, of name: String, for channel: Channel
+    ) throws(TopicRefusal) -> (Partition, CommittedOffset) {
         let partition = try partition(at: position.place, for: .read, channel)
         if let error = nameError(name) { throw .broker(error) }
         guard position.metadata.utf8.count <= limits.offsetMetadataMax else {
@@ -154,9 +163,10 @@ extension Broker {
         guard topic.groups[name] != nil || topic.groups.count < limits.groupsMax else {
             throw .broker(.limit(what: "groups of a topic", limit: limits.groupsMax, setting: ""))
         }
-        let offset = CommittedOffset(next: next, leaderEpoch: position.leaderEpoch, metadata: position.metadata)
-        put(offset, of: name, in: partition)
-        didChange(channel)
+        return (
+            partition,
+            CommittedOffset(next: next, leaderEpoch: position.leaderEpoch, metadata: position.metadata)
+        )
     }
 
     /// The group reads on there.
@@ -169,15 +179,19 @@ extension Broker {
         gatheringBytes += 64 + group.utf8.count + offset.metadata.utf8.count
     }
 
-    func committedOffsets(_ groups: [GroupPlaces], _ id: RequestID, for channel: Channel) {
+    func committedOffsets(_ groups: [GroupPlaces], mustBeStable: Bool, _ id: RequestID, for channel: Channel) {
         guard let host = channel.host, !host.isDeleted else {
             return refuse(channel, id, .notFound(.virtualHost, name: channel.info.host))
         }
         // What is told must not be forgotten.
         relyOnOffsets(of: channel)
         let positions = groups.map { wanted in
-            wanted.places.map { offsets(of: wanted.group, at: $0, for: channel) }
+            var found =
+                wanted.places.map { offsets(of: wanted.group, at: $0, for: channel) }
                 ?? offsets(of: wanted.group, in: host, for: channel)
+            let undecided = mustBeStable ? transactions.undecided(of: wanted.group) : []
+            for index in found.indices where undecided.contains(found[index].place) { found[index].isUndecided = true }
+            return found
         }
         respond(channel, id, .topic(.offsets(positions)))
     }

@@ -21,8 +21,13 @@ package struct Fetch: Sendable {
     /// Of all partitions together at most so much, but for the first batch. Bytes.
     package var bytesMax: Int
     package var waitMilliseconds: Int64
+    /// Whether nothing of a transaction is wanted that is not decided.
+    package var isCommittedOnly: Bool
 
-    package init(parts: [Part], bytesMin: Int, bytesMax: Int, waitMilliseconds: Int64) {
+    package init(
+        parts: [Part], bytesMin: Int, bytesMax: Int, waitMilliseconds: Int64, isCommittedOnly: Bool = false
+    ) {
+        self.isCommittedOnly = isCommittedOnly
         self.parts = parts
         self.bytesMin = bytesMin
         self.bytesMax = bytesMax
@@ -36,8 +41,13 @@ package struct FetchedPart: Sendable {
     package var refusal: TopicRefusal?
     /// The offset behind the last durable record; 0 if nothing is known of the partition.
     package var highWatermark = Offset(0)
+    /// Below it all transactions are decided.
+    package var lastStable = Offset(0)
     /// The oldest record that is still there.
     package var start = Offset(0)
+    /// Transactions in `batches` that were aborted, by their first records; only where committed records alone are
+    /// wanted.
+    package var aborted: [AbortedTransaction] = []
     /// Whole batches, from the one on that holds the offset that was asked for.
     package var batches: [ArraySlice<UInt8>] = []
 

@@ -59,9 +59,11 @@ final class Fetching {
     /// Adds batches from the one on that holds the offset that was asked for, as far as there is room; the first of all
     /// whatever its size.
     ///
-    /// - Parameter bytes: whole batches, the first of which may lie below.
+    /// - Parameters:
+    ///   - bytes: whole batches, the first and the last of which may lie outside.
+    ///   - offsets: nothing at or above its end is wanted, however small.
     /// - Returns: whether all of it was added.
-    func add(_ bytes: [UInt8], from offset: Offset, to part: inout FetchedPart, bytesMax: Int) -> Bool {
+    func add(_ bytes: [UInt8], _ offsets: Range<Offset>, to part: inout FetchedPart, bytesMax: Int) -> Bool {
         var position = 0
         var start: Int?
         var isAll = true
@@ -69,12 +71,13 @@ final class Fetching {
             // They were checked before they were stored, or when they were read.
             while let header = try? RecordBatch.nextHeader(in: bytes, at: &position) {
                 if start == nil {
-                    guard header.lastOffset >= offset else { continue }
+                    guard header.lastOffset >= offsets.lowerBound else { continue }
                     start = header.position
                 }
                 let size = header.end - (start ?? 0)
                 let isFirst = found.allSatisfy(\.batches.isEmpty) && part.batches.isEmpty && header.position == start
-                guard isFirst || size <= budget && part.byteCount + size <= bytesMax else {
+                let hasRoom = isFirst || size <= budget && part.byteCount + size <= bytesMax
+                guard hasRoom, header.baseOffset < offsets.upperBound else {
                     position = header.position
                     isAll = false
                     break

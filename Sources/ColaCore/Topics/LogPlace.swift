@@ -5,6 +5,8 @@ package struct LogPlace: Equatable, Sendable {
     package enum Target: Equatable, Sendable {
         /// Behind the last durable record.
         case end
+        /// Where the first transaction begins that is not decided; behind the last durable record if there is none.
+        case stableEnd
         case start
         /// The first record that is as young as this, or younger.
         case time(Timestamp)

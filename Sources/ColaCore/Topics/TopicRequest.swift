@@ -3,8 +3,8 @@
 ///
 /// Each request may be about many partitions and each of those has an answer, or a refusal, of its own.
 package enum TopicRequest: Sendable {
-    /// Appends batches of a producer.
-    case produce([ProducedBatch])
+    /// Appends batches of a producer, which may belong to its transaction.
+    case produce([ProducedBatch], transactionalID: String?)
     /// Batches as they are stored; waits for them if it is told to.
     case fetch(Fetch)
     /// Where records of a time are, or the ends of a log.
@@ -19,8 +19,9 @@ package enum TopicRequest: Sendable {
     case newProducer
     /// By whom: a member of the group, or nobody in it.
     case commitOffsets(group: String, GroupCoordinator.Identity, [GroupPosition])
-    /// What groups have committed.
-    case committedOffsets([GroupPlaces])
+    /// What groups have committed. `mustBeStable`: where a transaction may change that, it is said instead.
+    case committedOffsets([GroupPlaces], mustBeStable: Bool)
+    case transaction(TransactionRequest)
 }
 
 /// The answer to a ``TopicRequest``, in its order.
@@ -31,9 +32,25 @@ package enum TopicReply: Sendable {
     case topics([TopicOutline])
     case created([Result<TopicOutline, TopicRefusal>])
     case deleted([Result<Void, TopicRefusal>])
-    case producer(Int64)
+    case producer(Result<ProducerIdentity, TransactionError>)
+    /// Partitions, or a group, are part of a transaction, in the order of the request.
+    case added([Result<Void, TopicRefusal>])
+    case ended(Result<Void, TransactionError>)
     case committed([Result<Void, TopicRefusal>])
     case offsets([[GroupPosition]])
+}
+
+/// What a producer asks of the coordinator of transactions.
+///
+/// Source: KIP-98
+package enum TransactionRequest: Sendable {
+    /// `expected`: what the producer believes that it is.
+    case begin(id: String, timeoutMilliseconds: Int64, expected: ProducerIdentity?)
+    case addPartitions([TopicPartition], id: String, ProducerIdentity)
+    case addGroup(String, id: String, ProducerIdentity)
+    case end(id: String, ProducerIdentity, isCommit: Bool)
+    /// Where the group reads on if the transaction is committed.
+    case commitOffsets(group: String, GroupCoordinator.Identity, [GroupPosition], id: String, ProducerIdentity)
 }
 
 /// A topic that is to be made.
@@ -100,6 +117,9 @@ package enum TopicRefusal: Error, Equatable, Sendable {
     case exists(String)
     /// There is no record at this offset any more, or not yet.
     case outOfRange
+    case transaction(TransactionError)
+    /// Another part of the same request was refused.
+    case notAttempted
 }
 
 /// What there is of a topic, for clients that look for its partitions.
@@ -133,6 +153,8 @@ package struct GroupPosition: Equatable, Sendable {
     package var leaderEpoch: Int32
     /// What the member that committed it has to say of it.
     package var metadata: String
+    /// Whether a transaction that is not decided may change it.
+    package var isUndecided = false
 
     package init(place: TopicPartition, next: Offset?, leaderEpoch: Int32 = -1, metadata: String = "") {
         self.place = place

@@ -25,6 +25,8 @@ extension TopicRefusal {
         case .group(let error): error.code
         case .outOfRange: .offsetOutOfRange
         case .exists: .topicAlreadyExists
+        case .transaction(let error): error.code
+        case .notAttempted: .operationNotAttempted
         }
     }
 
@@ -37,6 +39,8 @@ extension TopicRefusal {
         case .group(let error): error.rawValue
         case .outOfRange: "there is no such offset"
         case .exists(let sentence): sentence
+        case .transaction(let error): error.rawValue
+        case .notAttempted: "another part of the request was refused"
         }
     }
 }
@@ -64,6 +68,21 @@ extension BrokerError {
         case .overloaded, .busy, .queueFull: .requestTimedOut
         case .unroutable, .consumerInUse, .consumerNotFound, .unknownDelivery, .heldTooLong, .stopped, .worker:
             .unknownServerError
+        }
+    }
+}
+
+extension TransactionError {
+    var code: ErrorCode {
+        switch self {
+        case .concurrentTransactions: .concurrentTransactions
+        case .invalidProducerIDMapping: .invalidProducerIDMapping
+        case .invalidRequest: .invalidRequest
+        case .invalidTransactionTimeout: .invalidTransactionTimeout
+        case .invalidTransactionState: .invalidTxnState
+        case .producerFenced: .producerFenced
+        case .transactionalIDNotFound: .transactionalIDNotFound
+        case .tooManyTransactionalIDs: .policyViolation
         }
     }
 }

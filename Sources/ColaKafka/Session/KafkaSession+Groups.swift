@@ -172,7 +172,8 @@ extension KafkaSession {
                         }
                     })
             ]
-        ask(.topic(.committedOffsets(groups)), header, for: .offsets(request))
+        ask(
+            .topic(.committedOffsets(groups, mustBeStable: request.requireStable)), header, for: .offsets(request))
     }
 
     private static func places(_ topics: [OffsetFetchRequest.OffsetFetchRequestTopics]) -> [TopicPartition] {
@@ -192,7 +193,7 @@ extension KafkaSession {
                         .init(
                             partitionIndex: Int32(clamping: $0.place.partition),
                             committedOffset: $0.next?.rawValue ?? -1, committedLeaderEpoch: $0.leaderEpoch,
-                            metadata: $0.metadata)
+                            metadata: $0.metadata, errorCode: $0.isUndecided ? .unstableOffsetCommit : .noError)
                     })
             }
             return Self.writing(OffsetFetchResponse(topics: topics), header)
@@ -207,7 +208,7 @@ extension KafkaSession {
                             .init(
                                 partitionIndex: Int32(clamping: $0.place.partition),
                                 committedOffset: $0.next?.rawValue ?? -1, committedLeaderEpoch: $0.leaderEpoch,
-                                metadata: $0.metadata)
+                                metadata: $0.metadata, errorCode: $0.isUndecided ? .unstableOffsetCommit : .noError)
                         })
                 })
         }

@@ -26,7 +26,8 @@ extension KafkaSession {
                 batches.append(ProducedBatch(place: place, data: partition.records?.bytes ?? []))
             }
         }
-        ask(.topic(.produce(batches)), header, for: .produce(places))
+        ask(
+            .topic(.produce(batches, transactionalID: request.transactionalID)), header, for: .produce(places))
     }
 
     mutating func produced(
@@ -76,7 +77,7 @@ extension KafkaSession {
         }
         let fetch = Fetch(
             parts: parts, bytesMin: Int(request.minBytes), bytesMax: max(0, Int(request.maxBytes)),
-            waitMilliseconds: Int64(request.maxWaitMs))
+            waitMilliseconds: Int64(request.maxWaitMs), isCommittedOnly: request.isolationLevel == 1)
         isFetching = true
         ask(.topic(.fetch(fetch)), header, for: .fetch(request))
     }
@@ -94,8 +95,10 @@ extension KafkaSession {
                     }
                     var data = FetchResponse.PartitionData(
                         partitionIndex: partition.partition, highWatermark: part.highWatermark.rawValue,
-                        lastStableOffset: part.highWatermark.rawValue, logStartOffset: part.start.rawValue,
-                        abortedTransactions: request.isolationLevel == 1 ? [] : nil,
+                        lastStableOffset: part.lastStable.rawValue, logStartOffset: part.start.rawValue,
+                        abortedTransactions: request.isolationLevel == 1
+                            ? part.aborted.map { .init(producerID: $0.producerID, firstOffset: $0.first.rawValue) }
+                            : nil,
                         records: WireRecords(pieces: part.batches))
                     if let refusal = part.refusal {
                         data.errorCode = refusal.code
@@ -124,7 +127,7 @@ extension KafkaSession {
             for partition in topic.partitions {
                 let target: LogPlace.Target =
                     switch partition.timestamp {
-                    case Marker.latest: .end
+                    case Marker.latest: request.isolationLevel == 1 ? .stableEnd : .end
                     case Marker.earliest: .start
                     case Marker.latestTime: .youngest
                     default: .time(Timestamp(partition.timestamp))
@@ -200,16 +203,6 @@ extension KafkaSession {
         return Self.writing(OffsetForLeaderEpochResponse(topics: topics), header)
     }
 
-    // MARK: Producers
-
-    /// An id for an idempotent producer.
-    mutating func nameProducer(_ request: InitProducerIdRequest, _ header: RequestHeader) {
-        guard request.transactionalID == nil else {
-            return answer(
-                header, InitProducerIdResponse(errorCode: .invalidRequest, producerID: -1, producerEpoch: -1))
-        }
-        ask(.topic(.newProducer), header, for: .producer)
-    }
 }
 
 extension WireRecords {

@@ -8,7 +8,7 @@ extension KafkaSession {
         .produce, .fetch, .listOffsets, .metadata, .offsetCommit, .offsetFetch, .findCoordinator, .joinGroup,
         .heartbeat, .leaveGroup, .syncGroup, .describeGroups, .listGroups, .saslHandshake, .apiVersions,
         .createTopics, .deleteTopics, .initProducerID, .offsetForLeaderEpoch, .describeConfigs, .saslAuthenticate,
-        .deleteGroups, .describeCluster,
+        .deleteGroups, .describeCluster, .addPartitionsToTxn, .addOffsetsToTxn, .endTxn, .txnOffsetCommit,
     ]
 
     mutating func take(_ header: RequestHeader, _ key: ApiKey, _ reader: inout KafkaReader) throws(Malformed) {
@@ -23,12 +23,16 @@ extension KafkaSession {
         case .deleteTopics: deleteTopics(try body(&reader, header), header)
         case .describeConfigs: describe(try body(&reader, header) as DescribeConfigsRequest, header)
         case .initProducerID: nameProducer(try body(&reader, header), header)
+        case .addPartitionsToTxn: add(try body(&reader, header) as AddPartitionsToTxnRequest, header)
+        case .addOffsetsToTxn: add(try body(&reader, header) as AddOffsetsToTxnRequest, header)
+        case .endTxn: endTransaction(try body(&reader, header), header)
+        case .txnOffsetCommit: commit(try body(&reader, header) as TxnOffsetCommitRequest, header)
         case .findCoordinator: findCoordinator(try body(&reader, header), header)
         case .joinGroup: join(try body(&reader, header), header)
         case .syncGroup: sync(try body(&reader, header), header)
         case .heartbeat: heartbeat(try body(&reader, header), header)
         case .leaveGroup: leave(try body(&reader, header), header)
-        case .offsetCommit: commit(try body(&reader, header), header)
+        case .offsetCommit: commit(try body(&reader, header) as OffsetCommitRequest, header)
         case .offsetFetch: offsets(try body(&reader, header), header)
         case .describeGroups: describe(try body(&reader, header) as DescribeGroupsRequest, header)
         case .listGroups: list(try body(&reader, header), header)
@@ -61,8 +65,12 @@ extension KafkaSession {
             return created(results, refused, of: create, header)
         case (.deleteTopics(let delete), .topic(.deleted(let results))): return deleted(results, of: delete, header)
         case (.configs(let configs), .topic(.topics(let topics))): return configured(topics, of: configs, header)
-        case (.producer, .topic(.producer(let id))):
-            return Self.writing(InitProducerIdResponse(producerID: id, producerEpoch: 0), header)
+        case (.producer, .topic(.producer(let result))): return named(result, header)
+        case (.addPartitions(let request), .topic(.added(let results))): return added(results, to: request, header)
+        case (.addOffsets, .topic(.added(let results))): return addedGroup(results, header)
+        case (.endTransaction, .topic(.ended(let result))): return ended(result, header)
+        case (.commitInTransaction(let request), .topic(.committed(let results))):
+            return committed(results, of: request, header)
         case (.join(let join), .group(.join(let answer))): return joined(answer, of: join, header)
         case (.sync, .group(.sync(let answer))): return synced(answer, header)
         case (.heartbeat, .group(.heartbeat(let error))):

@@ -308,6 +308,10 @@ struct PendingRequest {
         case deleteTopics(DeleteTopicsRequest)
         case configs(DescribeConfigsRequest)
         case producer
+        case addPartitions(AddPartitionsToTxnRequest)
+        case addOffsets
+        case endTransaction
+        case commitInTransaction(TxnOffsetCommitRequest)
         case join(JoinGroupRequest)
         case sync
         case heartbeat

@@ -27,6 +27,8 @@ extension MemoryStore.Contents {
             // Not one that has been seen again since.
             if let expires = seen[key], expires <= entry.expires { seen[key] = nil }
         }
+        for transaction in encoded.batch.transactions { transactions[transaction.transactionalID] = transaction }
+        for name in encoded.batch.transactionsForgotten { transactions[name] = nil }
         if let nextLog = encoded.batch.nextLog { self.nextLog = nextLog }
         if let nextSchedule = encoded.batch.nextSchedule { self.nextSchedule = nextSchedule }
     }
@@ -47,6 +49,8 @@ extension MemoryStore.Contents {
         for offset in change.releasesRemoved { log.released[offset] = nil }
         for producer in change.producers { producers[change.log, default: [:]][producer.producerID] = producer }
         for id in change.producersForgotten { producers[change.log]?[id] = nil }
+        aborted[change.log, default: []] += change.aborted
+        if let below = change.abortedBelow { aborted[change.log]?.removeAll { $0.last < below } }
         if let range = change.trim { log.trim(range) }
         logs[change.log] = log
     }
@@ -95,6 +99,7 @@ extension MemoryStore.Contents {
         groupOffsets = groupOffsets.filter { $0.key.log != log }
         seen = seen.filter { $0.key.log != log }
         producers[log] = nil
+        aborted[log] = nil
     }
 
     /// Removes what was not to outlive the process before.
@@ -143,6 +148,12 @@ extension MemoryStore.Contents {
         }
         recovery.producers = producers.sorted { $0.key < $1.key }.flatMap { log, states in
             states.values.sorted { ($0.lastSeen, $0.producerID) < ($1.lastSeen, $1.producerID) }.map { (log, $0) }
+        }
+        recovery.aborted = aborted.sorted { $0.key < $1.key }.flatMap { log, transactions in
+            transactions.sorted { $0.last < $1.last }.map { (log, $0) }
+        }
+        recovery.transactions = transactions.values.sorted {
+            ($0.updated, $0.transactionalID) < ($1.updated, $1.transactionalID)
         }
         recovery.nextSchedule = nextSchedule
         recovery.scheduledCount = schedule.count

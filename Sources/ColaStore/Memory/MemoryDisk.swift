@@ -86,6 +86,8 @@ extension MemoryStore {
         var schedule: [EncodedSchedule] = []
         var seen: [DedupKey: Timestamp] = [:]
         var producers: [LogID: [Int64: ProducerState]] = [:]
+        var aborted: [LogID: [AbortedTransaction]] = [:]
+        var transactions: [String: ProducerTransaction] = [:]
         var quarantined: [Kept] = []
     }
 

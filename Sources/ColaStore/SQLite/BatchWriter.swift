@@ -4,6 +4,8 @@ internal import ColaCore
 final class BatchWriter {
     private let putGroupOffset: Statement
     private let removeGroupOffset: Statement
+    private let putTransaction: Statement
+    private let removeTransaction: Statement
     private let putMeta: Statement
     private let getEpoch: Statement
     private let logs: LogWriter
@@ -18,6 +20,12 @@ final class BatchWriter {
             INSERT OR REPLACE INTO group_offset (log, next, leader_epoch, group_name, metadata) VALUES (?,?,?,?,?)
             """)
         removeGroupOffset = try connection.prepare("DELETE FROM group_offset WHERE log = ? AND group_name = ?")
+        putTransaction = try connection.prepare(
+            """
+            INSERT OR REPLACE INTO transactional_id (producer, epoch, previous_producer, last_epoch, timeout, updated,
+              crc, name, state, started, contents) VALUES (?,?,?,?,?,?,?,?,?,?,?)
+            """)
+        removeTransaction = try connection.prepare("DELETE FROM transactional_id WHERE name = ?")
         putMeta = try connection.prepare("UPDATE meta SET value = ?2 WHERE key = ?1")
         getEpoch = try connection.prepare("SELECT value FROM meta WHERE key = 'epoch'")
         logs = try LogWriter(connection, chunks: chunks)
@@ -53,8 +61,27 @@ final class BatchWriter {
         for key in batch.unscheduled { try schedule.remove(key) }
         for entry in batch.seen { try schedule.put(entry) }
         for entry in batch.forgotten { try schedule.remove(entry) }
+        for transaction in batch.transactions { try put(transaction) }
+        for name in batch.transactionsForgotten {
+            removeTransaction.bind(1, name)
+            try removeTransaction.runToEnd()
+        }
         if let nextLog = batch.nextLog { try setMeta("next_log", nextLog.rawValue) }
         if let nextSchedule = batch.nextSchedule { try setMeta("next_schedule", nextSchedule.rawValue) }
+    }
+
+    private func put(_ transaction: ProducerTransaction) throws {
+        let contents = transaction.stored
+        putTransaction.bind(8, transaction.transactionalID)
+        putTransaction.bind(9, transaction.state.rawValue)
+        putTransaction.bind(10, transaction.start?.rawValue)
+        try contents.withUnsafeBytes { bytes in
+            putTransaction.bind(11, staticBlob: bytes)
+            try putTransaction.run(
+                transaction.producer.id, Int64(transaction.producer.epoch), transaction.previousProducerID,
+                Int64(transaction.lastEpoch), transaction.timeout, transaction.updated.rawValue,
+                Int64(CRC32C.checksum(contents)))
+        }
     }
 
     func setMeta(_ key: String, _ value: Int64) throws {

@@ -14,6 +14,8 @@ final class LogWriter {
     private let removeTransient: Statement
     private let putProducer: Statement
     private let removeProducer: Statement
+    private let putAborted: Statement
+    private let removeAborted: Statement
 
     init(_ connection: Connection, chunks: ChunkTable) throws {
         self.chunks = chunks
@@ -44,7 +46,13 @@ final class LogWriter {
             """)
         putTransient = try connection.prepare("INSERT OR IGNORE INTO transient (log) VALUES (?)")
         putProducer = try connection.prepare(
-            "INSERT OR REPLACE INTO producer (log, id, epoch, last_seen, crc, batches) VALUES (?,?,?,?,?,?)")
+            """
+            INSERT OR REPLACE INTO producer (log, id, epoch, last_seen, transaction_start, crc, batches)
+            VALUES (?,?,?,?,?,?,?)
+            """)
+        putAborted = try connection.prepare(
+            "INSERT OR REPLACE INTO aborted (log, marker, producer, first) VALUES (?,?,?,?)")
+        removeAborted = try connection.prepare("DELETE FROM aborted WHERE log = ? AND marker < ?")
         removeProducer = try connection.prepare("DELETE FROM producer WHERE log = ? AND id = ?")
         removeTransient = try connection.prepare("DELETE FROM transient WHERE log = ?")
     }
@@ -62,13 +70,18 @@ final class LogWriter {
         for offset in change.releasesRemoved { try removeReleased.run(log.rawValue, offset.rawValue) }
         for producer in change.producers {
             try producer.storedBatches.withUnsafeBytes { batches in
-                putProducer.bind(6, staticBlob: batches)
+                putProducer.bind(7, staticBlob: batches)
                 try putProducer.run(
                     log.rawValue, producer.producerID, Int64(producer.epoch), producer.lastSeen.rawValue,
-                    StateChecksum.producer(log, producer))
+                    producer.transactionStart?.rawValue ?? -1, StateChecksum.producer(log, producer))
             }
         }
         for id in change.producersForgotten { try removeProducer.run(log.rawValue, id) }
+        for transaction in change.aborted {
+            try putAborted.run(
+                log.rawValue, transaction.last.rawValue, transaction.producerID, transaction.first.rawValue)
+        }
+        if let below = change.abortedBelow { try removeAborted.run(log.rawValue, below.rawValue) }
         try put(change.state, log)
         if let trim = change.trim, let range = try runs.trim(trim, log, floor: change.state.floor) {
             try addGarbage.run(log.rawValue, range.lowerBound.rawValue, range.upperBound.rawValue, 0)

@@ -44,16 +44,30 @@ struct RecoveryReader {
             return states[log] == nil ? nil : DedupEntry(log: log, id: $0.blob(1), expires: Timestamp($0.integer(2)))
         }
         recovery.producers = try rows(
-            "SELECT log, id, epoch, last_seen, batches, crc FROM producer ORDER BY log, last_seen, id"
+            """
+            SELECT log, id, epoch, last_seen, transaction_start, batches, crc FROM producer ORDER BY log, last_seen, id
+            """
         ) { row -> (LogID, ProducerState)? in
             let log = LogID(row.integer(0))
             guard states[log] != nil else { return nil }
             let state = ProducerState(
-                log: log, id: row.integer(1), epoch: row.integer(2), lastSeen: row.integer(3), batches: row.blob(4),
-                crc: row.integer(5))
+                log: log, id: row.integer(1), epoch: row.integer(2), lastSeen: row.integer(3),
+                start: row.integer(4), batches: row.blob(5), crc: row.integer(6))
             // Without it a batch that comes again would be taken twice.
             if state == nil { try verdict.meet("what log \(log) knows of producer \(row.integer(1)) is damaged") }
             return state.map { (log, $0) }
+        }
+        recovery.aborted = try rows("SELECT log, producer, first, marker FROM aborted ORDER BY log, marker") {
+            let log = LogID($0.integer(0))
+            let transaction = AbortedTransaction(
+                producerID: $0.integer(1), first: Offset($0.integer(2)), last: Offset($0.integer(3)))
+            return states[log] == nil ? nil : (log, transaction)
+        }
+        recovery.transactions = try rows("SELECT contents, crc, name FROM transactional_id ORDER BY updated, name") {
+            let transaction = ProducerTransaction(stored: $0.blob(0), crc: $0.integer(1))
+            // Without it a producer that was fenced might go on.
+            if transaction == nil { try verdict.meet("what is known of transactional id '\($0.text(2))' is damaged") }
+            return transaction
         }
         // SQLite counts the entries of the index, a million in a few hundredths of a second.
         recovery.scheduledCount = Int(try connection.integer("SELECT count(*) FROM schedule"))

@@ -22,6 +22,7 @@ enum StateChecksum {
         bytes.appendLittleEndian(state.producerID)
         bytes.appendLittleEndian(Int64(state.epoch))
         bytes.appendLittleEndian(state.lastSeen.rawValue)
+        bytes.appendLittleEndian(state.transactionStart?.rawValue ?? -1)
         return Int64(CRC32C.checksum(bytes + state.storedBatches))
     }
 

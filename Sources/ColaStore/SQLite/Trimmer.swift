@@ -36,6 +36,7 @@ final class Trimmer {
         wholeSweeps = [
             try sweep("settled", "base", "?2 < ?3"), try sweep("group_offset", "group_name", "?2 < ?3"),
             try sweep("dedup", "id", "?2 < ?3"), try sweep("producer", "id", "?2 < ?3"),
+            try sweep("aborted", "marker", "?2 < ?3"),
         ]
         remove = try connection.prepare("DELETE FROM garbage WHERE log = ? AND first = ?")
         changes = try connection.prepare("SELECT changes()")

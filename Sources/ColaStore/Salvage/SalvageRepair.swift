@@ -112,6 +112,7 @@ struct SalvageRepair {
         DELETE FROM released WHERE log NOT IN (SELECT log FROM logstate);
         DELETE FROM group_offset WHERE log NOT IN (SELECT log FROM logstate);
         DELETE FROM producer WHERE log NOT IN (SELECT log FROM logstate);
+        DELETE FROM aborted WHERE log NOT IN (SELECT log FROM logstate);
         DELETE FROM dedup WHERE log NOT IN (SELECT log FROM logstate);
         """
 }

@@ -33,7 +33,7 @@ private struct TransactionWorld {
     private var known: [String: Known] = ["a": Known(), "b": Known(), "c": Known()]
     private var given: Set<ProducerIdentity> = []
     private var rows: [String: ProducerTransaction] = [:]
-    private var nextProducerID: Int64 = 0
+    private var lives: Int64 = 0
     private var endingCount = 0
 
     private static let timeout: Int64 = 1_000
@@ -143,7 +143,8 @@ private struct TransactionWorld {
         takeEndings()
         store()
         let stored = rows.keys.sorted().map { rows[$0]! }
-        coordinator = TransactionCoordinator(nextProducerID: nextProducerID, restoring: stored, at: now)
+        lives += 1
+        coordinator = TransactionCoordinator(nextProducerID: lives << 32, restoring: stored, at: now)
         let again = coordinator.takeEndings()
         #expect(again == known.keys.sorted().compactMap { known[$0]!.ending })
     }
@@ -151,7 +152,6 @@ private struct TransactionWorld {
     private mutating func store() {
         let changes = coordinator.takeChanges()
         for row in changes.transactions { rows[row.transactionalID] = row }
-        nextProducerID = changes.nextProducerID ?? nextProducerID
     }
 
     private mutating func anyLife(of id: String) -> ProducerIdentity? {

@@ -29,7 +29,7 @@ import Testing
         #expect(coordinator.newProducer() == Producer(id: 40, epoch: 0))
         #expect(try coordinator.initialize("a", timeout: 1_000, at: at(0)) == Producer(id: 41, epoch: 0))
         #expect(try coordinator.initialize("b", timeout: 1_000, at: at(0)) == Producer(id: 42, epoch: 0))
-        #expect(coordinator.takeChanges().nextProducerID == 43)
+        #expect(coordinator.takeChanges().transactions.map(\.transactionalID) == ["a", "b"])
         #expect(coordinator.takeChanges().isEmpty)
         let expected = Producer(id: 9, epoch: 3)
         #expect(
@@ -238,6 +238,41 @@ import Testing
         }
     }
 
+    @Test func thereAreOnlySoManyNames() throws {
+        var coordinator = TransactionCoordinator(countMax: 2, at: at(0))
+        for id in ["a", "b", "a"] { _ = try coordinator.initialize(id, timeout: 1_000, at: at(0)) }
+        #expect(
+            error { _ = try coordinator.initialize("c", timeout: 1_000, at: at(0)) } == .tooManyTransactionalIDs)
+        let long = String(repeating: "x", count: TransactionCoordinator.nameBytesMax + 1)
+        #expect(error { _ = try coordinator.initialize(long, timeout: 1_000, at: at(0)) } == .invalidRequest)
+        coordinator.expire(at: at(TransactionCoordinator.expiryMilliseconds))
+        #expect(try coordinator.initialize("c", timeout: 1_000, at: at(0)).epoch == 0)
+    }
+
+    // MARK: Offsets of groups
+
+    @Test func offsetsCountWithTheirTransaction() throws {
+        var coordinator = coordinator()
+        let producer = try coordinator.initialize("a", timeout: 1_000, at: at(0))
+        func offset(_ next: Int64) -> TransactionOffset {
+            TransactionOffset(
+                group: "g", place: place,
+                offset: CommittedOffset(next: Offset(next), leaderEpoch: -1, metadata: "m"))
+        }
+        #expect(
+            error { try coordinator.add([offset(1)], of: "g", to: "a", of: producer, at: at(0)) }
+                == .invalidTransactionState)
+        try coordinator.add(group: "g", to: "a", of: producer, at: at(0))
+        try coordinator.add([offset(1)], of: "g", to: "a", of: producer, at: at(0))
+        try coordinator.add([offset(2)], of: "g", to: "a", of: producer, at: at(0))
+        #expect(coordinator.undecided(of: "g") == [place])
+        #expect(coordinator.undecided(of: "h").isEmpty)
+        try coordinator.end("a", of: producer, isCommit: true, at: at(1))
+        #expect(coordinator.takeEndings().map(\.offsets) == [[offset(2)]])
+        coordinator.complete("a", at: at(1))
+        #expect(coordinator.undecided(of: "g").isEmpty)
+    }
+
     // MARK: Storing
 
     @Test func whatWasDecidedIsDoneAfterARestart() throws {
@@ -253,10 +288,10 @@ import Testing
         #expect(changes.transactions == before.all)
         let later = Now(monotonic: Instant(0), wall: Timestamp(5_000 + 600))
         var after = TransactionCoordinator(
-            nextProducerID: changes.nextProducerID ?? 0, restoring: changes.transactions, at: later)
+            nextProducerID: 1_000, restoring: changes.transactions, at: later)
         #expect(after.takeEndings() == before.takeEndings().filter { $0.transactionalID == "decided" })
         #expect(after.nextDeadline == Instant(0).advanced(byMilliseconds: 400), "the rest of its time")
-        #expect(after.newProducer().id == 43)
+        #expect(after.newProducer().id == 1_000)
         after.complete("decided", at: later)
         #expect(after.takeChanges().transactions.map(\.state) == [.completeCommit])
     }
