@@ -41,6 +41,19 @@ def die_with_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def halt(pid: int, deadline: float = 20.0) -> None:
+    """Halts a process, and returns when each of its threads stands still, which a busy machine takes its time to do.
+
+    The signal is only sent when `kill` returns: a thread on another core may run on and answer meanwhile.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + deadline
+    while not all(path.read_text().rpartition(") ")[2][0] in "Tt"
+                  for path in pathlib.Path("/proc/%d/task" % pid).glob("*/stat")):
+        assert time.monotonic() < end, "process %d did not stop in %g s" % (pid, deadline)
+        time.sleep(0.001)
+
+
 class Exit(NamedTuple):
     """How a process ended. `code` is negative for a signal, as subprocess has it."""
 

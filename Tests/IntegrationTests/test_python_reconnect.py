@@ -3,16 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import os
 import pickle
-import signal
 import sys
 import threading
 import time
 
 import pytest
 
-from broker import REPOSITORY
+from broker import REPOSITORY, halt
 
 sys.path.insert(0, str(REPOSITORY / "clients" / "python"))
 
@@ -205,7 +203,7 @@ def test_puts_without_retry_say_how_many_are_in_doubt(broker):
     tasks = cola.Queue(name="tasks", url=broker.unix)
     tasks.put("confirmed")
     tasks.flush()
-    os.kill(broker.pid, signal.SIGSTOP)  # so that it confirms nothing more
+    halt(broker.pid)  # so that it confirms nothing more
     for number in range(500):
         tasks.put(number)
     broker.kill()

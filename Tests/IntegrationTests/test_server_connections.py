@@ -11,6 +11,7 @@ import time
 import pytest
 
 import native
+from broker import halt
 from conftest import LONG
 
 MIB = 1 << 20
@@ -114,7 +115,7 @@ def test_peers_that_die_together(new_broker, many_descriptors):
             os._exit(0)
         try:
             assert wait_for(lambda: publisher.ok("stat").json()["consumers"] == count, 60)
-            os.kill(broker.pid, signal.SIGSTOP)
+            halt(broker.pid)
             publisher.send("pub x 1 x=all", b"a")
         finally:
             os.kill(child, signal.SIGKILL)

@@ -16,7 +16,7 @@ from typing import Dict, Iterator, List, Sequence
 
 import pytest
 
-from broker import binary, die_with_parent
+from broker import binary, die_with_parent, halt
 from cli import cola
 
 USAGE = 64
@@ -145,7 +145,7 @@ def test_a_watchdog_hears_of_a_loop_that_turns_and_of_one_that_hangs_no_more(man
     assert manager.hear()["READY"] == "1"
     for _ in range(5):
         assert manager.hear() == {"WATCHDOG": "1"}
-    process.send_signal(signal.SIGSTOP)
+    halt(process.pid)
     manager.notified.settimeout(1)
     with pytest.raises(socket.timeout):
         while True:  # what was sent before it stopped

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from broker import Broker
+from broker import Broker, halt
 
 
 @pytest.fixture
@@ -570,7 +570,7 @@ def test_a_server_that_stands_still_gives_no_answer_and_then_goes_on(driver, new
     one.ok("connect %s timeout=300 window=10" % server.unix)
     one.ok("declare slow")
     one.ok("later slow count=3")
-    os.kill(server.pid, signal.SIGSTOP)
+    halt(server.pid)
     try:
         assert one.refused("publish slow x") == "no_answer"
         assert one.refused("flush") == "no_answer"
@@ -595,7 +595,7 @@ def test_a_silent_server_is_noticed_by_its_heartbeat(driver, new_broker):
     one.ok("consume beaten")
     # For longer than either end would wait without beats.
     assert one.ok("receive 0 4500") == "nothing"
-    os.kill(server.pid, signal.SIGSTOP)
+    halt(server.pid)
     try:
         assert "in spite of the heartbeat" in one.ask("receive 0 -1")
     finally:
@@ -608,7 +608,7 @@ def test_a_program_that_was_busy_does_not_blame_the_server(broker, driver):
     one.ok("ping")
     two = driver()
     two.ok("connect %s heartbeat=2" % broker.unix)
-    os.kill(two.pid, signal.SIGSTOP)
+    halt(two.pid)
     time.sleep(3)
     os.kill(two.pid, signal.SIGCONT)
     assert two.ok("ping") == ""

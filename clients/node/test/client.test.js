@@ -153,7 +153,7 @@ withServer('a publisher is held back by its window, and names what was refused',
 withServer('while the server takes nothing, no more than the window is taken from the program', async ({ server }) => {
   const client = await connect(server.url, { window: 1_000, windowBytes: 1_000_000 })
   await client.declareQueue('q')
-  server.signal('SIGSTOP')
+  await server.halt()
   const publisher = client.publisher()
   let taken = 0
   const publishing = (async () => {

@@ -1,10 +1,11 @@
 // A real `cola serve` as a child process: started, killed, and never left behind.
 
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import { connect } from '../src/index.js'
@@ -77,6 +78,14 @@ export class Server {
     this.#process?.kill(signal)
   }
 
+  /** SIGSTOP, and waits until each thread stands still: one on another core may run on and answer meanwhile. */
+  async halt() {
+    this.signal('SIGSTOP')
+    const threads = `/proc/${this.#process.pid}/task`
+    const stands = (thread) => /^[Tt]/.test(readFileSync(`${threads}/${thread}/stat`, 'utf8').split(') ').at(-1))
+    while (!readdirSync(threads).every(stands)) await setTimeout(1)
+  }
+
   async remove() {
     await this.kill()
     rmSync(this.folder, { recursive: true, force: true })
@@ -107,7 +116,7 @@ export function withServer(name, run, { args = [], options = {} } = {}) {
 
 /** Resolves when the condition holds; the test's own time limit ends it otherwise. */
 export async function until(condition) {
-  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (!await condition()) await setTimeout(20)
 }
 
 /** All that comes before nothing more does for a while. */
