@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "clients" / "python"))
 
 import cola  # noqa: E402
 from cola import aio  # noqa: E402
+from cola._outbox import Put  # noqa: E402
 
 LIMIT = 30.0
 QUICKLY = cola.Reconnect(first=0.02, most=0.2, give_up_after=LIMIT)
@@ -206,12 +207,43 @@ def test_puts_without_retry_say_how_many_are_in_doubt(broker):
     halt(broker.pid)  # so that it confirms nothing more
     for number in range(500):
         tasks.put(number)
+    with pytest.raises(cola.NoAnswer, match="500 objects"):  # all of them are on their way
+        tasks.flush(0.1)
     broker.kill()
     with pytest.raises(cola.ConnectionLost, match="500 objects put into the queue 'tasks'"):
         tasks.flush()
     broker.start()
     tasks.put("after")
     assert [tasks.get(timeout=LIMIT), tasks.get(timeout=LIMIT)] == ["confirmed", "after"]
+    tasks.close()
+
+
+@pytest.mark.parametrize("reconnect", (QUICKLY, False))
+def test_what_is_in_doubt_is_told_before_that_no_server_answers(broker, reconnect):
+    tasks = cola.Queue(name="tasks", url=broker.unix, reconnect=reconnect)
+    tasks.put("confirmed")
+    tasks.flush()
+    halt(broker.pid)
+    for number in range(500):
+        tasks.put(number)
+    with pytest.raises(cola.NoAnswer, match="500 objects"):
+        tasks.flush(0.1)
+    # Of what is put while the connection is being lost some is behind the loss, and waits to be sent.
+    outbox = tasks._link.outbox
+    lose = outbox.lost
+
+    def lost(connection):
+        lose(connection)
+        outbox.add(Put(pickle.dumps("behind the loss"), None))
+
+    outbox.lost = lost
+    broker.kill()
+    with pytest.raises(cola.ConnectionLost, match="500 objects put into the queue 'tasks'"):
+        tasks.flush()
+    outbox.lost = lose
+    broker.start()
+    tasks.put("after")
+    assert [tasks.get(timeout=LIMIT) for _ in range(3)] == ["confirmed", "behind the loss", "after"]
     tasks.close()
 
 

@@ -223,8 +223,12 @@ class Outbox:
 
     def _answer_flushes(self, now: float, blocked: Optional[str] = None) -> None:
         for flush in self.flushes:
+            # What is in doubt is told first, even if more waits to be sent: without a server only "unreachable" would
+            # be heard.
+            if self._raise_unsure(flush):
+                continue
             if self.is_empty:
-                if not (self._raise_unsure(flush) or self._raise_refusal(flush)):
+                if not self._raise_refusal(flush):
                     flush.answer()
             elif flush.has_expired(now):
                 flush.fail(
