@@ -51,7 +51,8 @@ from cli import environment
 # What a command may take.
 SECONDS = 60.0
 READERS_HOME = "/home/ana"
-PORTS = {"native": 7672, "another native": 7673, "amqp": 5672, "amqps": 5671, "kafka": 9092, "http": 15672}
+PORTS = {"native": 7672, "another native": 7673, "amqp": 5672, "amqps": 5671, "kafka": 9092,
+         "another kafka": 9093, "http": 15672}
 PYTHON_PATH = {"PYTHONPATH": str(REPOSITORY / "clients" / "python")}
 
 
@@ -451,7 +452,7 @@ class Port:
 
 
 # Names of packages that are imported by another name; the client of this repository is in PYTHONPATH.
-MODULES = {"clients/python": "cola", "cola-queue": "cola"}
+MODULES = {"clients/python": "cola", "cola-queue": "cola", "kafka-python": "kafka"}
 INSTALL = re.compile(r"^(?:python3 -m )?pip3? install (.+)$", re.MULTILINE)
 
 
